@@ -1,0 +1,86 @@
+# Everything a developer does. `make help` lists it; `make` builds.
+#
+# State is kept in stamp files, so that nothing is done twice:
+#   .venv/.made      the virtual environment exists
+#   .venv/.installed what pyproject.toml asks for is in it, and weft's metadata and command
+#   build/tree/.made the link tree that stands for the package (see setup.py) fits app/
+#   build/.kernel    the kernel is compiled from what is in native/
+
+# What `make run` runs: the main job, with the one decision in it made beforehand.
+JOB ?= docs/examples/check-repository.yaml --decide decide=ship
+
+# One test worker a core; `make test JOBS=0` runs in one process. TESTS narrows the choice.
+JOBS ?= auto
+TESTS ?=
+COVERAGE_FLOOR := 95
+
+PY := .venv/bin/python
+PIP := $(PY) -m pip --quiet --disable-pip-version-check --no-input
+KERNEL_SOURCES := $(wildcard native/*.pyx native/*.pxd native/*.h)
+
+export PYTHON CC
+
+.DELETE_ON_ERROR:
+.PHONY: build run test lint format dist changelog clean distclean help
+
+build: build/.kernel build/tree/.made .venv/.installed ## build .venv, compile, install
+
+run: build ## run the main job over this repository
+	@.venv/bin/weft run $(JOB)
+
+test: build ## all tests, with line coverage and its floor
+	@rm -rf build/coverage && mkdir -p build/coverage
+	@$(PY) -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term-missing:skip-covered \
+	    --cov-fail-under=$(COVERAGE_FLOOR) $(TESTS)
+
+lint: build ## ruff, mypy --strict, the layers, the news fragments
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --quiet --check .
+	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports --no-logo >build/imports.log || { cat build/imports.log; exit 1; }
+	@.venv/bin/towncrier build --draft --version draft >build/news.log 2>&1 || { cat build/news.log; exit 1; }
+	@echo "lint: ruff, mypy, import-linter and towncrier found nothing"
+
+format: build ## put the code in order: what ruff can mend by itself
+	@.venv/bin/ruff check --quiet --fix-only .
+	@.venv/bin/ruff format --quiet .
+
+dist: build ## wheel and source distribution, in dist/
+	@$(PY) -m build --no-isolation --outdir dist . >build/dist.log 2>&1 || { cat build/dist.log; exit 1; }
+	@ls dist
+
+changelog: build ## turn the news fragments into CHANGELOG.md: make changelog VERSION=0.2.0
+	@.venv/bin/towncrier build --yes --version $(or $(VERSION),$(error say which: make changelog VERSION=0.2.0))
+
+clean: ## remove what was built, and the tools' caches; .venv stays
+	@rm -rf build dist *.egg-info native/*.so .coverage .hypothesis .pytest_cache
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	@rm -rf .venv
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv/.made:
+	@echo "make: creating .venv"
+	@python=$$(.ci/prerequisites python) && { [ -x $(PY) ] || "$$python" -m venv .venv; }
+	@touch $@
+
+# The build's own tools come first, since the package is built with them, without isolation:
+# that is quicker, and they are the ones that the tests build with. The kernel has its own step.
+.venv/.installed: pyproject.toml setup.py | .venv/.made
+	@echo "make: installing into .venv"
+	@$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	    | $(PIP) install -r /dev/stdin
+	@WEFT_KERNEL=skip $(PIP) install --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+build/tree/.made: app setup.py | .venv/.installed
+	@$(PY) setup.py --quiet link_tree
+	@touch $@
+
+build/.kernel: $(KERNEL_SOURCES) setup.py .venv/.made | .venv/.installed
+	@kernel=$$(PYTHON=$(PY) .ci/prerequisites kernel) && echo "make: compiling the kernel ($$kernel)" && \
+	    WEFT_KERNEL=$$kernel $(PY) setup.py --quiet build_ext --inplace
+	@mkdir -p build && touch $@

@@ -1,0 +1,67 @@
+"""What all tests share: Hypothesis profiles, the outside corpus, the event loop, figures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# No deadline: a loaded machine is not a bug. In CI the examples are the same on every run, so a
+# failure there is the change's own; `dev` goes on looking. A failure prints how to repeat it.
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("dev", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in os.environ else "dev"))
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of outside test data: ``WEFT_CORPUS``, or ``../shared/corpus`` by the repository.
+
+    It is not part of the project; a test that wants it is skipped where it is absent.
+    """
+    folder = Path(os.environ.get("WEFT_CORPUS") or ROOT.parent / "shared" / "corpus")
+    if not folder.is_dir():
+        pytest.skip(f"no corpus of outside test data at {folder}; set WEFT_CORPUS to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Asynchronous tests run on asyncio, the loop that the runtime is made for."""
+    return "asyncio"
+
+
+@pytest.fixture
+def report_figure(record_property: Callable[[str, object], None]) -> Callable[[str, str], None]:
+    """Report something measured, such as an import's time: printed at the end, never asserted."""
+
+    def report(name: str, value: str) -> None:
+        record_property("figure", f"{name}: {value}")
+
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests reported."""
+    figures = [
+        value
+        for report in terminalreporter.getreports("passed")
+        if report.when == "call"
+        for key, value in report.user_properties
+        if key == "figure"
+    ]
+    if figures:
+        terminalreporter.section("measured (reported, not asserted)")
+        for figure in sorted(figures):
+            terminalreporter.line(str(figure))
