@@ -513,7 +513,7 @@ class _Builder:
             return None
         if type(event) is yaml.AliasEvent:
             # The same key object must not stand in two places: a position says where it is used.
-            mark = event.start_mark
+            mark: Any = event.start_mark
             return attrs.evolve(node, line=mark.line + 1, column=mark.column + 1)
         return node
 

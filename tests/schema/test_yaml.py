@@ -513,3 +513,13 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(DefinitionError, match="not a regular file"):
         read_yaml(path)
+
+
+def test_nodes_are_values() -> None:
+    text = "{a: [1, {b: x}]}"
+    assert load_yaml(text) == load_yaml(text)
+    assert hash(load_yaml(text)) == hash(load_yaml(text))
+    key = ScalarNode("a", "a", 1, 2)
+    made = MappingNode(((key, ScalarNode(1, "1", 1, 5)),), 1, 1)
+    assert made == load_yaml("{a: 1}")
+    assert made.get("a") == ScalarNode(1, "1", 1, 5)
