@@ -15,7 +15,7 @@ TESTS ?=
 COVERAGE_FLOOR := 95
 
 PY := .venv/bin/python
-PIP := $(PY) -m pip --quiet --disable-pip-version-check --no-input
+PIP := $(PY) -m pip -qq --disable-pip-version-check --no-input
 KERNEL_SOURCES := $(wildcard native/*.pyx native/*.pxd native/*.h)
 
 export PYTHON CC
@@ -63,8 +63,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.made:
-	@echo "make: creating .venv"
-	@python=$$(.ci/prerequisites python) && { [ -x $(PY) ] || "$$python" -m venv .venv; }
+	@python=$$(.ci/prerequisites python) && \
+	    if [ ! -x $(PY) ]; then echo "make: creating .venv"; "$$python" -m venv .venv; fi
 	@touch $@
 
 # The build's own tools come first, since the package is built with them, without isolation:
@@ -78,9 +78,9 @@ help: ## this list
 
 build/tree/.made: app setup.py | .venv/.installed
 	@$(PY) setup.py --quiet link_tree
-	@touch $@
+	@mkdir -p $(@D) && touch $@
 
 build/.kernel: $(KERNEL_SOURCES) setup.py .venv/.made | .venv/.installed
 	@kernel=$$(PYTHON=$(PY) .ci/prerequisites kernel) && echo "make: compiling the kernel ($$kernel)" && \
 	    WEFT_KERNEL=$$kernel $(PY) setup.py --quiet build_ext --inplace
-	@mkdir -p build && touch $@
+	@mkdir -p $(@D) && touch $@

@@ -40,7 +40,7 @@ KERNEL = os.environ.get("WEFT_KERNEL", "optional")
 if KERNEL not in ("optional", "required", "skip"):
     raise SystemExit(f"WEFT_KERNEL is '{KERNEL}'; it may be optional, required or skip")
 
-OPTIMISE = ["-O3"]
+OPTIMISE = ["-O3", "-g0"]
 WARN = ["-Wall", "-Wextra"]
 
 
@@ -132,7 +132,14 @@ def extensions() -> list[Extension]:
     source = "native/_kernel.pyx"
     if KERNEL == "skip" or not (ROOT / source).exists():
         return []
-    return [Extension("weft.native._kernel", [source], optional=KERNEL != "required")]
+    return [
+        Extension(
+            "weft.native._kernel",
+            [source],
+            depends=["setup.py"],  # its flags
+            optional=KERNEL != "required",
+        )
+    ]
 
 
 setup(

@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # failure there is the change's own; `dev` goes on looking. A failure prints how to repeat it.
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("dev", deadline=None, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in os.environ else "dev"))
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in os.environ else "dev")
+)
 
 
 @pytest.fixture(scope="session")
