@@ -38,6 +38,14 @@ def steps(project: Path, run: Run) -> Callable[[], list[str]]:
     def make() -> list[str]:
         log.write_text("")
         run("make", f"PY={stand_in}", cwd=project)
+        # The stamps grow old, so that what changes next is newer on any file system.
+        minute_ago = time.time() - 60
+        for stamp in [
+            *project.glob(".venv/.*"),
+            *project.glob("build/.*"),
+            *project.glob("build/tree/.*"),
+        ]:
+            os.utime(stamp, (minute_ago, minute_ago))
         words = {
             "install -r": "tools",
             "install --no-build-isolation": "install",
@@ -59,28 +67,20 @@ def test_a_first_make_does_everything_and_a_second_nothing(steps: Callable[[], l
     assert steps() == []
 
 
-def in_a_minute(path: Path) -> None:
-    later = time.time() + 60
-    os.utime(path, (later, later))
-
-
 def test_make_does_again_what_a_change_asks_for(
     project: Path, steps: Callable[[], list[str]]
 ) -> None:
     steps()
     (project / "native" / "_kernel.pyx").write_text("# changed\n")
-    in_a_minute(project / "native" / "_kernel.pyx")
     assert steps() == ["compile"]
 
     (project / "app" / "fresh.py").touch()
-    in_a_minute(project / "app")
     assert steps() == ["link"]
 
     (project / "engine" / "fresh.py").touch()
-    in_a_minute(project / "engine")
-    assert "install" not in steps()
+    assert steps() == []
 
-    in_a_minute(project / "pyproject.toml")
+    (project / "pyproject.toml").touch()
     assert {"tools", "install"} <= set(steps())
 
 
