@@ -18,12 +18,17 @@ pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not in
 
 @pytest.fixture
 def project(copy_of: Callable[[Path], Path], tmp_path: Path) -> Path:
-    """A copy of the repository, all of its files an hour old."""
+    """A copy of the repository, nothing built in it."""
     copy = copy_of(tmp_path / "copy")
-    hour_ago = time.time() - 3600
-    for path in [copy, *copy.rglob("*")]:
-        os.utime(path, (hour_ago, hour_ago))
+    age(copy)
     return copy
+
+
+def age(folder: Path) -> None:
+    """Make all files an hour old: what changes next is newer, on any file system."""
+    hour_ago = time.time() - 3600
+    for path in [folder, *folder.rglob("*")]:
+        os.utime(path, (hour_ago, hour_ago))
 
 
 @pytest.fixture
@@ -38,14 +43,7 @@ def steps(project: Path, run: Run) -> Callable[[], list[str]]:
     def make() -> list[str]:
         log.write_text("")
         run("make", f"PY={stand_in}", cwd=project)
-        # The stamps grow old, so that what changes next is newer on any file system.
-        minute_ago = time.time() - 60
-        for stamp in [
-            *project.glob(".venv/.*"),
-            *project.glob("build/.*"),
-            *project.glob("build/tree/.*"),
-        ]:
-            os.utime(stamp, (minute_ago, minute_ago))
+        age(project)
         words = {
             "install -r": "tools",
             "install --no-build-isolation": "install",
