@@ -33,13 +33,15 @@ test: build ## all tests, with line coverage and its floor
 	@$(PY) -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term-missing:skip-covered \
 	    --cov-fail-under=$(COVERAGE_FLOOR) $(TESTS)
 
-lint: build ## ruff, mypy --strict, the layers, the news fragments
-	@.venv/bin/ruff check --quiet .
-	@.venv/bin/ruff format --quiet --check .
-	@.venv/bin/mypy --no-error-summary
-	@.venv/bin/lint-imports --no-logo >build/imports.log || { cat build/imports.log; exit 1; }
-	@.venv/bin/towncrier build --draft --version draft >build/news.log 2>&1 || { cat build/news.log; exit 1; }
-	@echo "lint: ruff, mypy, import-linter and towncrier found nothing"
+lint: build ## ruff, mypy --strict, the layers, the news fragments: all findings at once
+	@failed=; \
+	.venv/bin/ruff check --quiet . || failed="$$failed ruff"; \
+	.venv/bin/ruff format --quiet --check . || failed="$$failed format"; \
+	.venv/bin/mypy --no-error-summary || failed="$$failed mypy"; \
+	.venv/bin/lint-imports --no-logo >build/layers.log 2>&1 || { cat build/layers.log; failed="$$failed layers"; }; \
+	.venv/bin/towncrier build --draft --version next >build/news.log 2>&1 || { cat build/news.log; failed="$$failed news"; }; \
+	if [ -n "$$failed" ]; then echo "lint: findings of:$$failed" >&2; exit 1; fi; \
+	echo "lint: ruff, mypy, import-linter and towncrier found nothing"
 
 format: build ## put the code in order: what ruff can mend by itself
 	@.venv/bin/ruff check --quiet --fix-only .
