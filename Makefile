@@ -75,7 +75,7 @@ help: ## this list
 	@echo "make: installing into .venv"
 	@$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	    | $(PIP) install -r /dev/stdin
-	@WEFT_KERNEL=skip $(PIP) install --no-build-isolation --editable '.[dev]'
+	@WEFT_BUILD_KERNEL=skip $(PIP) install --no-build-isolation --editable '.[dev]'
 	@touch $@
 
 build/tree/.made: app setup.py | .venv/.installed
@@ -84,5 +84,5 @@ build/tree/.made: app setup.py | .venv/.installed
 
 build/.kernel: $(KERNEL_SOURCES) setup.py .venv/.made | .venv/.installed
 	@kernel=$$(PYTHON=$(PY) .ci/prerequisites kernel) && echo "make: compiling the kernel ($$kernel)" && \
-	    WEFT_KERNEL=$$kernel $(PY) setup.py --quiet build_ext --inplace
+	    WEFT_BUILD_KERNEL=$$kernel $(PY) setup.py --quiet build_ext --inplace
 	@mkdir -p $(@D) && touch $@

@@ -15,7 +15,7 @@ same single thing. ``python setup.py link_tree`` refreshes the tree; only a new 
 of ``app/`` makes that necessary, since all other folders are linked as a whole.
 
 The Cython kernel is optional: `BuildExt` turns whatever goes wrong (no Cython, no compiler, no
-headers) into a warning, and the readable kernel is used. ``WEFT_KERNEL`` says otherwise:
+headers) into a warning, and the readable kernel is used. ``WEFT_BUILD_KERNEL`` says otherwise:
 ``required`` fails the build instead and makes compiler warnings errors (the Makefile uses this
 where a compiler was found), ``skip`` builds no kernel.
 """
@@ -36,9 +36,9 @@ FOLDERS = ("connectors", "engine", "native", "patterns", "schema", "weaver")
 PACKAGE_DIR = {"weft": "app", **{f"weft.{folder}": folder for folder in FOLDERS}}
 TREE = Path("build", "tree")
 
-KERNEL = os.environ.get("WEFT_KERNEL", "optional")
+KERNEL = os.environ.get("WEFT_BUILD_KERNEL", "optional")
 if KERNEL not in ("optional", "required", "skip"):
-    raise SystemExit(f"WEFT_KERNEL is '{KERNEL}'; it may be optional, required or skip")
+    raise SystemExit(f"WEFT_BUILD_KERNEL is '{KERNEL}'; it may be optional, required or skip")
 
 OPTIMISE = ["-O3", "-g0"]
 WARN = ["-Wall", "-Wextra"]

@@ -168,7 +168,11 @@ def test_without_a_compiler_the_readable_kernel_is_in_use(
 
 @pytest.mark.parametrize(
     ("kernel", "code", "said"),
-    [("optional", 0, "warning"), ("required", 1, "error"), ("maybe", 1, "WEFT_KERNEL is 'maybe'")],
+    [
+        ("optional", 0, "warning"),
+        ("required", 1, "error"),
+        ("maybe", 1, "WEFT_BUILD_KERNEL is 'maybe'"),
+    ],
 )
 def test_without_cython_the_kernel_is_optional_unless_it_is_required(
     copy_of: Callable[[Path], Path],
@@ -187,7 +191,7 @@ def test_without_cython_the_kernel_is_optional_unless_it_is_required(
         cwd=copy,
         check=False,
         PYTHONPATH=str(absent.parent),
-        WEFT_KERNEL=kernel,
+        WEFT_BUILD_KERNEL=kernel,
     )
     assert done.returncode == code
     assert said in done.stderr

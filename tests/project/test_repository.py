@@ -61,7 +61,7 @@ def test_the_version_is_the_same_in_all_places(repository: Path) -> None:
 def test_the_command_names_its_version_and_its_kernel(tmp_path: Path, run: Run) -> None:
     shown = run(sys.executable, "-m", "weft", "--version", cwd=tmp_path).stdout
     assert weft.__version__ in shown
-    assert re.search(r"\b(compiled|readable)\b", shown)
+    assert re.search(r"\b(compiled|reference)\b", shown)
 
 
 def test_the_licence_is_there(repository: Path) -> None:
