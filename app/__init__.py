@@ -1,0 +1,1 @@
+"""Weft: an embeddable workflow engine."""

@@ -1,0 +1,167 @@
+"""`CaseState`: the value that a case is.
+
+It holds the markings and data of all live scopes and the open work items, and nothing that can be
+derived from them. It is made by `weft.engine.evolve` and nowhere else. Where it is stored, when
+its events happened and who drives it is not its business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from weft.engine.lifecycle import CaseStatus, ItemStatus
+from weft.engine.net import CompiledSpecification, Net, Task
+from weft.engine.ports import CaseId, Snapshot
+from weft.engine.table import settle
+from weft.schema.errors import JournalError
+
+__all__ = ["CaseState", "ScopeState", "WorkItem", "restore", "snapshot"]
+
+
+class WorkItem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An open work item: offered, started, or failed and held.
+
+    ``child`` is the scope that a composite task's item runs in. ``retry_at`` is when a held item
+    is due for its next attempt by itself; None: somebody has to ask for it.
+    """
+
+    id: str
+    task: str
+    scope: int
+    status: ItemStatus
+    attempt: int = 0
+    inputs: dict[str, Any] = {}
+    child: int | None = None
+    retry_at: int | None = None
+    claimed_by: str | None = None
+    error: dict[str, Any] | None = None
+
+
+class ScopeState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A live net: its marking as a buffer of one 32-bit integer a place, and its variables.
+
+    ``item`` is the composite task's work item that the scope belongs to, ``parent`` the scope of
+    that item; the case's own scope has neither.
+    """
+
+    id: int
+    net: str
+    marking: bytes
+    data: Mapping[str, Any] = {}
+    item: str | None = None
+    parent: int | None = None
+
+
+class CaseState(msgspec.Struct, frozen=True):
+    """The state of a case: an immutable value.
+
+    Args:
+        compiled: The pinned nets.
+        scopes: The live scopes by id; 0 is the case's own.
+        items: The open work items by id.
+        serials: Task name to the number of its newest item: no id is used twice.
+        next_scope: The id of the next child scope.
+        error: What a failed case stands on.
+    """
+
+    id: CaseId
+    compiled: CompiledSpecification
+    status: CaseStatus
+    scopes: Mapping[int, ScopeState]
+    items: Mapping[str, WorkItem]
+    serials: Mapping[str, int]
+    next_scope: int = 1
+    error: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        items = ", ".join(f"{item.id} {item.status.value}" for item in self.items.values())
+        return f"<CaseState {self.id} {self.status.value} {self.marking()} [{items}]>"
+
+    def net(self, scope: int) -> Net:
+        """The net of a scope."""
+        return self.compiled.nets[self.scopes[scope].net]
+
+    def task(self, item: WorkItem) -> Task:
+        """The task of an item."""
+        return self.net(item.scope).tasks[item.task]
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The case's own variables. They are shared: copy what you give away."""
+        return self.scopes[0].data if 0 in self.scopes else {}
+
+    def marking(self) -> dict[int, dict[str, int]]:
+        """A readable view: scope to place name to tokens, empty places left out."""
+        return {
+            scope.id: self.net(scope.id).marking_view(scope.marking)
+            for scope in self.scopes.values()
+        }
+
+    def below(self, scope: int) -> Iterator[int]:
+        """A scope's live descendants, children before grandchildren."""
+        level = [scope]
+        while level:
+            level = [s.id for s in self.scopes.values() if s.parent in level]
+            yield from level
+
+
+class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The layout of a snapshot: a `CaseState` with its nets by hash only."""
+
+    id: str
+    net: str
+    status: CaseStatus
+    scopes: list[ScopeState]
+    items: list[WorkItem]
+    serials: dict[str, int]
+    next_scope: int
+    error: dict[str, Any] | None = None
+
+
+SNAPSHOT_FORMAT = 1
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(_Stored)
+
+
+def snapshot(case: CaseState, sequence: int) -> Snapshot:
+    """The snapshot of a case after its event ``sequence``."""
+    stored = _Stored(
+        id=case.id,
+        net=case.compiled.hash,
+        status=case.status,
+        scopes=[msgspec.structs.replace(s, data=dict(s.data)) for s in case.scopes.values()],
+        items=list(case.items.values()),
+        serials=dict(case.serials),
+        next_scope=case.next_scope,
+        error=case.error,
+    )
+    return Snapshot(sequence, SNAPSHOT_FORMAT, _encoder.encode(stored))
+
+
+def restore(stored: Snapshot, compiled: CompiledSpecification) -> CaseState | None:
+    """The case of a snapshot; None when another release wrote its layout (replay all, then).
+
+    Raises:
+        JournalError: The bytes do not fit the layout, or the snapshot is of another net.
+    """
+    if stored.format != SNAPSHOT_FORMAT:
+        return None
+    try:
+        s = _decoder.decode(stored.data)
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"the snapshot cannot be read: {error}", code="corrupt") from error
+    if s.net != compiled.hash:
+        raise JournalError("the snapshot belongs to another net", code="corrupt")
+    return CaseState(
+        id=CaseId(s.id),
+        compiled=compiled,
+        status=s.status,
+        scopes=settle({scope.id: scope for scope in s.scopes}),
+        items=settle({item.id: item for item in s.items}),
+        serials=settle(s.serials),
+        next_scope=s.next_scope,
+        error=s.error,
+    )

@@ -1,0 +1,172 @@
+"""What may be asked of a case, in the imperative.
+
+A command is decided against the present state: accepted, it becomes a batch of events; otherwise
+`CommandRejected` says what the state is and what would have been accepted. ``by`` names who asks.
+Times and random draws that a decision needs are part of the command, because deciding is pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from weft.engine.net import CompiledSpecification
+from weft.engine.ports import CaseId, ItemId
+from weft.schema.jsonvalue import JsonValue
+
+__all__ = [
+    "CancelCase",
+    "ClaimWorkItem",
+    "Command",
+    "CompleteWorkItem",
+    "DelegateWorkItem",
+    "FailWorkItem",
+    "GiveUpWorkItem",
+    "RecoverCase",
+    "ReleaseWorkItem",
+    "ResumeCase",
+    "RetryWorkItem",
+    "StartCase",
+    "StartWorkItem",
+    "SuspendCase",
+]
+
+
+@attrs.frozen
+class StartCase:
+    """Begin a case on these nets with these data."""
+
+    case: CaseId
+    compiled: CompiledSpecification
+    data: dict[str, JsonValue] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class StartWorkItem:
+    """Begin the first attempt at an offered item."""
+
+    item: ItemId
+    by: str | None = None
+
+
+@attrs.frozen
+class CompleteWorkItem:
+    """An attempt has succeeded with this result.
+
+    An item that is only offered is started first. ``attempt`` guards against the late answer of
+    an attempt that was given up: it has to be the item's present one.
+    """
+
+    item: ItemId
+    result: JsonValue = None
+    attempt: int | None = None
+    by: str | None = None
+
+
+@attrs.frozen
+class FailWorkItem:
+    """An attempt has failed.
+
+    Args:
+        error: What happened: ``class``, ``code``, ``message`` and what else is known.
+        retryable: Whether another attempt can help.
+        draw: A random number from 0 to 1, for the jitter of the wait before the next attempt.
+    """
+
+    item: ItemId
+    error: dict[str, Any]
+    retryable: bool = True
+    draw: float = 1.0
+    attempt: int | None = None
+    by: str | None = None
+
+
+@attrs.frozen
+class RetryWorkItem:
+    """Begin the next attempt at a held item, now."""
+
+    item: ItemId
+    by: str | None = None
+
+
+@attrs.frozen
+class GiveUpWorkItem:
+    """Do not attempt a held item again: take its error branch, or fail the case."""
+
+    item: ItemId
+    by: str | None = None
+
+
+@attrs.frozen
+class ClaimWorkItem:
+    """Take an offered item for oneself."""
+
+    item: ItemId
+    by: str
+
+
+@attrs.frozen
+class ReleaseWorkItem:
+    """Give a claimed item back to everybody."""
+
+    item: ItemId
+    by: str | None = None
+
+
+@attrs.frozen
+class DelegateWorkItem:
+    """Hand an item to somebody else."""
+
+    item: ItemId
+    to: str
+    by: str | None = None
+
+
+@attrs.frozen
+class SuspendCase:
+    """Start no new work until the case is resumed."""
+
+    reason: str = ""
+
+
+@attrs.frozen
+class ResumeCase:
+    """Go on with a suspended, failed or deadlocked case; held items are attempted again."""
+
+
+@attrs.frozen
+class RecoverCase:
+    """Go on after a crash or a drained stop.
+
+    Every automatic item whose attempt was interrupted begins the next one, and what could not
+    start while the engine was stopping starts now. ``under_way`` are the items whose attempts
+    are alive.
+    """
+
+    under_way: frozenset[ItemId] = frozenset()
+
+
+@attrs.frozen
+class CancelCase:
+    """Withdraw everything; the case is recorded as cancelled."""
+
+    reason: str = ""
+    by: str | None = None
+
+
+Command = (
+    StartCase
+    | StartWorkItem
+    | CompleteWorkItem
+    | FailWorkItem
+    | RetryWorkItem
+    | GiveUpWorkItem
+    | ClaimWorkItem
+    | ReleaseWorkItem
+    | DelegateWorkItem
+    | SuspendCase
+    | ResumeCase
+    | RecoverCase
+    | CancelCase
+)

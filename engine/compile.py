@@ -1,0 +1,800 @@
+"""Specification and registry to nets.
+
+The specification is a graph of tasks and declared places joined by flows. Compiling it:
+
+1.  Each flow from ``a`` to ``b`` is a place ``a>b`` (a flow to a declared place is that place).
+2.  Each task is a small net of its own between its entry ``>b`` and its exit ``b>``.
+3.  Each pattern, at a join, at a ``then`` or around a task, is the fragment that its executor
+    makes over those places. A task with several incoming flows and no join is a simple merge.
+4.  Places that a fragment declares one and the same become one.
+5.  Plain immediate transitions that only pass tokens on are fused with their neighbours, so that
+    a sequence is a chain of tasks with one place between two of them, a synchronization stands
+    on the start of its task, and an alternative of a deferred choice starts from the shared
+    place (`_fuse`).
+
+All faults of a specification are found in one run and raised together.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, Protocol
+
+import attrs
+import msgspec
+
+from weft.engine.expressions import Expression, compile_expression
+from weft.engine.fragment import Branch, Fragment
+from weft.engine.net import (
+    Arc,
+    CompiledSpecification,
+    Invariant,
+    Mapped,
+    Net,
+    Place,
+    RetryPolicy,
+    Role,
+    Task,
+    Transition,
+    VariableType,
+    external,
+    immediate,
+)
+from weft.engine.registry import Attachment, Pattern, Registry
+from weft.engine.wellformed import net_faults
+from weft.schema.errors import DefinitionError, raise_faults
+from weft.schema.jsonvalue import JsonValue
+from weft.schema.specification import (
+    Location,
+    NetDefinition,
+    Specification,
+    TaskDefinition,
+    Termination,
+    Use,
+)
+
+__all__ = ["ConnectorKind", "compile_specification", "variable_name"]
+
+START = "(start)"
+"""The owner of the flows that a scope begins with."""
+
+ERROR = "error"
+"""The variable that an error branch finds the error in that led to it."""
+
+END = "end"
+"""The place where threads rest that have nowhere to go."""
+
+
+class ConnectorKind(Protocol):
+    """What the compiler needs to know of a connector."""
+
+    automatic: bool
+
+
+def variable_name(task: str) -> str:
+    """The variable that keeps a task's result: its name with ``-`` written as ``_``."""
+    return task.replace("-", "_")
+
+
+def compile_specification(
+    specification: Specification,
+    *,
+    registry: Registry,
+    connectors: Mapping[str, ConnectorKind],
+) -> CompiledSpecification:
+    """The nets of a specification.
+
+    Raises:
+        DefinitionErrors: Everything that is wrong with it, with the position of each fault.
+    """
+    faults: list[DefinitionError] = []
+    nets: dict[str, Net] = {}
+    for name, definition in specification.nets.items():
+        compiler = _NetCompiler(specification, definition, registry, connectors)
+        net = compiler.compile()
+        faults += compiler.faults
+        if net is not None:
+            nets[name] = net
+    if specification.root not in specification.nets:
+        faults.append(specification.source.fault((), f"there is no net {specification.root!r}"))
+    used = {specification.root}
+    for definition in specification.nets.values():
+        used |= {
+            use.argument
+            for task in definition.tasks.values()
+            for use in task.uses
+            if use.name == "net" and isinstance(use.argument, str)
+        }
+    for name in specification.nets:
+        if name not in used:
+            faults.append(
+                specification.source.fault(
+                    specification.location(name),
+                    f"no task runs the net {name!r}: say `net: {name}` in one, or remove it",
+                    code="unreachable",
+                )
+            )
+    raise_faults(
+        f"{specification.source.file or specification.name} is not a valid specification",
+        sorted(faults, key=lambda fault: (fault.line or 0, fault.column or 0)),
+    )
+    return CompiledSpecification(
+        name=specification.name,
+        version=specification.version,
+        nets=nets,
+        root=specification.root,
+        language=specification.language,
+    )
+
+
+@attrs.define
+class _Draft:
+    """A net under construction: everything by name, easy to change."""
+
+    places: dict[str, Place] = attrs.field(factory=dict)
+    transitions: list[Transition] = attrs.field(factory=list)
+    invariants: list[Invariant] = attrs.field(factory=list)
+    same: dict[str, str] = attrs.field(factory=dict)
+    declared: set[str] = attrs.field(factory=set)
+    """Places that the author named: they stay as they are."""
+
+    def place(self, name: str, **given: Any) -> str:
+        if name not in self.places:
+            self.places[name] = Place(name, **given)
+        return name
+
+    def find(self, name: str) -> str:
+        """The place that a name stands for after all unifications."""
+        while name in self.same:
+            name = self.same[name]
+        return name
+
+    def add(self, fragment: Fragment, prefix: str) -> None:
+        """Add a fragment; its own places and its transitions get the prefix."""
+        own = {name: f"{prefix}.{name}" for name in (*fragment.resting, *fragment.unfinished)}
+        for name, tokens in fragment.resting.items():
+            self.place(own[name], tokens=tokens, resting=True)
+        for name in fragment.unfinished:
+            self.place(own[name])
+
+        def named(arcs: tuple[Arc, ...]) -> tuple[Arc, ...]:
+            return tuple(Arc(own.get(a.place, a.place), a.weight, a.case_wide) for a in arcs)
+
+        for t in fragment.transitions:
+            self.transitions.append(
+                msgspec.structs.replace(
+                    t,
+                    name=f"{prefix}.{t.name}",
+                    take=named(t.take),
+                    put=named(t.put),
+                    needs=named(t.needs),
+                    lacks=named(t.lacks),
+                    clear=tuple(own.get(p, p) for p in t.clear),
+                    counted=tuple((own.get(p, p), e) for p, e in t.counted),
+                )
+            )
+        for invariant in fragment.invariants:
+            weights = {own.get(p, p): w for p, w in invariant.weights.items()}
+            self.invariants.append(Invariant(weights, invariant.total))
+        for name, other in fragment.same.items():
+            name, other = self.find(name), self.find(other)
+            if name in self.declared:  # the author's name stays
+                name, other = other, name
+            if name != other:
+                self.same[name] = other
+
+
+class _NetCompiler:
+    """Compiles one net; gathers faults instead of stopping at the first."""
+
+    def __init__(
+        self,
+        specification: Specification,
+        definition: NetDefinition,
+        registry: Registry,
+        connectors: Mapping[str, ConnectorKind],
+    ) -> None:
+        self.specification = specification
+        self.definition = definition
+        self.registry = registry
+        self.connectors = connectors
+        self.faults: list[DefinitionError] = []
+        self.draft = _Draft()
+        self.tasks: dict[str, Task] = {}
+        self.order = {name: i for i, name in enumerate(definition.tasks)}
+        self.flows: dict[str, list[str]] = {}
+        """Task to the places of its incoming flows, in order of declaration."""
+        self.results = {variable_name(name): name for name in definition.tasks}
+        names = {*definition.variables, *self.results}
+        self.catches = any(task.on_failure is not None for task in definition.tasks.values())
+        if self.catches:
+            names.add(ERROR)
+        self.names = frozenset(names)
+
+    # ── helpers ──────────────────────────────────────────────────────────────────────────────
+
+    def at(self, *rest: str | int) -> Location:
+        return self.specification.location(self.definition.name, *rest)
+
+    def fault(self, location: Location, message: str, code: str | None = None) -> None:
+        self.faults.append(self.specification.source.fault(location, message, code=code))
+
+    def known(self, target: str) -> bool:
+        return target in self.definition.tasks or target in self.definition.places
+
+    def flow(self, source: str, target: str, location: Location) -> str:
+        """The place of the flow from ``source`` to ``target``; made when it is new."""
+        if target in self.definition.places:
+            return self.draft.place(target)
+        name = f"{source}>{target}"
+        if target not in self.definition.tasks:
+            known = [*self.definition.tasks, *self.definition.places]
+            near = get_close_matches(target, known, n=3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            self.fault(
+                location, f"there is no task or place {target!r}{hint}", code="unknown-target"
+            )
+            return self.draft.place(name)
+        if name not in self.draft.places:
+            self.draft.place(name)
+            self.flows.setdefault(target, []).append(name)
+        return name
+
+    def expression(
+        self, text: str, location: Location, names: Collection[str] | None = None
+    ) -> Expression | None:
+        """Check an expression; its fault gets the position of the place where it stands."""
+        try:
+            return compile_expression(text, names=self.names if names is None else names)
+        except DefinitionError as error:
+            self.fault(location, error.message, code=error.code)
+            return None
+
+    def execute(
+        self, pattern: Pattern, location: Location, prefix: str, arguments: Mapping[str, Any]
+    ) -> None:
+        """Run a pattern's executor and add its fragment; its ValueErrors are faults."""
+        try:
+            fragment = pattern.executor(**arguments)
+        except ValueError as error:
+            self.fault(location, str(error), code="pattern-parameter")
+            return
+        self.draft.add(fragment, prefix)
+
+    def conditions(
+        self, pattern: Pattern, use: Use, values: Mapping[str, Any], location: Location
+    ) -> None:
+        """Check the conditions among a pattern's parameters, each where it was written."""
+        for parameter in pattern.parameters:
+            value = values.get(parameter.argument)
+            named = isinstance(use.argument, dict) and parameter.name in use.argument
+            below = (*location, parameter.name) if named else location
+            if parameter.is_condition and value is not None:
+                self.expression(value, below)
+            elif isinstance(value, tuple):
+                for i, item in enumerate(value):
+                    if isinstance(item, Branch) and item.when is not None:
+                        self.expression(item.when, (*below, i, "when"))
+
+    # ── the parts ────────────────────────────────────────────────────────────────────────────
+
+    def compile(self) -> Net | None:
+        definition = self.definition
+        clashes = [name for name in definition.places if name in definition.tasks]
+        for name in clashes:
+            self.fault(self.at("places", name), f"{name!r} is also the name of a task")
+        for variable, task in self.results.items():
+            others = [t for t in definition.tasks if variable_name(t) == variable and t != task]
+            for other in others:
+                self.fault(
+                    self.at("tasks", other),
+                    f"the results of {other!r} and {task!r} would share the variable {variable!r}",
+                )
+        for place in definition.places.values():
+            self.draft.place(place.name, tokens=place.tokens)
+            self.draft.declared.add(place.name)
+        self.draft.place(END, end=True)
+        for index, name in enumerate(definition.start):
+            self.start(name, index)
+        for place in definition.places.values():
+            if place.then is not None:
+                self.then(place.name, place.name, place.then, self.at("places", place.name, "then"))
+        for task in definition.tasks.values():
+            self.exit(task)
+        for task in definition.tasks.values():
+            self.task(task)
+        self.reachable()
+        if self.faults:
+            return None
+        return self.finish()
+
+    def start(self, name: str, index: int) -> None:
+        location = self.at("start", index) if len(self.definition.start) > 1 else self.at("start")
+        if name in self.definition.places:
+            place = self.draft.places[name]
+            self.draft.places[name] = msgspec.structs.replace(place, tokens=place.tokens + 1)
+            return
+        flow = self.flow(START, name, location)
+        self.draft.places[flow] = msgspec.structs.replace(self.draft.places[flow], tokens=1)
+
+    def then(self, owner: str, source: str, use: Use, location: Location) -> None:
+        """The fragment of a ``then`` over the place ``source``; flows get the owner's name."""
+        if use.name == "sequence" and isinstance(use.argument, str):
+            target = use.argument
+            if not self.known(target) and target in self.registry:
+                use = Use(target)
+        try:
+            pattern = self.registry.get(use.name, Attachment.THEN)
+            values = pattern.read(use.argument)
+        except ValueError as error:
+            self.fault(location, str(error), code="pattern")
+            return
+        below = location if use.name == "sequence" else (*location, use.name)
+        self.conditions(pattern, use, values, below)
+        for parameter in pattern.parameters:
+            if parameter.leads_on and parameter.argument in values:
+                value = values[parameter.argument]
+                named = isinstance(use.argument, dict) and parameter.name in use.argument
+                at = (*below, parameter.name) if named else below
+                values[parameter.argument] = self.led(owner, value, at)
+        if "end" in pattern.wants:
+            values["end"] = END
+        self.execute(pattern, below, f"{owner}.then", {"input": source, **values})
+
+    def led(self, owner: str, value: Any, location: Location) -> Any:
+        """The places that lead to the targets named in a parameter's value."""
+        if isinstance(value, str):
+            return self.flow(owner, value, location)
+        return tuple(
+            attrs.evolve(item, to=self.flow(owner, item.to, (*location, i, "to")))
+            if isinstance(item, Branch)
+            else self.flow(owner, item, (*location, i))
+            for i, item in enumerate(value)
+        )
+
+    def exit(self, task: TaskDefinition) -> None:
+        """What follows a task: its ``then``, and its ``on-failure``."""
+        exit_place = self.draft.place(f"{task.name}>")
+        use = task.then or Use("implicit-termination")
+        self.then(task.name, exit_place, use, self.at("tasks", task.name, "then"))
+        if task.on_failure is not None:
+            failed = self.draft.place(f"{task.name}!")
+            location = self.at("tasks", task.name, "on-failure")
+            self.then(f"{task.name}!", failed, task.on_failure, location)
+
+    def task(self, task: TaskDefinition) -> None:
+        location = self.at("tasks", task.name)
+        entry = self.draft.place(f">{task.name}")
+        self.join(task, entry)
+        body_in, body_out = entry, f"{task.name}>"
+        connectors = [use for use in task.uses if use.name in self.connectors or use.name == "net"]
+        around = [use for use in task.uses if use not in connectors]
+        for use in around:
+            body_in, body_out = self.around(task, use, body_in, body_out)
+        if len(connectors) > 1:
+            names = " and ".join(use.name for use in connectors)
+            self.fault(
+                location, f"a task has one connector; this one has {names}", code="connector"
+            )
+        use = connectors[0] if connectors else None
+        inputs, outputs, result = self.mappings(task)
+        if use is None:
+            self.empty(task, body_in, body_out)
+            return
+        run = self.draft.place(f"{task.name}.run")
+        held = self.draft.place(f"{task.name}.held")
+        lacks = [Arc(run, task.concurrency), Arc(held, task.concurrency)] if task.concurrency else []
+        if task.concurrency and task.concurrency > 1:
+            self.fault(
+                (*location, "concurrency"), "expected 1 or many: other numbers are not supported"
+            )
+        name = task.name
+        start = external(
+            f"{name}.start", role=Role.START, task=name, take=[body_in], put=[run], lacks=lacks
+        )
+        complete = external(
+            f"{name}.complete", role=Role.COMPLETE, task=name, take=[run], put=[body_out]
+        )
+        fail = external(f"{name}.fail", role=Role.FAIL, task=name, take=[run], put=[held])
+        retry = external(f"{name}.retry", role=Role.RETRY, task=name, take=[held], put=[run])
+        transitions = [start, complete, fail, retry]
+        give_up: str | None = None
+        if task.on_failure is not None:
+            give_up = f"{name}.give up"
+            branch = f"{name}!"
+            transitions.append(
+                external(give_up, role=Role.GIVE_UP, task=name, take=[held], put=[branch])
+            )
+        self.draft.transitions += transitions
+        child: str | None = None
+        if use.name == "net":
+            child = use.argument if isinstance(use.argument, str) else None
+            if child not in self.specification.nets:
+                known = ", ".join(sorted(self.specification.nets)) or "none"
+                self.fault(
+                    (*location, "net"),
+                    f"there is no net {use.argument!r} under `nets`; known: {known}",
+                    code="unknown-net",
+                )
+        policy = RetryPolicy()
+        if task.retry is not None:
+            policy = RetryPolicy(
+                attempts=task.retry.attempts,
+                delay=round(task.retry.delay_seconds * 1_000_000),
+                factor=task.retry.factor,
+                max_delay=round(task.retry.max_delay_seconds * 1_000_000),
+                jitter=task.retry.jitter == "full",
+            )
+        self.tasks[name] = Task(
+            name=name,
+            run=run,
+            held=held,
+            starts=(start.name,),
+            complete=complete.name,
+            connector=None if child else use.name,
+            config=None if child else use.argument,
+            automatic=True if child else self.connectors[use.name].automatic,
+            child=child,
+            title=task.title,
+            inputs=inputs,
+            outputs=outputs,
+            result=result,
+            fail=fail.name,
+            retry_by=retry.name,
+            retry=policy,
+            timeout=None
+            if task.timeout_seconds is None
+            else round(task.timeout_seconds * 1_000_000),
+            concurrency=task.concurrency,
+            give_up=give_up,
+        )
+
+    def empty(self, task: TaskDefinition, body_in: str, body_out: str) -> None:
+        """A task without a connector: nothing to do, it only passes the flow on."""
+        for key in ("retry", "timeout_seconds", "on_failure", "concurrency", "inputs", "outputs"):
+            if getattr(task, key):
+                words = {"timeout_seconds": "timeout", "inputs": "in", "outputs": "out"}
+                shown = words.get(key, key.replace("_", "-"))
+                self.fault(
+                    self.at("tasks", task.name, shown),
+                    f"task {task.name!r} has no connector, so {shown!r} means nothing here; "
+                    f"connectors: {', '.join(sorted(self.connectors))}, net",
+                    code="connector",
+                )
+        self.draft.transitions.append(immediate(task.name, take=[body_in], put=[body_out]))
+
+    def join(self, task: TaskDefinition, entry: str) -> None:
+        flows = self.flows.get(task.name, [])
+        location = self.at("tasks", task.name, "join")
+        use = task.join or Use("simple-merge")
+        try:
+            pattern = self.registry.get(use.name, Attachment.JOIN)
+            values = pattern.read(use.argument)
+        except ValueError as error:
+            self.fault(location, str(error), code="pattern")
+            return
+        if not flows:
+            return  # unreachable: `reachable` says so
+        if task.join is not None and len(flows) == 1:
+            self.fault(
+                location,
+                f"{use.name} joins two or more flows; only one leads to {task.name!r}: {flows[0]}",
+                code="pattern-context",
+            )
+            return
+        self.conditions(pattern, use, values, (*location, use.name))
+        self.execute(
+            pattern, location, f"{task.name}.join", {"inputs": tuple(flows), "output": entry, **values}
+        )
+
+    def around(
+        self, task: TaskDefinition, use: Use, body_in: str, body_out: str
+    ) -> tuple[str, str]:
+        """A pattern around a task: it gets the old entry and exit, the task gets new ones."""
+        location = self.at("tasks", task.name, use.name)
+        try:
+            pattern = self.registry.get(use.name, Attachment.TASK)
+            values = pattern.read(use.argument)
+        except ValueError as error:
+            if use.name in self.registry:
+                self.fault(location, str(error), code="pattern")
+            else:
+                known = sorted(
+                    [*self.connectors, "net"]
+                    + [p.key for p in self.registry if p.attachment is Attachment.TASK]
+                    + list(_TASK_KEYS)
+                )
+                near = get_close_matches(use.name, known, n=3)
+                hint = f"; did you mean {' or '.join(near)}?" if near else ""
+                self.fault(
+                    location,
+                    f"a task has no key {use.name!r}{hint} Accepted: {', '.join(known)}",
+                    code="unknown-key",
+                )
+            return body_in, body_out
+        self.conditions(pattern, use, values, location)
+        inner_in = self.draft.place(f"{task.name}.{use.name} in")
+        inner_out = self.draft.place(f"{task.name}.{use.name} out")
+        given = {
+            "input": body_in,
+            "output": body_out,
+            "body_input": inner_in,
+            "body_output": inner_out,
+        }
+        self.execute(pattern, location, f"{task.name}.{use.name}", {**given, **values})
+        return inner_in, inner_out
+
+    def mappings(
+        self, task: TaskDefinition
+    ) -> tuple[dict[str, Mapped], dict[str, Mapped] | None, str | None]:
+        inputs = {
+            name: self.mapped(value, self.at("tasks", task.name, "in", name), self.names)
+            for name, value in task.inputs.items()
+        }
+        if task.outputs is None:
+            return inputs, None, variable_name(task.name)
+        outputs: dict[str, Mapped] = {}
+        names = self.names | {"result"}
+        for variable, value in task.outputs.items():
+            location = self.at("tasks", task.name, "out", variable)
+            if variable not in self.definition.variables:
+                known = ", ".join(sorted(self.definition.variables)) or "none"
+                near = get_close_matches(variable, self.definition.variables, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                self.fault(
+                    location,
+                    f"{variable!r} is not a declared variable{hint} Declared under `data`: {known}",
+                    code="unknown-variable",
+                )
+            outputs[variable] = self.mapped(value, location, names)
+        return inputs, outputs, None
+
+    def mapped(self, value: JsonValue, location: Location, names: Collection[str]) -> Mapped:
+        if not isinstance(value, str):
+            return Mapped(value=value)
+        self.expression(value, location, names)
+        return Mapped(expression=value)
+
+    # ── the whole ────────────────────────────────────────────────────────────────────────────
+
+    def reachable(self) -> None:
+        """Every task and place has to be reached by the flow from a start."""
+        leads: dict[str, list[str]] = {}
+        for target, flows in self.flows.items():
+            for flow in flows:
+                leads.setdefault(flow, []).append(f">{target}")
+        ahead: dict[str, set[str]] = {}
+        for t in self.draft.transitions:
+            for arc in t.take:
+                ahead.setdefault(arc.place, set()).update(a.place for a in t.put)
+        for name, other in self.draft.same.items():
+            ahead.setdefault(other, set()).add(name)
+            ahead.setdefault(name, set()).add(other)
+        for flow, entries in leads.items():
+            ahead.setdefault(flow, set()).update(entries)
+        seen = {p.name for p in self.draft.places.values() if p.tokens and not p.resting}
+        queue = deque(seen)
+        while queue:
+            for place in ahead.get(queue.popleft(), ()):
+                if place not in seen:
+                    seen.add(place)
+                    queue.append(place)
+        for name in self.definition.tasks:
+            if f">{name}" not in seen:
+                self.fault(
+                    self.at("tasks", name),
+                    f"no flow from the start leads to task {name!r}: name it in a `then`, "
+                    "or remove it",
+                    code="unreachable",
+                )
+
+    def finish(self) -> Net:
+        draft = self.draft
+        if draft.same:
+            _unify(draft)
+        draft.transitions.sort(key=self.position)
+        transitions = _fuse(draft)
+        starts: dict[str, list[str]] = {}
+        used = {END}
+        for t in transitions:
+            if t.role is Role.START and t.task is not None:
+                starts.setdefault(t.task, []).append(t.name)
+            used |= {a.place for arcs in (t.take, t.put, t.needs, t.lacks) for a in arcs}
+            used |= {*t.clear, *(place for place, _ in t.counted)}
+        used |= set(self.definition.places)
+        net = Net(
+            name=self.definition.name,
+            places=tuple(p for p in draft.places.values() if p.name in used),
+            transitions=tuple(transitions),
+            tasks={
+                name: msgspec.structs.replace(task, starts=tuple(starts[name]))
+                for name, task in self.tasks.items()
+            },
+            variables=self.variables(),
+            explicit=self.definition.termination is Termination.EXPLICIT,
+            invariants=tuple(draft.invariants),
+        )
+        for message in net_faults(net):
+            self.fault(self.at(), message, code="net")
+        return net
+
+    def position(self, t: Transition) -> tuple[int, bool]:
+        """Where a transition stands in the net: by task, what follows the task at its end."""
+        owner = t.name.partition(".")[0].rstrip("!")
+        return self.order.get(owner, -1), ".then." in t.name
+
+    def variables(self) -> dict[str, VariableType]:
+        declared = {
+            name: VariableType(
+                type=variable.type.as_json(),
+                default=[variable.default] if variable.has_default else [],
+                required=variable.required,
+                merge=variable.merge,
+            )
+            for name, variable in self.definition.variables.items()
+        }
+        for name, task in self.results.items():
+            if self.definition.tasks[task].outputs is None and task in self.tasks:
+                declared.setdefault(name, VariableType(type="any"))
+        if self.catches:
+            declared.setdefault(ERROR, VariableType(type="any"))
+        return declared
+
+
+_TASK_KEYS = (
+    "title",
+    "description",
+    "in",
+    "out",
+    "join",
+    "then",
+    "on-failure",
+    "retry",
+    "timeout",
+    "concurrency",
+)
+
+
+# ── unifying and fusing ──────────────────────────────────────────────────────────────────────
+
+
+def _rewired(t: Transition, to: Callable[[Iterable[Arc]], tuple[Arc, ...]]) -> Transition:
+    return msgspec.structs.replace(
+        t, take=to(t.take), put=to(t.put), needs=to(t.needs), lacks=to(t.lacks)
+    )
+
+
+def _added(arcs: Iterable[Arc]) -> tuple[Arc, ...]:
+    """Arcs with those of the same place added up."""
+    weights: dict[tuple[str, bool], int] = {}
+    for arc in arcs:
+        key = (arc.place, arc.case_wide)
+        weights[key] = weights.get(key, 0) + arc.weight
+    return tuple(Arc(place, weight, wide) for (place, wide), weight in weights.items())
+
+
+def _unify(draft: _Draft) -> None:
+    """Make places that were declared the same one place; their tokens add up."""
+
+    def renamed(arcs: Iterable[Arc]) -> tuple[Arc, ...]:
+        return _added(Arc(draft.find(a.place), a.weight, a.case_wide) for a in arcs)
+
+    draft.transitions = [
+        msgspec.structs.replace(
+            _rewired(t, renamed),
+            clear=tuple(dict.fromkeys(draft.find(p) for p in t.clear)),
+            counted=tuple((draft.find(p), e) for p, e in t.counted),
+        )
+        for t in draft.transitions
+    ]
+    for name in draft.same:
+        gone = draft.places.pop(name)
+        kept = draft.places[draft.find(name)]
+        draft.places[kept.name] = msgspec.structs.replace(kept, tokens=kept.tokens + gone.tokens)
+    draft.same = {}
+
+
+def _plain(t: Transition) -> bool:
+    """Whether firing a transition does nothing but move tokens, whenever its inputs are there."""
+    return not (
+        t.external or t.when or t.ends or t.needs or t.lacks or t.clear or t.counted or not t.take
+    )
+
+
+def _fuse(draft: _Draft) -> list[Transition]:
+    """Fuse plain immediates with their neighbours (Berthelot's post- and pre-agglomeration).
+
+    *Post*: a place whose only reader is a plain immediate that takes one token of it and nothing
+    else is no state: whoever puts there puts what the immediate would put. *Pre*: a place that
+    only external transitions take from, fed by a plain immediate that puts nothing else and
+    competes with no other immediate, is no state either: those transitions take what the
+    immediate would take, so that a join does not commit its tokens before the task starts. G. Berthelot, "Transformations and Decompositions
+    of Nets" (1987). Both keep every marking that can be seen when the case is quiescent, up to
+    the names of the places that vanish.
+    """
+    transitions: dict[str, Transition] = {t.name: t for t in draft.transitions}
+    readers: dict[str, dict[str, None]] = {}
+    writers: dict[str, dict[str, None]] = {}
+    fixed = {p.name for p in draft.places.values() if p.resting or p.end} | draft.declared
+    fixed |= {place for invariant in draft.invariants for place in invariant.weights}
+
+    def index(t: Transition) -> None:
+        for arc in t.take:
+            readers.setdefault(arc.place, {})[t.name] = None
+        for arc in (*t.needs, *t.lacks):
+            fixed.add(arc.place)
+        fixed.update(t.clear)
+        for arc in t.put:
+            writers.setdefault(arc.place, {})[t.name] = None
+        fixed.update(place for place, _ in t.counted)
+
+    def forget(t: Transition) -> None:
+        for arc in t.take:
+            readers[arc.place].pop(t.name, None)
+        for arc in t.put:
+            writers[arc.place].pop(t.name, None)
+
+    def replace(old: Transition, *new: Transition) -> None:
+        forget(old)
+        if not any(t.name == old.name for t in new):
+            del transitions[old.name]
+        for t in new:
+            transitions[t.name] = t
+            index(t)
+
+    for t in draft.transitions:
+        index(t)
+
+    for t in list(draft.transitions):  # post
+        if not _plain(t) or len(t.take) != 1 or t.take[0].weight != 1:
+            continue
+        p = t.take[0].place
+        if p in fixed or len(readers[p]) != 1 or any(a.place == p for a in t.put):
+            continue
+        tokens = draft.places[p].tokens
+        for name in list(writers.get(p, ())):
+            writer = transitions[name]
+            count = next(a.weight for a in writer.put if a.place == p)
+            passed = [Arc(a.place, a.weight * count) for a in transitions[t.name].put]
+            kept = [a for a in writer.put if a.place != p]
+            replace(writer, msgspec.structs.replace(writer, put=_added([*kept, *passed])))
+        for arc in transitions[t.name].put:
+            place = draft.places[arc.place]
+            total = place.tokens + tokens * arc.weight
+            draft.places[arc.place] = msgspec.structs.replace(place, tokens=total)
+        current = transitions.pop(t.name)
+        forget(current)
+        del draft.places[p]
+    for name in [t.name for t in draft.transitions if t.name in transitions]:  # pre
+        t = transitions[name]
+        if not _plain(t) or len(t.put) != 1 or t.put[0].weight != 1:
+            continue
+        p = t.put[0].place
+        if p in fixed or any(a.place == p for a in t.take):
+            continue
+        if not all(
+            r == name or transitions[r].external for a in t.take for r in readers[a.place]
+        ):
+            continue  # it competes with another immediate: an alternative of a choice
+        starts = [transitions[r] for r in readers.get(p, ())]
+        if not starts or any(
+            not s.external or next(a.weight for a in s.take if a.place == p) != 1 for s in starts
+        ):
+            continue
+        alone = len(writers[p]) == 1 and not draft.places[p].tokens
+        forget(t)
+        del transitions[name]
+        for s in starts:
+            others = [a for a in s.take if a.place != p]
+            label = s.name if alone else f"{s.name} from {t.take[0].place}"
+            merged = msgspec.structs.replace(s, name=label, take=_added([*t.take, *others]))
+            if alone:
+                replace(s, merged)
+            else:
+                transitions[label] = merged
+                index(merged)
+        if alone:
+            del draft.places[p]
+    return list(transitions.values())

@@ -1,0 +1,883 @@
+"""Command to events: what a command means for a case, decided by a pure function.
+
+``decide(case, command, time=…)`` changes nothing and reads nothing but its arguments. Its answer
+is one atomic batch: the command's own event, then every immediate firing until none is enabled
+(the case is *quiescent*), the starts of automatic tasks, offers made and withdrawn, scopes that
+ended, and at last the judgement whether the case is live, completed or deadlocked.
+
+What is tried in which order, in `_Run.settle`:
+
+1. Immediate transitions, lowest priority number first, then in order of declaration, then the
+   oldest scope. A guard is read only when the arcs allow the firing.
+2. When none is enabled: child scopes in which nothing is left complete their parent's item.
+3. Then the automatic tasks that may start, in order of declaration. They start in the batch that
+   enables them, so that no crash can fall between a completion and what follows it.
+4. Again from 1 until nothing changes; then offers, and the judgement.
+
+The first transition to fire that ends something ends it at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+import attrs
+
+from weft.engine import commands as c
+from weft.engine import events as e
+from weft.engine.case import CaseState, WorkItem
+from weft.engine.evolve import Draft
+from weft.engine.expressions import ExpressionError, compile_expression
+from weft.engine.lifecycle import CaseStatus, ItemStatus
+from weft.engine.net import Arc, Ends, Mapped, Net, Outcome, Role, Task, Transition
+from weft.engine.ports import Microseconds
+from weft.native import kernel
+from weft.schema.datatypes import merged
+from weft.schema.errors import CommandRejected, InternalError, UsageError, WorkFailed
+from weft.schema.jsonvalue import JsonValue, NotJson, checked
+
+__all__ = ["DEFAULT_LIMITS", "Decision", "Limits", "decide", "describe_items"]
+
+
+@attrs.frozen
+class Limits:
+    """Bounds on what one command may cause.
+
+    Args:
+        firings: Immediate firings in one run; beyond it the case fails, naming the loop.
+        depth: How deep child scopes may nest.
+    """
+
+    firings: int = 100_000
+    depth: int = 100
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@attrs.frozen
+class Decision:
+    """An accepted command: its events in order, and the case that their fold gives."""
+
+    events: tuple[e.Event, ...]
+    case: CaseState
+
+
+def decide(
+    case: CaseState | None,
+    command: c.Command,
+    *,
+    time: Microseconds,
+    limits: Limits = DEFAULT_LIMITS,
+    starts: bool = True,
+) -> Decision:
+    """What a command means.
+
+    Args:
+        case: The present state; None for `StartCase`.
+        command: What is asked.
+        time: The time of the decision; waits are counted from it.
+        limits: Bounds on one run.
+        starts: Whether automatic tasks start; an engine that drains takes no new work.
+
+    Raises:
+        CommandRejected: The command does not fit the state; nothing has happened.
+    """
+    run = _Run(case, command, time, limits, starts)
+    try:
+        _HANDLERS[type(command)](run, command)
+    except _Runaway as stop:
+        # The run would not end. What was asked for stands; what it set off does not.
+        run = _Run(case, command, time, limits, starts)
+        run.caused(stop.cause)
+        run.emit(e.CaseFailed(error=stop.error))
+    return Decision(tuple(run.events), run.draft.freeze())
+
+
+class _Runaway(Exception):
+    """A run past its bound, with the events of the command alone."""
+
+    def __init__(self, cause: list[e.Event], error: dict[str, JsonValue]) -> None:
+        self.cause = cause
+        self.error = error
+
+
+class _GuardFailed(Exception):
+    """A guard could not be read."""
+
+    def __init__(self, error: dict[str, JsonValue]) -> None:
+        self.error = error
+
+
+def _error(code: str, message: str, where: str | None = None, **more: JsonValue) -> dict[str, Any]:
+    return {"class": "DefinitionError", "code": code, "message": message, "where": where, **more}
+
+
+def describe_items(items: Iterable[WorkItem]) -> str:
+    """The open items of a case in words, for messages; at most ten of them."""
+    shown = [f"'{item.id}' ({item.status.value})" for item in items]
+    if not shown:
+        return "there are no open work items"
+    more = f" and {len(shown) - 10} more" if len(shown) > 10 else ""
+    return f"open work items: {', '.join(shown[:10])}{more}"
+
+
+class _Run:
+    """One command's run: a draft, and the events decided so far."""
+
+    def __init__(
+        self,
+        case: CaseState | None,
+        command: c.Command,
+        time: Microseconds,
+        limits: Limits,
+        starts: bool,
+    ) -> None:
+        compiled = command.compiled if isinstance(command, c.StartCase) else None
+        self.draft = Draft(case, compiled)
+        self.case = case
+        self.time = time
+        self.limits = limits
+        self.starts = starts
+        self.events: list[e.Event] = []
+        self.cause: list[e.Event] = []
+        self.candidates: list[tuple[tuple[int, int], int, int]] = []
+        self.queued: set[tuple[int, int]] = set()
+        self.touched: set[int] = set()
+        self.firings = 0
+
+    # ── events ───────────────────────────────────────────────────────────────────────────────
+
+    def emit(self, event: e.Event) -> None:
+        """Decide an event: it is folded into the draft at once."""
+        self.draft.apply(event)
+        self.events.append(event)
+
+    def caused(self, events: Iterable[e.Event]) -> None:
+        for event in events:
+            self.emit(event)
+
+    def fired(self, scope: int, transition: str) -> None:
+        """Note what a firing may have enabled: immediates that read a place it changed."""
+        net = self.draft.net(scope)
+        index = net.transition_index[transition]
+        self.touched.add(scope)
+        for t in kernel.touched_immediate(net.image, index):
+            self.consider(scope, t, net)
+        if net.case_wide:
+            self.consider_case_wide()
+
+    def consider(self, scope: int, transition: int, net: Net) -> None:
+        key = (scope, transition)
+        if key not in self.queued:
+            self.queued.add(key)
+            heappush(self.candidates, (net.rank[transition], scope, transition))
+
+    def consider_case_wide(self) -> None:
+        for scope in self.draft.scopes.values():
+            net = self.draft.compiled.nets[scope.net]
+            for t in net.case_wide:
+                if not net.transitions[t].external:
+                    self.consider(scope.id, t, net)
+            self.touched.add(scope.id)
+
+    def consider_all(self, scope: int) -> None:
+        """Every immediate of a scope: when it opens, and when a case is resumed."""
+        net = self.draft.net(scope)
+        self.touched.add(scope)
+        for t in net.immediates:
+            self.queued.add((scope, t))
+            self.candidates.append((net.rank[t], scope, t))
+        heapify(self.candidates)
+
+    def consider_readers(self, scope: int, variables: Iterable[str]) -> None:
+        """The immediates whose guards read a variable that has changed."""
+        net = self.draft.net(scope)
+        for variable in variables:
+            for t in net.guard_readers.get(variable, ()):
+                self.consider(scope, t, net)
+
+    # ── enabling ─────────────────────────────────────────────────────────────────────────────
+
+    def arcs_allow(self, scope: int, transition: int, net: Net) -> bool:
+        if not kernel.enabled(net.image, self.draft.marking(scope), transition):
+            return False
+        wide = net.case_wide.get(transition)
+        return wide is None or all(
+            (self.total(net, arc) >= arc.weight) is needs for arc, needs in wide
+        )
+
+    def total(self, net: Net, arc: Arc) -> int:
+        """The tokens of a place over all live scopes of its net."""
+        index = net.place_index[arc.place]
+        return sum(
+            self.draft.marking(scope.id)[index]
+            for scope in self.draft.scopes.values()
+            if scope.net == net.name
+        )
+
+    def holds(self, scope: int, transition: Transition) -> bool:
+        """Whether a guard holds; one that cannot be read is an error, not false."""
+        if transition.when is None:
+            return True
+        try:
+            return compile_expression(transition.when).test(self.draft.scope(scope).data)
+        except ExpressionError as error:
+            raise _GuardFailed(
+                _error("guard", f"the guard of {transition.name!r} failed: {error}")
+            ) from error
+
+    def enabled_starts(self, scope: int) -> Iterable[tuple[Task, Transition, int]]:
+        """The starts of tasks that may fire in a scope, in order of declaration."""
+        net = self.draft.net(scope)
+        for index in kernel.enabled_external(net.image, self.draft.marking(scope)):
+            t = net.transitions[index]
+            if t.role is Role.START and t.task is not None and self.arcs_allow(scope, index, net):
+                yield net.tasks[t.task], t, index
+
+    # ── firing ───────────────────────────────────────────────────────────────────────────────
+
+    def removed(self, scope: int, clear: Iterable[str]) -> dict[str, Any]:
+        """What a firing's reset arcs remove: tokens, open items, and the scopes below those."""
+        if not clear:
+            return {}
+        net, marking = self.draft.net(scope), self.draft.marking(scope)
+        cleared = {p: n for p in clear if (n := marking[net.place_index[p]])}
+        statuses = {task.run: (task.name, ItemStatus.STARTED) for task in net.tasks.values()}
+        statuses |= {task.held: (task.name, ItemStatus.FAILED) for task in net.tasks.values()}
+        gone = {statuses[p] for p in cleared if p in statuses}
+        items = [
+            item
+            for item in self.draft.items.values()
+            if item.scope == scope and (item.task, item.status) in gone
+        ]
+        closed = [s for item in items if item.child is not None for s in self.tree(item.child)]
+        cancelled = [item.id for item in items] + self.items_in(closed)
+        return {"cleared": cleared, "cancelled": tuple(cancelled), "closed": tuple(closed)}
+
+    def tree(self, scope: int) -> list[int]:
+        """A scope and its live descendants, parents first."""
+        found = [scope]
+        for parent in found:
+            found += [s.id for s in self.draft.scopes.values() if s.parent == parent]
+        return found
+
+    def items_in(self, scopes: Iterable[int]) -> list[str]:
+        inside = set(scopes)
+        return [item.id for item in self.draft.items.values() if item.scope in inside]
+
+    def fire(self, scope: int, transition: Transition) -> None:
+        """Fire an immediate transition."""
+        counts = tuple(self.count(scope, transition, text) for _, text in transition.counted)
+        removed = self.removed(scope, transition.clear)
+        self.emit(e.TransitionFired(transition.name, scope, counts=counts, **removed))
+        self.fired(scope, transition.name)
+
+    def count(self, scope: int, transition: Transition, text: str) -> int:
+        try:
+            value = compile_expression(text).evaluate(self.draft.scope(scope).data)
+        except ExpressionError as error:
+            raise _GuardFailed(
+                _error("count", f"the count of {transition.name!r} failed: {error}")
+            ) from error
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+            raise _GuardFailed(
+                _error(
+                    "count",
+                    f"the count {text!r} of {transition.name!r} gave {value!r}; "
+                    "a whole number from 0 to 2147483647 is needed",
+                )
+            )
+        return value
+
+    # ── the run ──────────────────────────────────────────────────────────────────────────────
+
+    def settle(self) -> None:
+        """Run to quiescence, start what starts by itself, make offers, and judge the case."""
+        if self.over:
+            return
+        self.cause = list(self.events)
+        try:
+            while True:
+                self.run_immediates()
+                if self.over:
+                    return
+                if self.close_finished():
+                    continue
+                if not self.start_automatic():
+                    break
+        except _GuardFailed as failed:
+            self.emit(e.CaseFailed(error=failed.error))
+            return
+        except OverflowError as error:
+            raise _Runaway(self.cause, _error("overflow", f"a place overflows: {error}")) from None
+        if self.over:
+            return
+        self.offer()
+        self.judge()
+
+    @property
+    def over(self) -> bool:
+        """Whether the case is neither running nor suspended any more."""
+        return self.draft.status not in (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
+
+    def run_immediates(self) -> None:
+        while self.candidates:
+            _, scope, index = heappop(self.candidates)
+            self.queued.discard((scope, index))
+            if scope not in self.draft.scopes:
+                continue
+            net = self.draft.net(scope)
+            if not self.arcs_allow(scope, index, net):
+                continue
+            transition = net.transitions[index]
+            if not self.holds(scope, transition):
+                continue
+            self.bounded()
+            self.fire(scope, transition)
+            if transition.ends is not None:
+                self.end(scope, transition.ends)
+                if self.over:
+                    return
+            else:
+                self.consider(scope, index, net)
+
+    def bounded(self) -> None:
+        """Count a firing against the bound of the run."""
+        self.firings += 1
+        if self.firings > self.limits.firings:
+            recent = [x.transition for x in self.events[-200:] if isinstance(x, e.TransitionFired)]
+            loop = ", ".join(dict.fromkeys(recent))
+            raise _Runaway(
+                self.cause,
+                _error(
+                    "loop",
+                    f"more than {self.limits.firings} transitions fired without an event from "
+                    f"outside; they go round in: {loop}",
+                ),
+            )
+
+    def end(self, scope: int, ends: Ends) -> None:
+        """Apply an end that has fired."""
+        if ends.outcome is Outcome.FAILED and (ends.case or scope == e.ROOT):
+            self.emit(e.CaseFailed(error=_error("end", ends.reason, f"scope {scope}")))
+        elif ends.case or scope == e.ROOT:
+            if ends.outcome is Outcome.CANCELLED:
+                self.emit(e.CaseCancelled(reason=ends.reason))
+            else:
+                self.emit(e.CaseCompleted(dropped=self.unfinished(e.ROOT)))
+        elif ends.outcome is Outcome.COMPLETED:
+            self.close_scope(scope)
+        else:
+            item = self.draft.items[str(self.draft.scope(scope).item)]
+            verb = "failed" if ends.outcome is Outcome.FAILED else "was cancelled"
+            self.fail(item, _error("child", f"the net of {item.task!r} {verb}: {ends.reason}"))
+
+    def unfinished(self, scope: int) -> dict[str, int]:
+        """The tokens of a scope that mean unfinished work."""
+        net, marking = self.draft.net(scope), self.draft.marking(scope)
+        return {
+            net.places[i].name: marking[i] for i in kernel.marked(marking) if net.unfinished[i]
+        }
+
+    def finished(self, scope: int) -> bool:
+        net, marking = self.draft.net(scope), self.draft.marking(scope)
+        return not net.explicit and not any(net.unfinished[i] for i in kernel.marked(marking))
+
+    def close_finished(self) -> bool:
+        """Complete the child scopes in which nothing is left to do; whether there was one."""
+        for scope in sorted(self.touched, reverse=True):
+            if scope != e.ROOT and scope in self.draft.scopes and self.finished(scope):
+                self.close_scope(scope)
+                return True
+        return False
+
+    def close_scope(self, scope: int) -> None:
+        """A child scope is done: its variables are the result of its parent's item."""
+        state = self.draft.scope(scope)
+        item = self.draft.items[str(state.item)]
+        result = dict(state.data)
+        below = self.tree(scope)[1:]
+        cancelled = tuple(self.items_in([scope, *below]))
+        dropped = self.unfinished(scope)
+        self.emit(e.ScopeClosed(scope, cancelled, tuple(below), dropped))
+        self.complete(item, result, None)
+
+    def start_automatic(self) -> bool:
+        """Start the automatic tasks that may start; whether anything can follow by itself."""
+        if not self.starts or self.draft.status is not CaseStatus.RUNNING:
+            return False
+        before = len(self.events)
+        for scope in sorted(self.touched):
+            if scope not in self.draft.scopes:
+                continue
+            net = self.draft.net(scope)
+            for task, transition, index in list(self.enabled_starts(scope)):
+                while (
+                    task.automatic
+                    and scope in self.draft.scopes
+                    and self.arcs_allow(scope, index, net)
+                ):
+                    self.bounded()
+                    self.start(scope, task, transition, self.new_id(task.name), None, new=True)
+                    if self.over:
+                        return False
+        return len(self.events) > before
+
+    def new_id(self, task: str) -> str:
+        return f"{task}/{self.draft.serials.get(task, 0) + 1}"
+
+    def start(
+        self, scope: int, task: Task, transition: Transition, item: str, by: str | None, *, new: bool
+    ) -> None:
+        """Start an item; a composite task's scope opens with it."""
+        data = self.draft.scope(scope).data
+        try:
+            inputs = {name: self.value(m, data) for name, m in task.inputs.items()}
+            problem = None
+        except ExpressionError as error:
+            inputs, problem = {}, _error("input", f"an input of {task.name!r} failed: {error}")
+        started = e.WorkItemStarted(
+            item,
+            transition.name,
+            task=task.name if new else None,
+            scope=scope if new else 0,
+            inputs=inputs,
+            by=by,
+        )
+        self.emit(started)
+        self.fired(scope, transition.name)
+        if problem is not None:
+            self.fail(self.draft.items[item], problem)
+        elif task.child is not None:
+            self.open_scope(self.draft.items[item], task)
+
+    def open_scope(self, item: WorkItem, task: Task) -> None:
+        depth, parent = 1, self.draft.scope(item.scope)
+        while parent.parent is not None:
+            depth, parent = depth + 1, self.draft.scope(parent.parent)
+        if depth > self.limits.depth:
+            message = f"net {task.child!r} would be {depth} deep; the limit is {self.limits.depth}"
+            self.fail(item, _error("depth", f"the recursion does not end: {message}"))
+            return
+        net = self.draft.compiled.nets[str(task.child)]
+        try:
+            data = _initial_data(net, item.inputs)
+        except UsageError as error:
+            self.fail(item, _error("input", error.message))
+            return
+        scope = self.draft.next_scope
+        self.emit(e.ScopeOpened(scope, item.id, net.name, data))
+        self.consider_all(scope)
+
+    @staticmethod
+    def value(mapped: Mapped, data: Mapping[str, Any]) -> Any:
+        if mapped.expression is None:
+            return mapped.value
+        return compile_expression(mapped.expression).evaluate(data)
+
+    def offer(self) -> None:
+        """Offer what may be started by somebody, and withdraw offers that no longer stand."""
+        for scope in sorted(self.touched):
+            if scope not in self.draft.scopes:
+                continue
+            wanted: dict[str, int] = {}
+            for task, _, index in self.enabled_starts(scope):
+                if not task.automatic:
+                    image = self.draft.net(scope).image
+                    degree = kernel.degree(image, self.draft.marking(scope), index)
+                    total = wanted.get(task.name, 0) + degree
+                    wanted[task.name] = min(total, task.concurrency or total)
+            standing: dict[str, list[WorkItem]] = {}
+            for item in self.draft.items.values():
+                if item.scope == scope and item.status is ItemStatus.OFFERED:
+                    standing.setdefault(item.task, []).append(item)
+            for name, items in standing.items():
+                surplus = len(items) - wanted.get(name, 0)
+                # What nobody has claimed goes first, the newest before older ones.
+                items.sort(key=lambda item: (item.claimed_by is None, _number(item)), reverse=True)
+                for item in items[: max(surplus, 0)]:
+                    self.emit(e.WorkItemWithdrawn(item.id))
+            for name, degree in wanted.items():
+                for _ in range(degree - len(standing.get(name, ()))):
+                    self.emit(e.WorkItemOffered(self.new_id(name), name, scope))
+
+    def judge(self) -> None:
+        """Say how the quiescent case stands: completed, live, or deadlocked."""
+        if len(self.draft.scopes) == 1 and self.finished(e.ROOT):
+            self.emit(e.CaseCompleted())
+        elif not self.draft.items and not self.live():
+            self.emit(e.CaseDeadlocked())
+
+    def live(self) -> bool:
+        """Whether something can still be done from outside."""
+        return any(
+            self.arcs_allow(scope, index, self.draft.net(scope))
+            for scope in self.draft.scopes
+            for index in kernel.enabled_external(
+                self.draft.net(scope).image, self.draft.marking(scope)
+            )
+        )
+
+    # ── items ────────────────────────────────────────────────────────────────────────────────
+
+    def item(self, command: Any, verb: str) -> WorkItem:
+        """The open item that a command names.
+
+        Raises:
+            CommandRejected: It is not open; the message says what is.
+        """
+        item = self.draft.items.get(command.item)
+        if item is None:
+            task = command.item.rpartition("/")[0]
+            known = self.draft.serials.get(task, 0)
+            state = "there is no such item"
+            if known and command.item.rpartition("/")[2].isdigit():
+                number = int(command.item.rpartition("/")[2])
+                if 1 <= number <= known:
+                    state = "it is not open any more (completed, cancelled or given up)"
+            raise CommandRejected(
+                f"cannot {verb} work item {command.item!r}: {state}; "
+                f"{describe_items(self.draft.items.values())}",
+                code="not-open",
+                where=f"case {self.draft.id}",
+            )
+        attempt = getattr(command, "attempt", None)
+        if attempt is not None and attempt != item.attempt:
+            raise CommandRejected(
+                f"cannot {verb} work item {item.id!r}: this is the answer of attempt {attempt}, "
+                f"and attempt {item.attempt} is under way",
+                code="stale",
+                where=f"case {self.draft.id}",
+            )
+        return item
+
+    def demand(self, item: WorkItem, verb: str, *statuses: ItemStatus) -> None:
+        """Reject a command unless its item has one of these statuses."""
+        if item.status not in statuses:
+            wanted = " or ".join(status.value for status in statuses)
+            raise CommandRejected(
+                f"cannot {verb} work item {item.id!r}: it is {item.status.value}, not {wanted}; "
+                f"{describe_items(self.draft.items.values())}",
+                code="item-status",
+                where=f"case {self.draft.id}",
+            )
+
+    def demand_case(self, verb: str, *statuses: CaseStatus) -> None:
+        """Reject a command unless the case has one of these statuses."""
+        if self.draft.status not in statuses:
+            now = "new" if self.draft.status is None else self.draft.status.value
+            wanted = " or ".join(status.value for status in statuses)
+            raise CommandRejected(
+                f"cannot {verb} in case {self.draft.id!r}: the case is {now}, not {wanted}",
+                code="case-status",
+                where=f"case {self.draft.id}",
+            )
+
+    def complete(self, item: WorkItem, result: JsonValue, by: str | None) -> None:
+        """Complete a started item; a result that does not fit fails it instead."""
+        task = self.draft.task(item)
+        try:
+            writes = self.writes(item, task, result)
+        except WorkFailed as error:
+            self.fail(item, {**error.as_json(), "class": "WorkFailed"})
+            return
+        net = self.draft.net(item.scope)
+        transition = net.transitions[net.transition_index[task.complete]]
+        removed = self.removed(item.scope, transition.clear)
+        self.emit(e.WorkItemCompleted(item.id, writes, by, **removed))
+        self.fired(item.scope, task.complete)
+        self.consider_readers(item.scope, writes)
+
+    def writes(self, item: WorkItem, task: Task, result: JsonValue) -> dict[str, Any]:
+        """What the output mapping yields, checked against the declared types."""
+        net, data = self.draft.net(item.scope), self.draft.scope(item.scope).data
+        if task.outputs is None:
+            written = {} if task.result is None else {task.result: result}
+        else:
+            scope = {**data, "result": result}
+            try:
+                written = {name: self.value(m, scope) for name, m in task.outputs.items()}
+            except ExpressionError as error:
+                raise WorkFailed(
+                    f"an output of {task.name!r} failed: {error}", code="output", retryable=False
+                ) from error
+        for name, value in written.items():
+            variable = net.variables.get(name)
+            if variable is None:
+                continue
+            if variable.merge is not None:
+                written[name] = value = merged(variable.merge, data.get(name), value)
+            faults = net.types[name].check(value, name)
+            if faults:
+                raise WorkFailed(
+                    f"the result of {task.name!r} does not fit: {'; '.join(faults)}",
+                    code="result-type",
+                    retryable=False,
+                )
+        return written
+
+    def fail(
+        self, item: WorkItem, error: dict[str, Any], *, retry_at: int | None = None
+    ) -> None:
+        """Fail an attempt; without a retry it goes to the error branch, or fails the case."""
+        task = self.draft.task(item)
+        closed = self.tree(item.child) if item.child in self.draft.scopes else []
+        cancelled = tuple(self.items_in(closed))
+        error = {**error, "task": item.task, "item": item.id, "attempt": item.attempt}
+        self.emit(e.WorkItemFailed(item.id, error, retry_at, tuple(closed), cancelled))
+        self.fired(item.scope, task.fail)
+        if retry_at is None:
+            self.abandon(self.draft.items[item.id], None)
+
+    def abandon(self, item: WorkItem, by: str | None) -> None:
+        """Give a held item up: to its error branch, or failing the case."""
+        task = self.draft.task(item)
+        error = item.error or {}
+        if task.give_up is None:
+            self.emit(e.CaseFailed(error=error, by=by))
+            return
+        self.emit(e.WorkItemGivenUp(item.id, {"error": error}, by))
+        self.fired(item.scope, task.give_up)
+        self.consider_readers(item.scope, ["error"])
+
+
+def _number(item: WorkItem) -> int:
+    return int(item.id.rpartition("/")[2])
+
+
+def _initial_data(net: Net, given: Mapping[str, JsonValue]) -> dict[str, Any]:
+    """The variables that a scope of a net begins with: what is given, defaults, else null.
+
+    Raises:
+        UsageError: All that is unknown, missing or of the wrong type.
+    """
+    faults: list[str] = []
+    for name in given:
+        if name not in net.variables:
+            known = ", ".join(sorted(net.variables)) or "none"
+            faults.append(f"{name!r} is not a variable of net {net.name!r}; declared: {known}")
+    data: dict[str, Any] = {}
+    for name, variable in net.variables.items():
+        if name in given:
+            try:
+                data[name] = checked(given[name], what=name)
+            except NotJson as error:
+                faults.append(str(error))
+                continue
+            faults += net.types[name].check(data[name], name)
+        elif variable.default:
+            data[name] = variable.default[0]
+        else:
+            if variable.required:
+                faults.append(f"{name!r} is required and was not given")
+            data[name] = None
+    if faults:
+        raise UsageError(f"the data do not fit: {'; '.join(faults)}", code="data")
+    return data
+
+
+# ── one handler a command ────────────────────────────────────────────────────────────────────
+
+
+def _start_case(run: _Run, command: c.StartCase) -> None:
+    if run.case is not None:
+        raise CommandRejected(f"case {run.case.id!r} is there already", code="case-exists")
+    compiled = command.compiled
+    data = _initial_data(compiled.net, command.data)
+    run.emit(
+        e.CaseStarted(command.case, compiled.name, compiled.version, compiled.hash, data)
+    )
+    run.consider_all(e.ROOT)
+    run.settle()
+
+
+def _start_item(run: _Run, command: c.StartWorkItem) -> None:
+    run.demand_case(f"start work item {command.item!r}", CaseStatus.RUNNING)
+    item = run.item(command, "start")
+    run.demand(item, "start", ItemStatus.OFFERED)
+    _begin(run, item, command.by)
+    run.settle()
+
+
+def _begin(run: _Run, item: WorkItem, by: str | None) -> None:
+    """Start an offered item by the first of its starts that may fire."""
+    if by is not None and item.claimed_by not in (None, by):
+        raise CommandRejected(
+            f"cannot start work item {item.id!r} for {by!r}: {item.claimed_by!r} has claimed it",
+            code="claimed-by-other",
+            where=f"case {run.draft.id}",
+        )
+    for task, transition, _ in run.enabled_starts(item.scope):
+        if task.name == item.task:
+            run.start(item.scope, task, transition, item.id, by, new=False)
+            return
+    raise InternalError(f"work item {item.id!r} is offered, and its task cannot start")
+
+
+def _complete(run: _Run, command: c.CompleteWorkItem) -> None:
+    run.demand_case(f"complete work item {command.item!r}", *_ACTIVE)
+    item = run.item(command, "complete")
+    run.demand(item, "complete", ItemStatus.STARTED, ItemStatus.OFFERED)
+    if item.status is ItemStatus.OFFERED:
+        run.demand_case(f"start work item {command.item!r}", CaseStatus.RUNNING)
+        _begin(run, item, command.by)
+        item = run.draft.items[item.id]
+    task = run.draft.task(item)
+    if task.child is not None:
+        raise CommandRejected(
+            f"cannot complete work item {item.id!r}: its net {task.child!r} does that when it ends",
+            code="composite",
+            where=f"case {run.draft.id}",
+        )
+    try:
+        result = checked(command.result, what="result")
+    except NotJson as error:
+        run.fail(
+            item,
+            WorkFailed(
+                f"the result of {item.task!r} cannot be stored: {error}", code="result-type"
+            ).as_json(),
+        )
+    else:
+        run.complete(item, result, command.by)
+    run.settle()
+
+
+def _fail(run: _Run, command: c.FailWorkItem) -> None:
+    run.demand_case(f"fail work item {command.item!r}", *_ACTIVE)
+    item = run.item(command, "fail")
+    run.demand(item, "fail", ItemStatus.STARTED)
+    policy = run.draft.task(item).retry
+    retry_at: int | None = None
+    if command.retryable and item.attempt < policy.attempts:
+        retry_at = run.time + policy.wait(item.attempt, command.draw)
+    run.fail(item, command.error, retry_at=retry_at)
+    run.settle()
+
+
+def _retry(run: _Run, command: c.RetryWorkItem) -> None:
+    run.demand_case(f"retry work item {command.item!r}", CaseStatus.RUNNING, CaseStatus.FAILED)
+    item = run.item(command, "retry")
+    run.demand(item, "retry", ItemStatus.FAILED)
+    if run.draft.status is CaseStatus.FAILED:
+        run.emit(e.CaseResumed())
+    _again(run, item, command.by)
+    run.settle()
+
+
+def _again(run: _Run, item: WorkItem, by: str | None = None, *, interrupted: bool = False) -> None:
+    """Begin the next attempt at an item."""
+    task = run.draft.task(item)
+    run.emit(e.WorkItemRetried(item.id, item.attempt + 1, interrupted, by))
+    if not interrupted:
+        run.fired(item.scope, task.retry_by)
+    if task.child is not None and not interrupted:
+        run.open_scope(run.draft.items[item.id], task)
+
+
+def _give_up(run: _Run, command: c.GiveUpWorkItem) -> None:
+    run.demand_case(f"give up work item {command.item!r}", *_ACTIVE, CaseStatus.FAILED)
+    item = run.item(command, "give up")
+    run.demand(item, "give up", ItemStatus.FAILED)
+    task = run.draft.task(item)
+    if run.draft.status is CaseStatus.FAILED:
+        if task.give_up is None:
+            raise CommandRejected(
+                f"cannot give up work item {item.id!r}: its task has no `on-failure`, "
+                "and the case has failed already; retry it, or cancel the case",
+                code="no-error-branch",
+                where=f"case {run.draft.id}",
+            )
+        run.emit(e.CaseResumed())
+    run.abandon(item, command.by)
+    run.settle()
+
+
+def _claim(run: _Run, command: c.ClaimWorkItem) -> None:
+    run.demand_case(f"claim work item {command.item!r}", CaseStatus.RUNNING)
+    item = run.item(command, "claim")
+    run.demand(item, "claim", ItemStatus.OFFERED)
+    if item.claimed_by is not None and item.claimed_by != command.by:
+        raise CommandRejected(
+            f"cannot claim work item {item.id!r}: {item.claimed_by!r} has it",
+            code="claimed-by-other",
+            where=f"case {run.draft.id}",
+        )
+    run.emit(e.WorkItemClaimed(item.id, command.by))
+
+
+def _release(run: _Run, command: c.ReleaseWorkItem) -> None:
+    run.demand_case(f"release work item {command.item!r}", CaseStatus.RUNNING)
+    item = run.item(command, "release")
+    run.demand(item, "release", ItemStatus.OFFERED)
+    if item.claimed_by is None:
+        raise CommandRejected(
+            f"cannot release work item {item.id!r}: nobody has claimed it", code="not-claimed"
+        )
+    run.emit(e.WorkItemReleased(item.id, command.by))
+
+
+def _delegate(run: _Run, command: c.DelegateWorkItem) -> None:
+    run.demand_case(f"delegate work item {command.item!r}", CaseStatus.RUNNING)
+    item = run.item(command, "delegate")
+    run.demand(item, "delegate", ItemStatus.OFFERED, ItemStatus.STARTED)
+    run.emit(e.WorkItemDelegated(item.id, command.to, command.by))
+
+
+def _suspend(run: _Run, command: c.SuspendCase) -> None:
+    run.demand_case("suspend", CaseStatus.RUNNING)
+    run.emit(e.CaseSuspended(command.reason))
+
+
+def _resume(run: _Run, command: c.ResumeCase) -> None:
+    run.demand_case(
+        "resume", CaseStatus.SUSPENDED, CaseStatus.FAILED, CaseStatus.DEADLOCKED
+    )
+    failed = run.draft.status is CaseStatus.FAILED
+    run.emit(e.CaseResumed())
+    if failed:
+        for item in list(run.draft.items.values()):
+            if item.status is ItemStatus.FAILED and item.retry_at is None:
+                _again(run, item)
+    for scope in list(run.draft.scopes):
+        run.consider_all(scope)
+    run.settle()
+
+
+def _recover(run: _Run, command: c.RecoverCase) -> None:
+    run.demand_case("recover", *_ACTIVE)
+    for item in list(run.draft.items.values()):
+        task = run.draft.task(item)
+        alive = item.status is not ItemStatus.STARTED or item.id in command.under_way
+        if not alive and task.automatic and task.child is None:
+            _again(run, item, interrupted=True)
+    for scope in list(run.draft.scopes):
+        run.consider_all(scope)
+    run.settle()
+
+
+def _cancel(run: _Run, command: c.CancelCase) -> None:
+    run.demand_case("cancel", *(s for s in CaseStatus if not s.final))
+    run.emit(e.CaseCancelled(command.reason, command.by))
+
+
+_ACTIVE = (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
+
+_HANDLERS: dict[type, Callable[[_Run, Any], None]] = {
+    c.StartCase: _start_case,
+    c.StartWorkItem: _start_item,
+    c.CompleteWorkItem: _complete,
+    c.FailWorkItem: _fail,
+    c.RetryWorkItem: _retry,
+    c.GiveUpWorkItem: _give_up,
+    c.ClaimWorkItem: _claim,
+    c.ReleaseWorkItem: _release,
+    c.DelegateWorkItem: _delegate,
+    c.SuspendCase: _suspend,
+    c.ResumeCase: _resume,
+    c.RecoverCase: _recover,
+    c.CancelCase: _cancel,
+}

@@ -1,0 +1,381 @@
+"""Event to next case: the only place where a new `CaseState` is made.
+
+``evolve(case, event)`` is the same fold live and in replay. It never asks a guard, a clock or an
+expression: what was decided is in the event. It does check that the event fits the state (the
+life-cycle tables, the arcs), so that a journal that was tampered with, or written for another
+net, ends in an error that names the event and not in a wrong state.
+
+`Draft` is the working copy for one batch of events: what a batch touches is copied once, not once
+an event. `weft.engine.decide` folds the events that it decides into the same draft.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from weft.engine import events as e
+from weft.engine.case import CaseState, ScopeState, WorkItem
+from weft.engine.lifecycle import CASE, ITEM, CaseStatus, ItemStatus
+from weft.engine.net import CompiledSpecification, Net, Task
+from weft.engine.ports import CaseId
+from weft.engine.table import change, settle
+from weft.native import kernel
+from weft.schema.errors import JournalError
+
+__all__ = ["Draft", "evolve", "evolve_all", "serial"]
+
+_E = TypeVar("_E", bound=e.Event)
+
+
+def evolve(
+    case: CaseState | None, event: e.Event, *, compiled: CompiledSpecification | None = None
+) -> CaseState:
+    """The case after an event.
+
+    Args:
+        case: The case before it; None before its `CaseStarted`.
+        event: What has happened.
+        compiled: The pinned nets; needed with `CaseStarted` only.
+
+    Raises:
+        JournalError: The event cannot follow on that state.
+    """
+    return evolve_all(case, (event,), compiled=compiled)
+
+
+def evolve_all(
+    case: CaseState | None,
+    events: Iterable[e.Event],
+    *,
+    compiled: CompiledSpecification | None = None,
+) -> CaseState:
+    """The case after several events: the fold of `evolve`, with one copy for all of them."""
+    draft = Draft(case, compiled)
+    for event in events:
+        draft.apply(event)
+    return draft.freeze()
+
+
+def serial(item: str) -> int:
+    """The number in an item's id: 2 for ``approve/2``."""
+    return int(item.rpartition("/")[2])
+
+
+class Draft:
+    """A case under change, for one batch; `freeze` ends it."""
+
+    def __init__(
+        self, case: CaseState | None, compiled: CompiledSpecification | None = None
+    ) -> None:
+        self._case = case
+        self._compiled = case.compiled if case is not None else compiled
+        self.id = case.id if case is not None else CaseId("")
+        self.status: CaseStatus | None = case.status if case is not None else None
+        self.scopes: Mapping[int, ScopeState] = case.scopes if case is not None else {}
+        self.items: Mapping[str, WorkItem] = case.items if case is not None else {}
+        self.serials: Mapping[str, int] = case.serials if case is not None else {}
+        self.next_scope = case.next_scope if case is not None else 1
+        self.error = case.error if case is not None else None
+        self._scopes: MutableMapping[int, ScopeState] | None = None
+        self._items: MutableMapping[str, WorkItem] | None = None
+        self._serials: MutableMapping[str, int] | None = None
+        self._markings: dict[int, array[int]] = {}
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def compiled(self) -> CompiledSpecification:
+        if self._compiled is None:
+            raise JournalError("a case begins with CaseStarted and its net", code="corrupt")
+        return self._compiled
+
+    def net(self, scope: int) -> Net:
+        """The net of a scope."""
+        return self.compiled.nets[self.scope(scope).net]
+
+    def scope(self, scope: int) -> ScopeState:
+        """A live scope; its marking may be older than `marking`'s."""
+        try:
+            return self.scopes[scope]
+        except KeyError:
+            raise JournalError(f"scope {scope} is not live", code="corrupt") from None
+
+    def marking(self, scope: int) -> array[int]:
+        """The working marking of a scope."""
+        working = self._markings.get(scope)
+        if working is None:
+            working = array("i", self.scope(scope).marking)
+            self._markings[scope] = working
+        return working
+
+    def task(self, item: WorkItem) -> Task:
+        """The task of an item."""
+        return self.net(item.scope).tasks[item.task]
+
+    # ── changing ─────────────────────────────────────────────────────────────────────────────
+
+    def _change_scopes(self) -> MutableMapping[int, ScopeState]:
+        if self._scopes is None:
+            self._scopes = change(self.scopes)
+            self.scopes = self._scopes
+        return self._scopes
+
+    def _change_items(self) -> MutableMapping[str, WorkItem]:
+        if self._items is None:
+            self._items = change(self.items)
+            self.items = self._items
+        return self._items
+
+    def apply(self, event: e.Event) -> None:
+        """Fold one event in.
+
+        Raises:
+            JournalError: The event cannot follow on this state.
+        """
+        kind = type(event)
+        try:
+            self.status = CASE[self.status, kind]
+        except KeyError:
+            state = "there is no case yet" if self.status is None else f"the case is {self.status.value}"
+            raise JournalError(
+                f"{kind.__name__} cannot happen: {state}", code="corrupt", where=self.id or None
+            ) from None
+        rule = _RULES.get(kind)
+        if rule is not None:
+            rule(self, event)
+
+    def freeze(self) -> CaseState:
+        """The case that the draft has become."""
+        if self.status is None:
+            raise JournalError("a case begins with CaseStarted", code="corrupt")
+        if self._markings:
+            scopes = self._change_scopes()
+            for number, working in self._markings.items():
+                scope = scopes[number]
+                scopes[number] = ScopeState(
+                    scope.id, scope.net, working.tobytes(), scope.data, scope.item, scope.parent
+                )
+            self._markings = {}
+        return CaseState(
+            id=self.id,
+            compiled=self.compiled,
+            status=self.status,
+            scopes=self.scopes if self._scopes is None else settle(self._scopes),
+            items=self.items if self._items is None else settle(self._items),
+            serials=self.serials if self._serials is None else settle(self._serials),
+            next_scope=self.next_scope,
+            error=self.error,
+        )
+
+    def _fire(self, scope: int, transition: str, counts: tuple[int, ...] = ()) -> None:
+        net = self.net(scope)
+        index = net.transition_index.get(transition)
+        if index is None:
+            raise JournalError(
+                f"the net {net.name!r} has no transition {transition!r}", code="corrupt"
+            )
+        try:
+            kernel.fire(net.image, self.marking(scope), index, counts)
+        except ValueError as error:
+            raise JournalError(
+                f"{transition!r} cannot fire in scope {scope}: {error}", code="corrupt"
+            ) from error
+
+    def _end(self, items: Iterable[str], scopes: Iterable[int]) -> None:
+        if items:
+            table = self._change_items()
+            for item in items:
+                if table.pop(item, None) is None:
+                    raise JournalError(f"work item {item!r} is not open", code="corrupt")
+        if scopes:
+            live = self._change_scopes()
+            for scope in scopes:
+                self._markings.pop(scope, None)
+                if live.pop(scope, None) is None:
+                    raise JournalError(f"scope {scope} is not live", code="corrupt")
+
+    def _write(self, scope: int, writes: Mapping[str, Any]) -> None:
+        if writes:
+            state = self.scope(scope)
+            data = change(state.data)
+            data.update(writes)
+            self._change_scopes()[scope] = ScopeState(
+                state.id, state.net, state.marking, settle(data), state.item, state.parent
+            )
+
+    def _open(self, item: str) -> WorkItem:
+        try:
+            return self.items[item]
+        except KeyError:
+            raise JournalError(f"work item {item!r} is not open", code="corrupt") from None
+
+    def _step(self, item: WorkItem | None, event: e.Event, name: str) -> ItemStatus:
+        status = None if item is None else item.status
+        try:
+            return ITEM[status, type(event)]
+        except KeyError:
+            state = "is new" if status is None else f"is {status.value}"
+            raise JournalError(
+                f"{type(event).__name__} cannot happen to work item {name!r}: it {state}",
+                code="corrupt",
+            ) from None
+
+    def _number(self, item: str, task: str) -> None:
+        """Note the number of a new item, so that its id is never used again."""
+        if self._serials is None:
+            self._serials = change(self.serials)
+            self.serials = self._serials
+        self._serials[task] = serial(item)
+
+    # ── one rule an event ────────────────────────────────────────────────────────────────────
+
+    def _case_started(self, event: e.CaseStarted) -> None:
+        compiled = self.compiled
+        if event.net != compiled.hash:
+            raise JournalError(
+                f"the case runs on net {event.net[:12]}, not on {compiled.hash[:12]}",
+                code="corrupt",
+            )
+        self.id = CaseId(event.case)
+        self._change_scopes()[0] = ScopeState(
+            0, compiled.root, compiled.net.initial, settle(event.data)
+        )
+
+    def _case_ended(self, event: e.CaseCompleted | e.CaseCancelled) -> None:
+        # The case's own scope stays, empty: its data are the result. Nothing else is left.
+        root = self.scope(0)
+        self._markings = {}
+        self._scopes = {0: ScopeState(0, root.net, bytes(len(root.marking)), root.data)}
+        self.scopes = self._scopes
+        self._items = {}
+        self.items = self._items
+
+    def _case_failed(self, event: e.CaseFailed) -> None:
+        self.error = event.error
+
+    def _case_resumed(self, event: e.CaseResumed) -> None:
+        self.error = None
+
+    def _transition_fired(self, event: e.TransitionFired) -> None:
+        self._fire(event.scope, event.transition, event.counts)
+        if event.cancelled or event.closed:
+            self._end(event.cancelled, event.closed)
+
+    def _scope_opened(self, event: e.ScopeOpened) -> None:
+        item = self._open(event.item)
+        net = self.compiled.nets.get(event.net)
+        if net is None:
+            raise JournalError(f"there is no net {event.net!r}", code="corrupt")
+        self._change_scopes()[event.scope] = ScopeState(
+            event.scope, event.net, net.initial, settle(event.data), item.id, item.scope
+        )
+        self._change_items()[item.id] = msgspec.structs.replace(item, child=event.scope)
+        self.next_scope = event.scope + 1
+
+    def _scope_closed(self, event: e.ScopeClosed) -> None:
+        self._end(event.cancelled, (*event.closed, event.scope))
+
+    def _item_offered(self, event: e.WorkItemOffered) -> None:
+        status = self._step(self.items.get(event.item), event, event.item)
+        self._number(event.item, event.task)
+        self._change_items()[event.item] = WorkItem(event.item, event.task, event.scope, status)
+
+    def _item_withdrawn(self, event: e.WorkItemWithdrawn) -> None:
+        self._step(self._open(event.item), event, event.item)
+        self._end((event.item,), ())
+
+    def _item_claimed(self, event: e.WorkItemClaimed) -> None:
+        self._holder(event, event.item, event.by)
+
+    def _item_released(self, event: e.WorkItemReleased) -> None:
+        self._holder(event, event.item, None)
+
+    def _item_delegated(self, event: e.WorkItemDelegated) -> None:
+        self._holder(event, event.item, event.to)
+
+    def _holder(self, event: e.Event, name: str, holder: str | None) -> None:
+        item = self._open(name)
+        status = self._step(item, event, name)
+        self._change_items()[name] = msgspec.structs.replace(
+            item, status=status, claimed_by=holder
+        )
+
+    def _item_started(self, event: e.WorkItemStarted) -> None:
+        offered = self.items.get(event.item)
+        status = self._step(offered, event, event.item)
+        if offered is None:
+            if event.task is None:
+                raise JournalError(f"work item {event.item!r} was not offered", code="corrupt")
+            task, scope, holder = event.task, event.scope, event.by
+            self._number(event.item, task)
+        else:
+            task, scope, holder = offered.task, offered.scope, event.by or offered.claimed_by
+        self._fire(scope, event.transition)
+        self._change_items()[event.item] = WorkItem(
+            event.item, task, scope, status, 1, event.inputs, None, None, holder
+        )
+
+    def _item_completed(self, event: e.WorkItemCompleted) -> None:
+        item = self._open(event.item)
+        self._step(item, event, event.item)
+        del self._change_items()[event.item]
+        self._write(item.scope, event.writes)
+        self._fire(item.scope, self.task(item).complete)
+        if event.cancelled or event.closed:
+            self._end(event.cancelled, event.closed)
+
+    def _item_failed(self, event: e.WorkItemFailed) -> None:
+        item = self._open(event.item)
+        status = self._step(item, event, event.item)
+        self._fire(item.scope, self.task(item).fail)
+        self._change_items()[event.item] = msgspec.structs.replace(
+            item, status=status, retry_at=event.retry_at, error=event.error, child=None
+        )
+        if event.cancelled or event.closed:
+            self._end(event.cancelled, event.closed)
+
+    def _item_retried(self, event: e.WorkItemRetried) -> None:
+        item = self._open(event.item)
+        status = self._step(item, event, event.item)
+        if item.status is ItemStatus.FAILED:
+            self._fire(item.scope, self.task(item).retry_by)
+        self._change_items()[event.item] = msgspec.structs.replace(
+            item, status=status, attempt=event.attempt, retry_at=None
+        )
+
+    def _item_given_up(self, event: e.WorkItemGivenUp) -> None:
+        item = self._open(event.item)
+        self._step(item, event, event.item)
+        task = self.task(item)
+        if task.give_up is None:
+            raise JournalError(f"task {item.task!r} has no error branch", code="corrupt")
+        del self._change_items()[event.item]
+        self._write(item.scope, event.writes)
+        self._fire(item.scope, task.give_up)
+
+
+_RULES: dict[type[e.Event], Callable[[Draft, Any], None]] = {
+    e.CaseStarted: Draft._case_started,
+    e.CaseCompleted: Draft._case_ended,
+    e.CaseCancelled: Draft._case_ended,
+    e.CaseFailed: Draft._case_failed,
+    e.CaseResumed: Draft._case_resumed,
+    e.TransitionFired: Draft._transition_fired,
+    e.ScopeOpened: Draft._scope_opened,
+    e.ScopeClosed: Draft._scope_closed,
+    e.WorkItemOffered: Draft._item_offered,
+    e.WorkItemWithdrawn: Draft._item_withdrawn,
+    e.WorkItemClaimed: Draft._item_claimed,
+    e.WorkItemReleased: Draft._item_released,
+    e.WorkItemDelegated: Draft._item_delegated,
+    e.WorkItemStarted: Draft._item_started,
+    e.WorkItemCompleted: Draft._item_completed,
+    e.WorkItemFailed: Draft._item_failed,
+    e.WorkItemRetried: Draft._item_retried,
+    e.WorkItemGivenUp: Draft._item_given_up,
+}
+"""The rule of each event; those without one change the status of the case only."""

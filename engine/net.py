@@ -1,0 +1,417 @@
+"""Places, transitions and arcs: what a net is, checked once and then frozen.
+
+A net is what the interpreter runs. It knows five kinds of arc (``take``, ``put``, ``needs``,
+``lacks``, ``clear``), guards, two kinds of transition (immediate and external) and ``ends``;
+every control-flow pattern is written in these words. `docs/design.md` gives their meaning.
+
+A `CompiledSpecification` is a root net with the nets of its composite tasks. Its content, written
+as canonical JSON, has a hash; a case pins that hash, so no later release reads it differently.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from weft.engine.expressions import compile_expression
+from weft.native import kernel
+from weft.native.image import Arcs, NetImage
+from weft.schema.datatypes import DataType
+from weft.schema.errors import JournalError
+
+__all__ = [
+    "MAX_TOKENS",
+    "Arc",
+    "CompiledSpecification",
+    "Ends",
+    "Invariant",
+    "Mapped",
+    "Net",
+    "Outcome",
+    "Place",
+    "RetryPolicy",
+    "Role",
+    "Task",
+    "Transition",
+    "VariableType",
+    "external",
+    "immediate",
+]
+
+MAX_TOKENS = 2**31 - 1
+"""No place holds more tokens, and no arc weighs more: counts are 32-bit integers."""
+
+
+class Role(str, Enum):
+    """What an external transition means to the outside; immediate ones have `Role.NONE`."""
+
+    NONE = "none"
+    START = "start"
+    COMPLETE = "complete"
+    FAIL = "fail"
+    RETRY = "retry"
+    GIVE_UP = "give up"
+    FIRE = "fire"
+    """A transition of a plain net: fired by name."""
+
+
+class Outcome(str, Enum):
+    """How a transition that ends something ends it."""
+
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Ends(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a transition ends when it fires: its scope, or the whole case."""
+
+    outcome: Outcome
+    case: bool = False
+    reason: str = ""
+
+
+class Arc(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An arc's place and weight; a case-wide one counts the place over all live scopes."""
+
+    place: str
+    weight: int = 1
+    case_wide: bool = False
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A place: its initial tokens, and whether what lies there is unfinished work.
+
+    Tokens in a ``resting`` place are bookkeeping; tokens in an ``end`` place are done.
+    """
+
+    name: str
+    tokens: int = 0
+    resting: bool = False
+    end: bool = False
+
+
+class Transition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A transition with its arcs by place name.
+
+    Args:
+        external: Fired by command only; otherwise it fires by itself as soon as it may.
+        role: What firing it means, for the transitions of a task.
+        counted: Place and expression: so many tokens are put as it yields at firing.
+        when: A guard over the data of its scope (immediate transitions only).
+        priority: Of immediates enabled together the lowest fires first, then the one that is
+            declared first.
+    """
+
+    name: str
+    external: bool = False
+    role: Role = Role.NONE
+    task: str | None = None
+    take: tuple[Arc, ...] = ()
+    put: tuple[Arc, ...] = ()
+    counted: tuple[tuple[str, str], ...] = ()
+    needs: tuple[Arc, ...] = ()
+    lacks: tuple[Arc, ...] = ()
+    clear: tuple[str, ...] = ()
+    when: str | None = None
+    ends: Ends | None = None
+    priority: int = 0
+
+
+class Invariant(msgspec.Struct, frozen=True):
+    """A weighted sum of tokens that never changes: ``sum(weights[p] * tokens(p)) == total``."""
+
+    weights: dict[str, int]
+    total: int
+
+
+def _arcs(places: Iterable[str | Arc]) -> tuple[Arc, ...]:
+    """Arcs from place names; a name given twice is an arc of weight two."""
+    weights: dict[tuple[str, bool], int] = {}
+    for place in places:
+        arc = Arc(place) if isinstance(place, str) else place
+        key = (arc.place, arc.case_wide)
+        weights[key] = weights.get(key, 0) + arc.weight
+    return tuple(Arc(place, weight, wide) for (place, wide), weight in weights.items())
+
+
+def immediate(
+    name: str,
+    *,
+    take: Iterable[str | Arc] = (),
+    put: Iterable[str | Arc] = (),
+    counted: Mapping[str, str] | None = None,
+    needs: Iterable[str | Arc] = (),
+    lacks: Iterable[str | Arc] = (),
+    clear: Iterable[str] = (),
+    when: str | None = None,
+    ends: Ends | None = None,
+    priority: int = 0,
+) -> Transition:
+    """A transition that fires by itself; a place named twice weighs two."""
+    return Transition(
+        name=name,
+        take=_arcs(take),
+        put=_arcs(put),
+        counted=tuple((counted or {}).items()),
+        needs=_arcs(needs),
+        lacks=_arcs(lacks),
+        clear=tuple(dict.fromkeys(clear)),
+        when=when,
+        ends=ends,
+        priority=priority,
+    )
+
+
+def external(
+    name: str,
+    *,
+    role: Role = Role.FIRE,
+    task: str | None = None,
+    take: Iterable[str | Arc] = (),
+    put: Iterable[str | Arc] = (),
+    needs: Iterable[str | Arc] = (),
+    lacks: Iterable[str | Arc] = (),
+    clear: Iterable[str] = (),
+) -> Transition:
+    """A transition that fires by command only; a place named twice weighs two."""
+    return Transition(
+        name=name,
+        external=True,
+        role=role,
+        task=task,
+        take=_arcs(take),
+        put=_arcs(put),
+        needs=_arcs(needs),
+        lacks=_arcs(lacks),
+        clear=tuple(dict.fromkeys(clear)),
+    )
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When a failed item starts again: ``attempts`` counts all starts; waits are microseconds."""
+
+    attempts: int = 1
+    delay: int = 0
+    factor: float = 1.0
+    max_delay: int = 86_400_000_000
+    jitter: bool = False
+
+    def wait(self, attempt: int, draw: float) -> int:
+        """The wait in microseconds after the failure of ``attempt`` (from 1).
+
+        Exponential, bounded, and with jitter drawn evenly between nothing and all of it: the
+        "full jitter" of Brooker, *Exponential Backoff and Jitter* (2015). ``draw`` is in [0, 1].
+        """
+        try:
+            length = min(self.delay * self.factor ** (attempt - 1), float(self.max_delay))
+        except OverflowError:
+            length = float(self.max_delay)
+        return int(length * draw) if self.jitter else int(length)
+
+
+class Task(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A task as its net knows it: what performs it, its mappings, and its transitions by name.
+
+    ``connector`` names what performs the work; ``child`` names the net that a composite task
+    runs instead. ``inputs`` and ``outputs`` map names to expressions (`Mapped`). ``result`` is the
+    variable that keeps a whole result when there is no output mapping.
+    """
+
+    name: str
+    run: str
+    held: str
+    starts: tuple[str, ...]
+    complete: str
+    connector: str | None = None
+    config: Any = None
+    automatic: bool = True
+    child: str | None = None
+    title: str = ""
+    inputs: dict[str, Mapped] = {}
+    outputs: dict[str, Mapped] | None = None
+    result: str | None = None
+    retry: RetryPolicy = RetryPolicy()
+    timeout: int | None = None
+    """For one attempt, in microseconds."""
+    concurrency: int | None = None
+    fail: str = ""
+    retry_by: str = ""
+    give_up: str | None = None
+    """The transition to the error branch, from ``held``; None: there is no such branch."""
+
+
+class Mapped(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One side of a mapping: an expression, or a literal value."""
+
+    expression: str | None = None
+    value: Any = None
+
+
+class VariableType(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A declared variable: the plain form of its `DataType`, its default, whether it is required.
+
+    ``default`` is a one-element list when there is one, so that a default of null is possible.
+    """
+
+    type: Any
+    default: list[Any] = []
+    required: bool = False
+    merge: str | None = None
+
+
+class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=True):
+    """One net: places, transitions, tasks and variables, by name.
+
+    ``explicit`` termination means that only an end transition completes a scope of this net.
+    """
+
+    name: str
+    places: tuple[Place, ...]
+    transitions: tuple[Transition, ...]
+    tasks: dict[str, Task] = {}
+    variables: dict[str, VariableType] = {}
+    explicit: bool = False
+    invariants: tuple[Invariant, ...] = ()
+
+    @cached_property
+    def image(self) -> NetImage:
+        """The arcs as flat integer arrays; case-wide arcs are left out (see `case_wide`)."""
+        place = self.place_index
+        return NetImage.build(
+            places=len(self.places),
+            transitions=[
+                Arcs(
+                    take=[(place[a.place], a.weight) for a in t.take],
+                    put=[(place[a.place], a.weight) for a in t.put]
+                    + [(place[name], 0) for name, _ in t.counted],
+                    needs=[(place[a.place], a.weight) for a in t.needs if not a.case_wide],
+                    lacks=[(place[a.place], a.weight) for a in t.lacks if not a.case_wide],
+                    clear=[place[name] for name in t.clear],
+                    external=t.external,
+                )
+                for t in self.transitions
+            ],
+        )
+
+    @cached_property
+    def place_index(self) -> dict[str, int]:
+        """Place name to cell of the marking."""
+        return {p.name: i for i, p in enumerate(self.places)}
+
+    @cached_property
+    def transition_index(self) -> dict[str, int]:
+        """Transition name to index."""
+        return {t.name: i for i, t in enumerate(self.transitions)}
+
+    @cached_property
+    def initial(self) -> bytes:
+        """The initial marking, frozen: one native 32-bit integer a place."""
+        return array("i", [p.tokens for p in self.places]).tobytes()
+
+    @cached_property
+    def immediates(self) -> tuple[int, ...]:
+        """The immediate transitions, in order of declaration."""
+        return tuple(i for i, t in enumerate(self.transitions) if not t.external)
+
+    @cached_property
+    def rank(self) -> tuple[tuple[int, int], ...]:
+        """The order in which immediates that are enabled together fire: priority, declaration."""
+        return tuple((t.priority, i) for i, t in enumerate(self.transitions))
+
+    @cached_property
+    def unfinished(self) -> tuple[bool, ...]:
+        """Place by place: does a token there mean unfinished work?"""
+        return tuple(not (p.resting or p.end) for p in self.places)
+
+    @cached_property
+    def guard_readers(self) -> dict[str, tuple[int, ...]]:
+        """Variable to the immediate transitions whose guards read it."""
+        readers: dict[str, list[int]] = {}
+        for i, t in enumerate(self.transitions):
+            if t.when is not None:
+                for name in compile_expression(t.when).reads:
+                    readers.setdefault(name, []).append(i)
+        return {name: tuple(found) for name, found in readers.items()}
+
+    @cached_property
+    def types(self) -> dict[str, DataType]:
+        """The declared type of each variable."""
+        return {name: DataType.from_declaration(v.type) for name, v in self.variables.items()}
+
+    @cached_property
+    def case_wide(self) -> dict[int, tuple[tuple[Arc, bool], ...]]:
+        """Transition to its case-wide arcs, each with True for ``needs``, False for ``lacks``."""
+        wide: dict[int, tuple[tuple[Arc, bool], ...]] = {}
+        for i, t in enumerate(self.transitions):
+            arcs = [(a, True) for a in t.needs if a.case_wide]
+            arcs += [(a, False) for a in t.lacks if a.case_wide]
+            if arcs:
+                wide[i] = tuple(arcs)
+        return wide
+
+    def marking_view(self, marking: bytes) -> dict[str, int]:
+        """A readable view of a marking: place name to tokens, empty places left out."""
+        cells = memoryview(marking).cast("i")
+        return {self.places[i].name: cells[i] for i in kernel.marked(marking)}
+
+
+class CompiledSpecification(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
+    """The nets of a specification, ready to run, with the name and version it came from.
+
+    ``format`` is the version of this layout itself; a reader of another one refuses it.
+    """
+
+    name: str
+    version: str
+    nets: dict[str, Net]
+    root: str
+    language: str = "cel"
+    format: int = 1
+
+    @cached_property
+    def content(self) -> bytes:
+        """The canonical JSON of everything here."""
+        return msgspec.json.encode(self, order="deterministic")
+
+    @cached_property
+    def hash(self) -> str:
+        """The SHA-256 of `content`, in hexadecimal: the identity of the net."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def net(self) -> Net:
+        """The case's own net."""
+        return self.nets[self.root]
+
+    @classmethod
+    def from_content(cls, content: bytes, *, hash: str) -> CompiledSpecification:
+        """Read back what `content` gave.
+
+        Raises:
+            JournalError: It does not have that hash, or is of another layout.
+        """
+        actual = hashlib.sha256(content).hexdigest()
+        if actual != hash:
+            raise JournalError(
+                f"the stored net {hash[:12]} was changed: its content has the hash {actual[:12]}",
+                code="corrupt",
+            )
+        try:
+            compiled = msgspec.json.decode(content, type=cls)
+        except msgspec.ValidationError as error:
+            raise JournalError(
+                f"the stored net {hash[:12]} cannot be read: {error}", code="corrupt"
+            ) from error
+        if compiled.format != 1:
+            raise JournalError(
+                f"the stored net {hash[:12]} has layout {compiled.format}; this release reads 1",
+                code="newer",
+            )
+        return compiled

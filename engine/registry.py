@@ -1,0 +1,332 @@
+"""The ``@pattern`` mark and the `Registry` that reads it.
+
+A mark only attaches a record to a function. Registration is a separate step that checks the
+function's form, refuses duplicates naming both claimants, and finds a pattern by its official
+number or by its name (``exclusive-choice``). Patterns of other packages use the same door.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from enum import Enum
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import attrs
+
+from weft.engine.fragment import Branches, Condition, Fragment, Kind, Place, Places, Target, Targets
+from weft.schema.errors import DefinitionError
+from weft.schema.jsonvalue import JsonValue
+
+__all__ = ["Attachment", "Family", "Parameter", "Pattern", "Registry", "pattern"]
+
+MARK = "__weft_pattern__"
+Executor = TypeVar("Executor", bound=Callable[..., Fragment])
+
+
+class Family(Enum):
+    """The families of the catalogue."""
+
+    BASIC = "basic control flow"
+    BRANCHING = "branching and synchronization"
+    INSTANCES = "multiple instances"
+    STATE_BASED = "state-based"
+    CANCELLATION = "cancellation"
+    ITERATION = "iteration"
+    TERMINATION = "termination"
+    TRIGGERS = "triggers"
+
+
+class Attachment(Enum):
+    """Where a pattern is asked for in a specification, and so which places it is given."""
+
+    JOIN = "join"
+    """At a task's ``join``: ``inputs: Places, output: Place``."""
+    THEN = "then"
+    """At ``then`` and ``on-failure``: ``input: Place``, and ``end: Place`` if it asks for it."""
+    TASK = "task"
+    """Around a task: ``input``, ``output``, ``body_input``, ``body_output``."""
+
+
+_GIVEN = {
+    Attachment.JOIN: ({"inputs": Places, "output": Place}, {}),
+    Attachment.THEN: ({"input": Place}, {"end": Place}),
+    Attachment.TASK: (
+        {"input": Place, "output": Place, "body_input": Place, "body_output": Place},
+        {},
+    ),
+}
+"""What each attachment gives: required and optional places."""
+
+
+@attrs.frozen
+class Parameter:
+    """A typed parameter of a pattern, as a specification writes it.
+
+    ``argument`` is its name in Python, which ends in ``_`` where ``name`` is a keyword.
+    """
+
+    name: str
+    argument: str
+    kind: Kind
+    required: bool
+    default: Any = None
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether its value names tasks or places that the flow goes on to."""
+        return self.kind in _LEADING
+
+    @property
+    def is_condition(self) -> bool:
+        """Whether its value is an expression that yields true or false."""
+        return self.kind is _CONDITION
+
+
+@attrs.frozen
+class Pattern:
+    """A registered pattern executor.
+
+    ``id`` is its official number (WCP-1 to 43), or None for a pattern outside the catalogue.
+    ``key`` is the name that specifications use, such as ``structured-partial-join``.
+    """
+
+    id: int | None
+    name: str
+    family: Family
+    attachment: Attachment
+    parameters: tuple[Parameter, ...]
+    executor: Callable[..., Fragment]
+    aliases: tuple[str, ...] = ()
+    wants: frozenset[str] = frozenset()
+
+    @property
+    def key(self) -> str:
+        """The name in kebab case."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+    @property
+    def description(self) -> str:
+        """The first line of the executor's docstring."""
+        return (inspect.getdoc(self.executor) or "").partition("\n")[0]
+
+    @property
+    def source(self) -> str:
+        """Where the executor is defined, for messages."""
+        return f"{self.executor.__module__}.{self.executor.__qualname__}"
+
+    def read(self, argument: JsonValue) -> dict[str, Any]:
+        """The parameters from an argument as it was written.
+
+        A pattern with one parameter takes it directly (``{parallel-split: [a, b]}``), any pattern
+        takes a mapping of names (``{structured-partial-join: {n: 2}}``).
+
+        Raises:
+            ValueError: What is missing, unknown or wrong, and what would be accepted.
+        """
+        names = [p.name for p in self.parameters]
+        if not self.parameters:
+            if argument not in (None, {}):
+                raise ValueError(f"{self.key} takes no parameters")
+            return {}
+        if isinstance(argument, dict) and (set(argument) & set(names) or len(names) > 1):
+            given = dict(argument)
+        elif len([p for p in self.parameters if p.required]) <= 1 and argument is not None:
+            leading = next((p for p in self.parameters if p.required), self.parameters[0])
+            given = {leading.name: argument}
+        else:
+            given = {} if argument is None else {"": argument}
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            shown = "" if unknown == [""] else f"{', '.join(map(str, unknown))}: "
+            raise ValueError(f"{shown}{self.key} takes {{{', '.join(names)}}}")
+        values: dict[str, Any] = {}
+        for parameter in self.parameters:
+            if parameter.name in given:
+                try:
+                    values[parameter.argument] = parameter.kind.read(given[parameter.name])
+                except ValueError as error:
+                    prefix = f"{parameter.name}: " if len(names) > 1 else ""
+                    raise ValueError(f"{prefix}{error}") from None
+            elif parameter.required:
+                raise ValueError(
+                    f"{self.key} needs {parameter.name!r}: {parameter.kind.noun}"
+                )
+        return values
+
+
+@attrs.frozen
+class _Mark:
+    id: int | None
+    name: str
+    family: Family
+    attachment: Attachment
+    aliases: tuple[str, ...]
+
+
+def pattern(
+    id: int | None,
+    name: str,
+    *,
+    family: Family,
+    attaches: Attachment,
+    aliases: Iterable[str] = (),
+) -> Callable[[Executor], Executor]:
+    """Mark a function as the executor of a pattern; registering it is a separate step.
+
+    Args:
+        id: The official number, 1 to 43; None for a pattern of one's own.
+        name: The official name; specifications write it in kebab case.
+        family: The family of the catalogue.
+        attaches: Where specifications ask for it.
+        aliases: Names in use elsewhere, for people who look it up; never used by Weft.
+    """
+    mark = _Mark(id, name, family, attaches, tuple(aliases))
+
+    def attach(executor: Executor) -> Executor:
+        setattr(executor, MARK, mark)
+        return executor
+
+    return attach
+
+
+def _kind(hint: Any) -> Kind | None:
+    """The `Kind` in an annotation, looking through ``| None``."""
+    if get_origin(hint) is Annotated:
+        return next((m for m in get_args(hint) if isinstance(m, Kind)), None)
+    return next((k for k in map(_kind, get_args(hint)) if k is not None), None)
+
+
+def _inspect(executor: Callable[..., Fragment]) -> Pattern:
+    """Check a marked function's form and read its parameters."""
+    source = f"{getattr(executor, '__module__', '?')}.{getattr(executor, '__qualname__', executor)}"
+    mark: _Mark | None = getattr(executor, MARK, None)
+    if mark is None:
+        raise DefinitionError(
+            f"{source} is not marked as a pattern: put @pattern(…) on it", code="pattern"
+        )
+    if mark.id is not None and not 1 <= mark.id <= 43:
+        raise DefinitionError(
+            f"{source} claims pattern number {mark.id}; the catalogue has 1 to 43 "
+            "(a pattern of one's own has None)",
+            code="pattern",
+        )
+    if not inspect.getdoc(executor):
+        raise DefinitionError(f"{source} has no docstring to explain the pattern", code="pattern")
+    hints = get_type_hints(executor, include_extras=True)
+    required, optional = _GIVEN[mark.attachment]
+    parameters: list[Parameter] = []
+    wants: set[str] = set()
+    for name, spot in inspect.signature(executor).parameters.items():
+        hint = hints.get(name)
+        if name in required or name in optional:
+            if hint != (required.get(name) or optional.get(name)):
+                raise DefinitionError(
+                    f"{source}: parameter {name!r} is given by the surroundings; annotate it as "
+                    f"{'Places' if required.get(name) == Places else 'Place'}",
+                    code="pattern",
+                )
+            wants.add(name)
+            continue
+        kind = _kind(hint)
+        if kind is None:
+            raise DefinitionError(
+                f"{source}: parameter {name!r} needs one of the annotations of "
+                "weft.engine.fragment (PositiveInt, Condition, Targets, Branches, …)",
+                code="pattern",
+            )
+        absent = spot.default is inspect.Parameter.empty
+        default = None if absent else spot.default
+        parameters.append(Parameter(name.rstrip("_"), name, kind, absent, default))
+    missing = [name for name in required if name not in wants]
+    if missing:
+        raise DefinitionError(
+            f"{source}: a pattern that attaches to {mark.attachment.value!r} takes "
+            f"{', '.join(required)}; missing: {', '.join(missing)}",
+            code="pattern",
+        )
+    return Pattern(
+        mark.id,
+        mark.name,
+        mark.family,
+        mark.attachment,
+        tuple(parameters),
+        executor,
+        mark.aliases,
+        frozenset(wants),
+    )
+
+
+class Registry:
+    """The patterns that specifications may ask for, by name and by official number."""
+
+    def __init__(self, executors: Iterable[Callable[..., Fragment]] = ()) -> None:
+        self._by_key: dict[str, Pattern] = {}
+        self._by_id: dict[int, Pattern] = {}
+        for executor in executors:
+            self.register(executor)
+
+    def register(self, executor: Callable[..., Fragment]) -> Pattern:
+        """Check a marked executor and add it.
+
+        Raises:
+            DefinitionError: It has no mark, a wrong form, or a number or name that is taken.
+        """
+        found = _inspect(executor)
+        for claimed in (self._by_key.get(found.key), self._by_id.get(found.id or 0)):
+            if claimed is not None:
+                raise DefinitionError(
+                    f"both {claimed.source} and {found.source} claim to be pattern "
+                    f"{found.id or found.key!r}",
+                    code="pattern-duplicate",
+                )
+        self._by_key[found.key] = found
+        if found.id is not None:
+            self._by_id[found.id] = found
+        return found
+
+    def __iter__(self) -> Iterator[Pattern]:
+        return iter(sorted(self._by_key.values(), key=lambda p: (p.id or 99, p.key)))
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._by_key
+
+    @property
+    def by_key(self) -> Mapping[str, Pattern]:
+        """All patterns by the names that specifications use."""
+        return MappingProxyType(self._by_key)
+
+    def find(self, key: str | int) -> Pattern | None:
+        """A pattern by name, alias or official number; None when there is none."""
+        if isinstance(key, int) or key.isdigit():
+            return self._by_id.get(int(key))
+        wanted = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")
+        if wanted in self._by_key:
+            return self._by_key[wanted]
+        return next((p for p in self if key.lower() in (a.lower() for a in p.aliases)), None)
+
+    def get(self, key: str, attachment: Attachment) -> Pattern:
+        """The pattern of that name that attaches there.
+
+        Raises:
+            ValueError: There is none; the message lists those that attach there, the nearest first.
+        """
+        found = self._by_key.get(key)
+        if found is not None and found.attachment is attachment:
+            return found
+        fitting = sorted(p.key for p in self if p.attachment is attachment)
+        near = get_close_matches(key, fitting, n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        if found is not None:
+            raise ValueError(f"{key} stands at {found.attachment.value!r}, not here{hint}")
+        raise ValueError(f"no pattern is called {key!r}{hint} Known here: {', '.join(fitting)}")
+
+
+_CONDITION = _kind(Condition)
+_LEADING = tuple(_kind(hint) for hint in (Target, Targets, Branches))

@@ -1,0 +1,763 @@
+"""The engine: the nursery in which cases live.
+
+It owns everything that waits: attempts at work items, retries that are due, and the cases that it
+drives. Leaving its ``async with`` block ends all of it. The decisions are made elsewhere
+(`weft.engine.decide`); here their effects happen, after their events are durable.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from heapq import heappop, heappush
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import attrs
+
+from weft.engine import commands as c
+from weft.engine import events as e
+from weft.engine.case import CaseState, WorkItem
+from weft.engine.compile import compile_specification
+from weft.engine.decide import DEFAULT_LIMITS, Limits
+from weft.engine.lifecycle import CaseStatus, ItemStatus
+from weft.engine.net import CompiledSpecification
+from weft.engine.ports import (
+    CaseId,
+    CaseSummary,
+    Clock,
+    Connector,
+    EngineId,
+    ItemId,
+    Journal,
+    Microseconds,
+    OpenItem,
+    Performer,
+    StoredSpecification,
+    Work,
+    Worker,
+)
+from weft.engine.registry import Registry
+from weft.engine.runtime.attempts import Attempt, Outcome, Queue, perform, perform_inline
+from weft.engine.runtime.clock import SystemClock, VirtualClock
+from weft.engine.runtime.live import Batch, LiveCase, idle, load
+from weft.schema import jsonvalue
+from weft.schema.errors import (
+    CommandRejected,
+    InternalError,
+    JournalError,
+    UsageError,
+    WeftError,
+)
+from weft.schema.jsonvalue import JsonValue
+from weft.schema.specification import Specification
+
+__all__ = ["Case", "Engine", "Listener"]
+
+logger = logging.getLogger("weft")
+
+Listener = Callable[[Batch], None]
+"""Is told of every batch after it is durable, on the event loop's thread; must be quick."""
+
+INLINE_TURN = 64
+"""So many inline attempts of one case run before other tasks of the event loop get a turn."""
+
+
+@attrs.define(eq=False)
+class _Driven:
+    """What the engine knows of a case besides its state."""
+
+    live: LiveCase
+    performers: Mapping[tuple[str, str], Performer | None]
+    ready: deque[Attempt] = attrs.field(factory=deque)
+    attempts: dict[str, Attempt] = attrs.field(factory=dict)
+    driving: bool = False
+    broken: WeftError | None = None
+
+
+class Engine:
+    """Drives cases: an async context manager, used from one event loop.
+
+    Args:
+        journal: Where events are kept; closed with the engine.
+        registry: The patterns that specifications may use.
+        connectors: What performs work items, by kind.
+        clock: The clock; by default the machine's, or a virtual one with ``seed``.
+        seed: Makes the run reproducible: a virtual clock, one attempt at a time in an order drawn
+            from the seed, case ids from the seed. The same seed gives a byte-identical journal.
+        limits: Bounds on what one command may cause.
+        concurrency: The most attempts that run at once (inline ones not counted); None: any number.
+        snapshot_every: A snapshot is kept after so many events of a case.
+        grace_seconds: How long leaving the block waits for running attempts before it cancels.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        registry: Registry,
+        connectors: Mapping[str, Connector],
+        clock: Clock | None = None,
+        seed: int | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        concurrency: int | None = None,
+        snapshot_every: int = 1000,
+        grace_seconds: float = 10.0,
+    ) -> None:
+        if concurrency is not None and concurrency < 1:
+            raise UsageError(f"concurrency is at least 1, not {concurrency}")
+        if snapshot_every < 1:
+            raise UsageError(f"snapshot_every is at least 1, not {snapshot_every}")
+        self.journal = journal
+        self.registry = registry
+        self.connectors = connectors
+        self.seed = seed
+        self.random = random.Random(seed)  # noqa: S311  # draws waits and ids, guards nothing
+        self.clock: Clock = clock or (SystemClock() if seed is None else VirtualClock())
+        self.limits = limits
+        self.snapshot_every = snapshot_every
+        self.grace_seconds = grace_seconds
+        name = f"{os.getpid()}-{random.getrandbits(48):012x}"  # noqa: S311  # a name, no secret
+        self.id = EngineId(name if seed is None else f"seed-{seed}-{name}")
+        self.listeners: list[Listener] = []
+        self._concurrency = 1 if seed is not None else concurrency
+        self._queue = Queue(self.random if seed is not None else None)
+        self._running = 0
+        self._work_waits = anyio.Event()
+        self._driven: dict[CaseId, _Driven] = {}
+        self._compiled: dict[str, CompiledSpecification] = {}
+        self._bound: dict[tuple[str, Path | None], Mapping[tuple[str, str], Performer | None]] = {}
+        self._due: list[tuple[Microseconds, int, CaseId, ItemId]] = []
+        self._due_count = 0
+        self._due_changed = anyio.Event()
+        self._nursery: anyio.abc.TaskGroup | None = None
+        self._draining = False
+        self._quiet = anyio.Event()
+
+    # ── the block ────────────────────────────────────────────────────────────────────────────
+
+    async def __aenter__(self) -> Self:
+        self._nursery = anyio.create_task_group()
+        await self._nursery.__aenter__()
+        self._nursery.start_soon(self._keep_time)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        nursery = self._open()
+        try:
+            if error is None:
+                await self.drain(self.grace_seconds)
+        finally:
+            self._draining = True
+            nursery.cancel_scope.cancel()
+            try:
+                suppressed = await nursery.__aexit__(kind, error, trace)
+            finally:
+                self._nursery = None
+                with anyio.CancelScope(shield=True):
+                    for connector in self.connectors.values():
+                        await connector.aclose()
+                for case in list(self._driven):
+                    self.journal.release(case, self.id)
+                self.journal.close()
+        return suppressed
+
+    async def drain(self, seconds: float | None = None) -> bool:
+        """Take no new work and wait until what runs has ended; whether it did in that time."""
+        self._draining = True
+        with anyio.move_on_after(seconds):
+            while self._running or any(d.driving for d in self._driven.values()):
+                self._quiet = anyio.Event()
+                await self._quiet.wait()
+            return True
+        return False
+
+    @property
+    def draining(self) -> bool:
+        """Whether the engine takes no new work."""
+        return self._draining
+
+    def _open(self) -> anyio.abc.TaskGroup:
+        if self._nursery is None:
+            raise UsageError("the engine is not open: use it inside `async with`", code="closed")
+        return self._nursery
+
+    # ── specifications ───────────────────────────────────────────────────────────────────────
+
+    def add(self, specification: Specification) -> CompiledSpecification:
+        """Compile a specification, check its connectors, and keep it in the store.
+
+        Raises:
+            DefinitionErrors: All that is wrong with it.
+        """
+        compiled = compile_specification(
+            specification, registry=self.registry, connectors=self.connectors
+        )
+        origin = specification.source.origin
+        self._bind(compiled, origin)
+        known = self.journal.specification(specification.name, specification.version)
+        if known is None or known.net != compiled.hash or known.source != specification.source.text:
+            self.journal.put_net(compiled.hash, compiled.content)
+            self.journal.put_specification(
+                StoredSpecification(
+                    name=specification.name,
+                    version=specification.version,
+                    format=specification.source.format,
+                    source=specification.source.text,
+                    net=compiled.hash,
+                    origin=None if origin is None else str(origin),
+                    added=self.clock.now(),
+                )
+            )
+        self._compiled[compiled.hash] = compiled
+        return compiled
+
+    def _bind(
+        self, compiled: CompiledSpecification, origin: Path | None
+    ) -> Mapping[tuple[str, str], Performer | None]:
+        key = (compiled.hash, origin)
+        if key not in self._bound:
+            self._bound[key] = {
+                (net.name, task.name): self._connector(task.connector).bind(
+                    task.name, task.config, origin=origin
+                )
+                for net in compiled.nets.values()
+                for task in net.tasks.values()
+                if task.connector is not None
+            }
+        return self._bound[key]
+
+    def _connector(self, kind: str) -> Connector:
+        connector = self.connectors.get(kind)
+        if connector is None:
+            known = ", ".join(sorted(self.connectors))
+            raise UsageError(f"no connector is called {kind!r}; there are: {known}", code="connector")
+        return connector
+
+    def _stored(self, hash: str) -> CompiledSpecification:
+        compiled = self._compiled.get(hash)
+        if compiled is None:
+            content = self.journal.net(hash)
+            if content is None:
+                raise JournalError(f"the net {hash[:12]} is not in the store", code="corrupt")
+            compiled = CompiledSpecification.from_content(content, hash=hash)
+            self._compiled[hash] = compiled
+        return compiled
+
+    def _origin(self, summary: CaseSummary) -> Path | None:
+        stored = self.journal.specification(summary.specification, summary.version)
+        return Path(stored.origin) if stored is not None and stored.origin else None
+
+    # ── cases ────────────────────────────────────────────────────────────────────────────────
+
+    async def start(
+        self,
+        specification: Specification | CompiledSpecification,
+        data: Mapping[str, JsonValue] | None = None,
+        *,
+        case: str | None = None,
+        origin: Path | None = None,
+    ) -> Case:
+        """Start a case, and drive it from now on.
+
+        Args:
+            specification: What to run; a compiled one was given by `add`.
+            data: The case's variables; the others get their defaults.
+            case: Its id; by default the specification's name and a number that is new.
+            origin: The folder beside which task functions are found, for a compiled one.
+
+        Raises:
+            DefinitionErrors: The specification is wrong.
+            UsageError: The data do not fit their declarations, or the id is no id.
+            CommandRejected: There is a case with this id.
+        """
+        self._open()
+        if self._draining:
+            raise CommandRejected("the engine is stopping and takes no new cases", code="stopping")
+        if isinstance(specification, Specification):
+            origin = specification.source.origin
+            compiled = self.add(specification)
+        else:
+            compiled = specification
+            self._compiled[compiled.hash] = compiled
+        id = self._case_id(compiled.name, case)
+        live = self._live()
+        driven = _Driven(live, self._bind(compiled, origin))
+        self.journal.claim(id, self.id)
+        self._driven[id] = driven
+        try:
+            await live.execute(c.StartCase(id, compiled, dict(data or {})))
+        except BaseException:
+            del self._driven[id]
+            self.journal.release(id, self.id)
+            raise
+        return Case(self, driven)
+
+    def _case_id(self, name: str, wanted: str | None) -> CaseId:
+        if wanted is None:
+            while True:
+                id = CaseId(f"{name}-{self.random.getrandbits(40):010x}")
+                if id not in self._driven and self.journal.summary(id) is None:
+                    return id
+        if not wanted or len(wanted) > 200 or not set(wanted) <= _ID_LETTERS:
+            raise UsageError(
+                f"{wanted!r} is not a case id: 1 to 200 letters, digits, '.', '_' and '-'",
+                code="case-id",
+            )
+        if wanted in self._driven or self.journal.summary(CaseId(wanted)) is not None:
+            raise CommandRejected(f"there is a case {wanted!r} already", code="case-exists")
+        return CaseId(wanted)
+
+    def _live(self) -> LiveCase:
+        return LiveCase(
+            self.journal,
+            self.clock,
+            limits=self.limits,
+            snapshot_every=self.snapshot_every,
+            adopt=self._adopt,
+        )
+
+    def find(self, case: str) -> CaseSummary:
+        """The summary of a case.
+
+        Raises:
+            UsageError: There is no such case; the newest ones are named.
+        """
+        summary = self.journal.summary(CaseId(case))
+        if summary is None:
+            newest = [s.case for s in self.journal.cases(limit=5)]
+            known = f"; the newest are {', '.join(newest)}" if newest else "; there are no cases"
+            raise UsageError(f"there is no case {case!r} in {self.journal.url}{known}", code="no-case")
+        return summary
+
+    async def open(self, case: str) -> Case:
+        """Load a case and take it over, without making it go on.
+
+        Raises:
+            UsageError: There is no such case.
+            CaseClaimed: Another engine drives it.
+            JournalError: Its journal is damaged.
+        """
+        self._open()
+        id = CaseId(case)
+        if id in self._driven and self._driven[id].broken is None:
+            return Case(self, self._driven[id])
+        self.find(case)
+        self.journal.claim(id, self.id)
+        try:
+            summary = self.find(case)  # again: the one who had it may have written
+            compiled = self._stored(summary.net)
+            live = self._live()
+            driven = _Driven(live, self._bind(compiled, self._origin(summary)))
+            load(live, summary, compiled)
+        except BaseException:
+            self.journal.release(id, self.id)
+            raise
+        self._driven[id] = driven
+        self._schedule_retries(driven, live.case.items.values())
+        return Case(self, driven)
+
+    def read(self, case: str) -> CaseState:
+        """The state of a case as its journal tells it, without taking it over."""
+        summary = self.find(case)
+        if summary.case in self._driven:
+            return self._driven[summary.case].live.case
+        live = self._live()
+        load(live, summary, self._stored(summary.net))
+        return live.case
+
+    async def resume(self, case: str) -> Case:
+        """Load a case and make it go on: after a crash, a failure, a deadlock or a pause.
+
+        Attempts that were interrupted are made again, with the next attempt number and the same
+        idempotency key; held items of a failed case are attempted again.
+        """
+        handle = await self.open(case)
+        await handle.resume()
+        return handle
+
+    async def recover(self) -> Sequence[Case]:
+        """Resume all running cases that were not idle when their engine went away."""
+        recovered = []
+        for summary in self.journal.cases(status=CaseStatus.RUNNING.value):
+            if summary.case not in self._driven and not summary.idle:
+                try:
+                    recovered.append(await self.resume(summary.case))
+                except CommandRejected as error:  # somebody else drives it
+                    logger.info("case %s is not taken over: %s", summary.case, error)
+        return recovered
+
+    # ── effects ──────────────────────────────────────────────────────────────────────────────
+
+    def _adopt(self, live: LiveCase, batch: Batch) -> None:
+        """What follows from a durable batch: attempts begin and end, retries are scheduled."""
+        driven = self._driven[batch.case]
+        for listener in self.listeners:
+            try:
+                listener(batch)
+            except Exception:
+                logger.exception("a listener failed on case %s", batch.case)
+        items = batch.after.items
+        for event in batch.events:
+            if isinstance(event, e.WorkItemStarted | e.WorkItemRetried):
+                item = items.get(event.item)
+                if item is not None and item.status is ItemStatus.STARTED:
+                    self._begin(driven, item)
+            elif isinstance(event, e.WorkItemFailed) and event.retry_at is not None:
+                item = items.get(event.item)
+                if item is not None:
+                    self._schedule_retries(driven, [item])
+        over = batch.after.status not in (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
+        for id in list(driven.attempts):
+            item = items.get(id)
+            attempt = driven.attempts[id]
+            if over or item is None or item.attempt != attempt.work.attempt:
+                self._stop(driven, attempt)
+
+    def _begin(self, driven: _Driven, item: WorkItem) -> None:
+        """Begin an attempt at an automatic item."""
+        live = driven.live
+        task = live.case.task(item)
+        performer = driven.performers.get((live.case.net(item.scope).name, item.task))
+        if performer is None or item.id in driven.attempts:
+            return
+        work = Work(
+            case=live.case.id,
+            item=ItemId(item.id),
+            task=item.task,
+            attempt=item.attempt,
+            idempotency_key=f"{live.case.id}:{item.id}",
+            inputs={name: jsonvalue.copy(value) for name, value in item.inputs.items()},
+            timeout_seconds=None if task.timeout is None else task.timeout / 1_000_000,
+        )
+        attempt = Attempt(live, work, performer)
+        driven.attempts[item.id] = attempt
+        if self.seed is None and performer.worker is Worker.INLINE:
+            driven.ready.append(attempt)
+            if not driven.driving:
+                driven.driving = True
+                self._open().start_soon(self._drive, driven)
+        else:
+            self._queue.put(attempt)
+            self._pump()
+
+    def _stop(self, driven: _Driven, attempt: Attempt) -> None:
+        """Stop an attempt whose item is gone."""
+        driven.attempts.pop(attempt.work.item, None)
+        self._queue.remove(attempt)
+        if attempt in driven.ready:
+            driven.ready.remove(attempt)
+        attempt.scope.cancel()
+
+    def _pump(self) -> None:
+        """Let attempts run while there is room."""
+        while (
+            self._queue
+            and not self._draining
+            and (self._concurrency is None or self._running < self._concurrency)
+        ):
+            self._running += 1
+            attempt = self._queue.take()
+            self._open().start_soon(self._attempt, attempt)
+
+    async def _attempt(self, attempt: Attempt) -> None:
+        driven = self._driven[attempt.work.case]
+        try:
+            outcome = await perform(attempt)
+            if outcome is not None:
+                await self._finish(driven, attempt, outcome)
+        finally:
+            self._running -= 1
+            self._ended()
+            self._pump()
+
+    async def _drive(self, driven: _Driven) -> None:
+        """Run the inline attempts of a case, one after the other, while there are any."""
+        turns = 0
+        try:
+            while driven.ready and not self._draining:
+                attempt = driven.ready.popleft()
+                await self._finish(driven, attempt, perform_inline(attempt))
+                turns += 1
+                if turns % INLINE_TURN == 0:
+                    await anyio.lowlevel.checkpoint()
+        finally:
+            driven.driving = False
+            self._ended()
+
+    def _ended(self) -> None:
+        if self._draining:
+            self._quiet.set()
+        self._due_changed.set()
+
+    async def _finish(self, driven: _Driven, attempt: Attempt, outcome: Outcome) -> None:
+        """Make the end of an attempt an event of its case."""
+        work = attempt.work
+        if driven.attempts.get(work.item) is attempt:
+            del driven.attempts[work.item]
+        command: c.Command
+        if outcome.error is None:
+            command = c.CompleteWorkItem(work.item, outcome.result, attempt=work.attempt)
+        else:
+            command = c.FailWorkItem(
+                work.item,
+                outcome.error,
+                retryable=outcome.retryable,
+                draw=self.random.random(),
+                attempt=work.attempt,
+            )
+        await self._try(driven, command)
+
+    async def _try(self, driven: _Driven, command: c.Command) -> None:
+        """Execute a command of the engine's own; what goes wrong is kept for those who wait."""
+        try:
+            # A result that was earned is kept even while the nursery is being cancelled.
+            with anyio.CancelScope(shield=True):
+                await driven.live.execute(command, starts=not self._draining)
+        except CommandRejected as error:
+            logger.debug("case %s: %s", driven.live.case.id, error)  # the item was cancelled
+        except WeftError as error:
+            self._break(driven, error)
+        except Exception as error:
+            logger.exception("case %s: the engine failed", driven.live.case.id)
+            self._break(driven, _internal(error))
+
+    def _break(self, driven: _Driven, error: WeftError) -> None:
+        """Set a case aside: it cannot be stored. Others go on."""
+        driven.broken = error
+        for attempt in list(driven.attempts.values()):
+            self._stop(driven, attempt)
+        driven.live.changed.set()
+
+    # ── time ─────────────────────────────────────────────────────────────────────────────────
+
+    def _schedule_retries(self, driven: _Driven, items: Collection[WorkItem]) -> None:
+        for item in items:
+            if item.retry_at is not None:
+                self._due_count += 1
+                entry = (
+                    Microseconds(item.retry_at),
+                    self._due_count,
+                    driven.live.case.id,
+                    ItemId(item.id),
+                )
+                heappush(self._due, entry)
+                self._due_changed.set()
+
+    async def _keep_time(self) -> None:
+        """Begin the retries that are due, the earliest first."""
+        while True:
+            self._due_changed = anyio.Event()
+            busy = self.seed is not None and (self._running or self._queue)
+            if not self._due or busy or self._draining:
+                await self._due_changed.wait()
+                continue
+            due = self._due[0][0]
+            if due > self.clock.now():
+                async with anyio.create_task_group() as waiting:
+                    waiting.start_soon(self._alarm, due, waiting.cancel_scope)
+                    if self.seed is None:
+                        await self._due_changed.wait()
+                        waiting.cancel_scope.cancel()
+                continue
+            _, _, case, id = heappop(self._due)
+            driven = self._driven.get(case)
+            item = driven.live.case.items.get(id) if driven is not None else None
+            if driven is not None and item is not None and item.retry_at == due:
+                await self._try(driven, c.RetryWorkItem(id))
+
+    async def _alarm(self, time: Microseconds, waiting: anyio.CancelScope) -> None:
+        await self.clock.sleep_until(time)
+        waiting.cancel()
+
+
+def _internal(error: Exception) -> InternalError:
+    made = InternalError(f"{type(error).__name__}: {error}; please report this")
+    made.__cause__ = error
+    return made
+
+
+_ID_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+class Case:
+    """The handle of a case: what a user holds.
+
+    Its properties show the newest durable state; its methods send commands and come back when
+    their events are durable.
+    """
+
+    def __init__(self, engine: Engine, driven: _Driven) -> None:
+        self._engine = engine
+        self._driven = driven
+
+    def __repr__(self) -> str:
+        return f"<Case {self.id} {self.status.value}>"
+
+    @property
+    def state(self) -> CaseState:
+        """The state, an immutable value."""
+        return self._driven.live.case
+
+    @property
+    def id(self) -> CaseId:
+        """The id, unique in the store."""
+        return self.state.id
+
+    @property
+    def status(self) -> CaseStatus:
+        """Where the case stands."""
+        return self.state.status
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is running and has nothing to do until the outside acts."""
+        return idle(self.state)
+
+    @property
+    def data(self) -> dict[str, JsonValue]:
+        """A copy of the case's variables."""
+        return {name: jsonvalue.copy(value) for name, value in self.state.data.items()}
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """What a failed case stands on."""
+        return jsonvalue.copy(self.state.error)
+
+    @property
+    def events(self) -> int:
+        """How many events its journal holds."""
+        return self._driven.live.sequence
+
+    @property
+    def work_items(self) -> Sequence[WorkItem]:
+        """The open work items, in the order in which they came up."""
+        return tuple(self.state.items.values())
+
+    def work_list(self) -> Sequence[OpenItem]:
+        """The items that somebody outside may act on."""
+        return self._engine.journal.worklist(case=self.id)
+
+    def marking(self) -> dict[int, dict[str, int]]:
+        """Where the tokens are: scope to place to count."""
+        return self.state.marking()
+
+    async def wait(self) -> CaseStatus:
+        """Wait until the case ends, stops or is idle.
+
+        Raises:
+            JournalError: It could not be stored; it is as its journal says.
+        """
+        while True:
+            driven = self._driven
+            if driven.broken is not None:
+                raise driven.broken
+            if self.status is not CaseStatus.RUNNING or self.idle:
+                return self.status
+            if self._engine.draining and not driven.driving and not driven.attempts:
+                return self.status
+            await driven.live.changed.wait()
+
+    async def execute(self, command: c.Command, *, id: str | None = None) -> None:
+        """Send a command; one with an ``id`` has its effect once, however often it is sent.
+
+        Raises:
+            CommandRejected: It does not fit the state; nothing has happened.
+            JournalError: It could not be stored; nothing has happened.
+        """
+        if self._driven.broken is not None:
+            raise self._driven.broken
+        await self._driven.live.execute(command, id=id, starts=not self._engine.draining)
+
+    async def begin(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
+        """Start an offered item (the command is called ``start``)."""
+        await self.execute(c.StartWorkItem(ItemId(item), by), id=id)
+
+    async def complete(
+        self, item: str, result: JsonValue = None, *, by: str | None = None, id: str | None = None
+    ) -> None:
+        """Complete an item with its result; an offered one is started first."""
+        open_item = self.state.items.get(item)
+        if open_item is not None:
+            self._check_answer(open_item, result)
+        await self.execute(c.CompleteWorkItem(ItemId(item), result, by=by), id=id)
+
+    def _check_answer(self, item: WorkItem, result: JsonValue) -> None:
+        task = self.state.task(item)
+        if task.connector is None:
+            return
+        check = getattr(self._engine.connectors.get(task.connector), "check_answer", None)
+        faults = check(task.config, result) if check is not None else []
+        if faults:
+            raise UsageError(
+                f"the answer to work item {item.id!r} does not fit: {'; '.join(faults)}",
+                code="answer",
+                where=f"case {self.id}",
+            )
+
+    async def fail(
+        self, item: str, reason: str, *, by: str | None = None, id: str | None = None
+    ) -> None:
+        """Fail a started item for a reason."""
+        error = {"class": "WorkFailed", "code": "reported", "message": reason, "where": None}
+        draw = self._engine.random.random()
+        await self.execute(c.FailWorkItem(ItemId(item), error, draw=draw, by=by), id=id)
+
+    async def retry(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
+        """Attempt a held item again, now."""
+        await self.execute(c.RetryWorkItem(ItemId(item), by), id=id)
+
+    async def give_up(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
+        """Take the error branch of a held item."""
+        await self.execute(c.GiveUpWorkItem(ItemId(item), by), id=id)
+
+    async def claim(self, item: str, by: str, *, id: str | None = None) -> None:
+        """Take an offered item for somebody."""
+        await self.execute(c.ClaimWorkItem(ItemId(item), by), id=id)
+
+    async def release(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
+        """Give a claimed item back."""
+        await self.execute(c.ReleaseWorkItem(ItemId(item), by), id=id)
+
+    async def delegate(
+        self, item: str, to: str, *, by: str | None = None, id: str | None = None
+    ) -> None:
+        """Hand an item to somebody else."""
+        await self.execute(c.DelegateWorkItem(ItemId(item), to, by), id=id)
+
+    async def suspend(self, reason: str = "") -> None:
+        """Start no new work until the case is resumed; what runs may end."""
+        await self.execute(c.SuspendCase(reason))
+
+    async def cancel(self, reason: str = "", *, by: str | None = None) -> None:
+        """Withdraw everything; the case is recorded as cancelled."""
+        await self.execute(c.CancelCase(reason, by))
+
+    async def resume(self) -> None:
+        """Go on: after a crash, a failure, a deadlock or a pause.
+
+        Raises:
+            CommandRejected: The case is completed or cancelled.
+        """
+        if self.status is not CaseStatus.RUNNING:
+            await self.execute(c.ResumeCase())
+        if self.status in (CaseStatus.RUNNING, CaseStatus.SUSPENDED):
+            await self._recover()
+
+    async def _recover(self) -> None:
+        lost = any(
+            item.status is ItemStatus.STARTED and item.id not in self._driven.attempts
+            for item in self.state.items.values()
+        )
+        if lost or not self._driven.attempts:
+            await self.execute(c.RecoverCase(frozenset(map(ItemId, self._driven.attempts))))

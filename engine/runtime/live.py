@@ -1,0 +1,286 @@
+"""A case in an engine's hands: its state, where its journal ends, and its one door.
+
+Every change goes through `LiveCase.execute`: decide, make durable, adopt, tell. One command at a
+time, in the order of the calls; nobody sees a state that is not durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import anyio
+import attrs
+import msgspec
+
+from weft.engine import commands as c
+from weft.engine import events as e
+from weft.engine.case import CaseState, WorkItem, restore, snapshot
+from weft.engine.decide import Limits, decide
+from weft.engine.evolve import evolve_all
+from weft.engine.lifecycle import CaseStatus, ItemStatus
+from weft.engine.net import CompiledSpecification
+from weft.engine.ports import (
+    Append,
+    CaseId,
+    CaseSummary,
+    Clock,
+    ItemId,
+    Journal,
+    Microseconds,
+    OpenItem,
+    Record,
+    ScopeId,
+)
+from weft.schema.errors import JournalError
+
+__all__ = ["Batch", "LiveCase", "idle", "load", "replay"]
+
+
+@attrs.frozen
+class Batch:
+    """What one command has done, after it became durable."""
+
+    case: CaseId
+    before: CaseState | None
+    after: CaseState
+    events: tuple[e.Event, ...]
+    records: tuple[Record, ...]
+
+
+def idle(case: CaseState) -> bool:
+    """Whether a running case has nothing to do until the outside acts.
+
+    It is idle when no item with an automatic connector is started or waits for a retry.
+    """
+    if case.status is not CaseStatus.RUNNING:
+        return False
+    for item in case.items.values():
+        task = case.task(item)
+        if task.automatic and task.child is None:
+            if item.status is ItemStatus.STARTED or item.retry_at is not None:
+                return False
+    return True
+
+
+def wake_at(case: CaseState) -> Microseconds | None:
+    """When a case has something to do by itself: its earliest retry."""
+    due = [item.retry_at for item in case.items.values() if item.retry_at is not None]
+    return Microseconds(min(due)) if due else None
+
+
+def _encoded(value: object) -> bytes | None:
+    return None if value is None else msgspec.json.encode(value)
+
+
+class LiveCase:
+    """A case that this engine drives."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        *,
+        limits: Limits,
+        snapshot_every: int,
+        adopt: Callable[[LiveCase, Batch], None],
+    ) -> None:
+        self.journal = journal
+        self.clock = clock
+        self.limits = limits
+        self.snapshot_every = snapshot_every
+        self._adopt = adopt
+        self.state: CaseState | None = None
+        self.sequence = 0
+        self.hash = e.GENESIS
+        self.started = Microseconds(0)
+        self.updated = Microseconds(0)
+        self.snapshot_at = 0
+        self.changed = anyio.Event()
+        self._door = anyio.Lock()
+
+    @property
+    def case(self) -> CaseState:
+        """The durable state; there is one as soon as the case has started."""
+        if self.state is None:
+            raise JournalError("the case has not started")
+        return self.state
+
+    async def execute(
+        self, command: c.Command, *, id: str | None = None, starts: bool = True
+    ) -> Batch | None:
+        """Decide a command and make it durable.
+
+        Args:
+            command: What is asked.
+            id: The caller's id of the command; None is given back when it has had its effect.
+            starts: Whether automatic tasks may start.
+
+        Raises:
+            CommandRejected: It does not fit the state.
+            JournalError: It could not be made durable; the case is as it was.
+        """
+        async with self._door:
+            if id is not None and self.state is not None:
+                if self.journal.command_seen(self.case.id, id):
+                    return None
+            now = self.clock.now()
+            decision = decide(self.state, command, time=now, limits=self.limits, starts=starts)
+            if not decision.events:
+                return None
+            after = decision.case
+            records = self._records(after.id, decision.events, now)
+            last = records[-1]
+            due = last.sequence - self.snapshot_at >= self.snapshot_every
+            opened, closed = _work_list_changes(self.state, after)
+            started = self.started or now
+            batch = Append(
+                case=after.id,
+                expected=self.sequence,
+                records=records,
+                summary=CaseSummary(
+                    case=after.id,
+                    specification=after.compiled.name,
+                    version=after.compiled.version,
+                    net=after.compiled.hash,
+                    status=after.status.value,
+                    idle=idle(after),
+                    started=started,
+                    updated=now,
+                    sequence=last.sequence,
+                    wake_at=wake_at(after),
+                    error=_encoded(after.error),
+                ),
+                command=id,
+                opened=opened,
+                closed=closed,
+                snapshot=snapshot(after, last.sequence) if due else None,
+            )
+            durable = self.journal.append(batch)
+            if durable is not None:
+                await durable
+            before, self.state = self.state, after
+            self.sequence, self.hash = last.sequence, last.hash
+            self.started, self.updated = started, now
+            if due:
+                self.snapshot_at = last.sequence
+            done = Batch(after.id, before, after, decision.events, records)
+            self._adopt(self, done)
+            if self.changed.statistics().tasks_waiting:
+                self.changed.set()
+                self.changed = anyio.Event()
+            return done
+
+    def _records(
+        self, case: CaseId, events: Sequence[e.Event], now: Microseconds
+    ) -> tuple[Record, ...]:
+        records = []
+        before = self.hash
+        for sequence, event in enumerate(events, self.sequence + 1):
+            made = e.record(event, case=case, sequence=sequence, time=now, before=before)
+            records.append(made)
+            before = made.hash
+        return tuple(records)
+
+
+def _listed(case: CaseState, item: WorkItem) -> bool:
+    """Whether an item is on the work list: somebody outside may act on it."""
+    task = case.task(item)
+    return not task.automatic or (item.status is ItemStatus.FAILED and item.retry_at is None)
+
+
+def _row(case: CaseState, item: WorkItem) -> OpenItem:
+    task = case.task(item)
+    config = task.config if isinstance(task.config, dict) else {}
+    role = config.get("role")
+    return OpenItem(
+        item=ItemId(item.id),
+        case=case.id,
+        task=item.task,
+        scope=ScopeId(item.scope),
+        status=item.status.value,
+        attempt=item.attempt,
+        role=role if isinstance(role, str) else None,
+        claimed_by=item.claimed_by,
+        form=_encoded({"config": task.config, "inputs": item.inputs, "title": task.title}),
+    )
+
+
+def _work_list_changes(
+    before: CaseState | None, after: CaseState
+) -> tuple[list[OpenItem], list[ItemId]]:
+    """The rows of the work list that a batch opens or changes, and those that it closes."""
+    old = before.items if before is not None else {}
+    opened = [
+        _row(after, item)
+        for item in after.items.values()
+        if old.get(item.id) is not item and _listed(after, item)
+    ]
+    if before is None:
+        return opened, []
+    closed = [
+        ItemId(item.id)
+        for item in old.values()
+        if after.items.get(item.id) is not item
+        and _listed(before, item)
+        and (item.id not in after.items or not _listed(after, after.items[item.id]))
+    ]
+    return opened, closed
+
+
+def load(
+    live: LiveCase, summary: CaseSummary, compiled: CompiledSpecification
+) -> None:
+    """Bring a stored case into ``live``: its newest snapshot, and the events after it.
+
+    No user code runs, and no guard is asked again.
+
+    Raises:
+        JournalError: The journal is damaged; the message says at which event.
+    """
+    stored = live.journal.snapshot(summary.case)
+    state = restore(stored, compiled) if stored is not None else None
+    after = stored.sequence if state is not None and stored is not None else 0
+    before = e.GENESIS
+    if after:
+        link = live.journal.records(summary.case, after=after - 1, until=after)
+        if link:
+            before = link[0].hash
+    records = live.journal.records(summary.case, after=after)
+    live.state = replay(state, records, compiled, case=summary.case, after=after, before=before)
+    live.sequence = records[-1].sequence if records else after
+    live.hash = records[-1].hash if records else before
+    live.started, live.updated = summary.started, summary.updated
+    live.snapshot_at = after
+
+
+def replay(
+    state: CaseState | None,
+    records: Sequence[Record],
+    compiled: CompiledSpecification,
+    *,
+    case: CaseId,
+    after: int = 0,
+    before: bytes = e.GENESIS,
+) -> CaseState:
+    """The case that records make of a state (None: from nothing), their chain checked.
+
+    Raises:
+        JournalError: A link is broken, a record is missing, or an event does not fit.
+    """
+    if records and records[0].sequence != after + 1:
+        raise JournalError(
+            f"event {after + 1} is missing", code="corrupt", where=f"case {case}"
+        )
+    broken = e.broken_link(case, records, before)
+    if broken is not None:
+        raise JournalError(
+            f"the journal was changed or damaged at event {broken}: its hash does not fit the "
+            "chain",
+            code="corrupt",
+            where=f"case {case}",
+        )
+    try:
+        return evolve_all(state, (e.decode(r) for r in records), compiled=compiled)
+    except JournalError as error:
+        error.where = f"case {case}" + (f", {error.where}" if error.where else "")
+        raise

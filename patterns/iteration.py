@@ -1,0 +1,72 @@
+"""Iteration: WCP-10 and WCP-21."""
+
+from __future__ import annotations
+
+from weft.engine.fragment import Condition, Fragment, Place, Places
+from weft.engine.net import immediate
+from weft.engine.registry import Attachment, Family, pattern
+from weft.patterns.basic import merging
+
+__all__ = ["arbitrary_cycles", "structured_loop"]
+
+
+@pattern(
+    10,
+    "Arbitrary Cycles",
+    family=Family.ITERATION,
+    attaches=Attachment.JOIN,
+    aliases=["unstructured loop", "goto"],
+)
+def arbitrary_cycles(inputs: Places, output: Place) -> Fragment:
+    """A task that flows come back to: loops with several entries and exits.
+
+    WCP-10 in Russell et al., "Workflow Control-Flow Patterns" (2006). A cycle needs nothing but a
+    flow to a task that has run before; this is the merge at such an entry, and says so.
+
+        entry   ─▶ [merge 1] ─▶ output
+        back 1  ─▶ [merge 2] ─▶ output
+    """
+    return Fragment(merging(inputs, output))
+
+
+@pattern(
+    21,
+    "Structured Loop",
+    family=Family.ITERATION,
+    attaches=Attachment.TASK,
+    aliases=["while loop", "repeat loop", "until loop"],
+)
+def structured_loop(
+    input: Place,
+    output: Place,
+    body_input: Place,
+    body_output: Place,
+    while_: Condition | None = None,
+    until: Condition | None = None,
+) -> Fragment:
+    """A task is repeated ``while`` a condition holds (tested before) or ``until`` one does (after).
+
+    WCP-21 in Russell et al., "Workflow Control-Flow Patterns" (2006).
+
+        input ─▶ [enter] ─▶ test ─▶ [again: while] ─▶ body ─▶ [back] ─▶ test ─▶ [leave] ─▶ output
+        input ─▶ [enter] ─▶ body ─▶ test ─▶ [leave: until] ─▶ output;  test ─▶ [again] ─▶ body
+    """
+    if (while_ is None) == (until is None):
+        raise ValueError("a structured loop takes either while (tested before) or until (after)")
+    if while_ is not None:
+        return Fragment(
+            [
+                immediate("enter", take=[input], put=["test"]),
+                immediate("again", take=["test"], put=[body_input], when=while_, priority=1),
+                immediate("leave", take=["test"], put=[output], priority=2),
+                immediate("back", take=[body_output], put=["test"]),
+            ],
+            unfinished=["test"],
+        )
+    return Fragment(
+        [
+            immediate("enter", take=[input], put=[body_input]),
+            immediate("leave", take=[body_output], put=[output], when=until, priority=1),
+            immediate("again", take=[body_output], put=[body_input], priority=2),
+        ]
+    )
