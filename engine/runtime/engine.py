@@ -45,12 +45,11 @@ from weft.engine.ports import (
 from weft.engine.registry import Registry
 from weft.engine.runtime.attempts import Attempt, Outcome, Queue, perform, perform_inline
 from weft.engine.runtime.clock import SystemClock, VirtualClock
-from weft.engine.runtime.live import Batch, LiveCase, idle, load
+from weft.engine.runtime.live import Batch, LiveCase, find_case, idle, read_case, stored_net
 from weft.schema import jsonvalue
 from weft.schema.errors import (
     CommandRejected,
     InternalError,
-    JournalError,
     UsageError,
     WeftError,
 )
@@ -247,11 +246,7 @@ class Engine:
     def _stored(self, hash: str) -> CompiledSpecification:
         compiled = self._compiled.get(hash)
         if compiled is None:
-            content = self.journal.net(hash)
-            if content is None:
-                raise JournalError(f"the net {hash[:12]} is not in the store", code="corrupt")
-            compiled = CompiledSpecification.from_content(content, hash=hash)
-            self._compiled[hash] = compiled
+            compiled = self._compiled[hash] = stored_net(self.journal, hash)
         return compiled
 
     def _origin(self, summary: CaseSummary) -> Path | None:
@@ -328,17 +323,8 @@ class Engine:
         )
 
     def find(self, case: str) -> CaseSummary:
-        """The summary of a case.
-
-        Raises:
-            UsageError: There is no such case; the newest ones are named.
-        """
-        summary = self.journal.summary(CaseId(case))
-        if summary is None:
-            newest = [s.case for s in self.journal.cases(limit=5)]
-            known = f"; the newest are {', '.join(newest)}" if newest else "; there are no cases"
-            raise UsageError(f"there is no case {case!r} in {self.journal.url}{known}", code="no-case")
-        return summary
+        """The summary of a case (see `find_case`)."""
+        return find_case(self.journal, case)
 
     async def open(self, case: str) -> Case:
         """Load a case and take it over, without making it go on.
@@ -359,7 +345,7 @@ class Engine:
             compiled = self._stored(summary.net)
             live = self._live()
             driven = _Driven(live, self._bind(compiled, self._origin(summary)))
-            load(live, summary, compiled)
+            live.take_over(read_case(self.journal, summary, compiled))
         except BaseException:
             self.journal.release(id, self.id)
             raise
@@ -372,9 +358,7 @@ class Engine:
         summary = self.find(case)
         if summary.case in self._driven:
             return self._driven[summary.case].live.case
-        live = self._live()
-        load(live, summary, self._stored(summary.net))
-        return live.case
+        return read_case(self.journal, summary, self._stored(summary.net)).state
 
     async def resume(self, case: str) -> Case:
         """Load a case and make it go on: after a crash, a failure, a deadlock or a pause.

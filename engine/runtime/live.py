@@ -31,9 +31,18 @@ from weft.engine.ports import (
     Record,
     ScopeId,
 )
-from weft.schema.errors import JournalError
+from weft.schema.errors import JournalError, UsageError
 
-__all__ = ["Batch", "LiveCase", "idle", "load", "replay"]
+__all__ = [
+    "Batch",
+    "LiveCase",
+    "Stored",
+    "find_case",
+    "idle",
+    "read_case",
+    "replay",
+    "stored_net",
+]
 
 
 @attrs.frozen
@@ -97,6 +106,13 @@ class LiveCase:
         self.snapshot_at = 0
         self.changed = anyio.Event()
         self._door = anyio.Lock()
+
+    def take_over(self, stored: Stored) -> None:
+        """Go on from what the journal tells."""
+        self.state = stored.state
+        self.sequence, self.hash = stored.sequence, stored.hash
+        self.started, self.updated = stored.summary.started, stored.summary.updated
+        self.snapshot_at = stored.snapshot_at
 
     @property
     def case(self) -> CaseState:
@@ -227,30 +243,72 @@ def _work_list_changes(
     return opened, closed
 
 
-def load(
-    live: LiveCase, summary: CaseSummary, compiled: CompiledSpecification
-) -> None:
-    """Bring a stored case into ``live``: its newest snapshot, and the events after it.
+@attrs.frozen
+class Stored:
+    """A case as its journal tells it: the state, and where the journal ends."""
+
+    state: CaseState
+    summary: CaseSummary
+    sequence: int
+    hash: bytes
+    snapshot_at: int = 0
+
+
+def read_case(
+    journal: Journal, summary: CaseSummary, compiled: CompiledSpecification, *, at: int | None = None
+) -> Stored:
+    """A stored case: its newest snapshot and the events after it.
 
     No user code runs, and no guard is asked again.
+
+    Args:
+        journal: The store.
+        summary: The case.
+        compiled: The nets that the case pinned.
+        at: Stop after this event: the case as it was.
 
     Raises:
         JournalError: The journal is damaged; the message says at which event.
     """
-    stored = live.journal.snapshot(summary.case)
-    state = restore(stored, compiled) if stored is not None else None
-    after = stored.sequence if state is not None and stored is not None else 0
+    kept = journal.snapshot(summary.case, until=at)
+    state = restore(kept, compiled) if kept is not None else None
+    after = kept.sequence if state is not None and kept is not None else 0
     before = e.GENESIS
     if after:
-        link = live.journal.records(summary.case, after=after - 1, until=after)
-        if link:
-            before = link[0].hash
-    records = live.journal.records(summary.case, after=after)
-    live.state = replay(state, records, compiled, case=summary.case, after=after, before=before)
-    live.sequence = records[-1].sequence if records else after
-    live.hash = records[-1].hash if records else before
-    live.started, live.updated = summary.started, summary.updated
-    live.snapshot_at = after
+        link = journal.records(summary.case, after=after - 1, until=after)
+        before = link[0].hash if link else before
+    records = journal.records(summary.case, after=after, until=at)
+    state = replay(state, records, compiled, case=summary.case, after=after, before=before)
+    sequence, hash = (records[-1].sequence, records[-1].hash) if records else (after, before)
+    return Stored(state, summary, sequence, hash, after)
+
+
+def find_case(journal: Journal, case: str) -> CaseSummary:
+    """The summary of a case.
+
+    Raises:
+        UsageError: There is no such case; the newest ones are named.
+    """
+    summary = journal.summary(CaseId(case))
+    if summary is None:
+        newest = [s.case for s in journal.cases(limit=5)]
+        known = f"; the newest are {', '.join(newest)}" if newest else "; there are no cases"
+        raise UsageError(f"there is no case {case!r}{known}", code="no-case", where=journal.url)
+    return summary
+
+
+def stored_net(journal: Journal, hash: str) -> CompiledSpecification:
+    """The nets that a case pinned.
+
+    Raises:
+        JournalError: They are not in the store, or were changed.
+    """
+    content = journal.net(hash)
+    if content is None:
+        raise JournalError(
+            f"the net {hash[:12]} is not in the store", code="corrupt", where=journal.url
+        )
+    return CompiledSpecification.from_content(content, hash=hash)
 
 
 def replay(
