@@ -1,0 +1,365 @@
+"""`weft.open`: the one door for programs, synchronous and asynchronous.
+
+    async with weft.open("sqlite:///orders.db") as engine:
+        case = await engine.start(specification, {"amount": 12})
+        await case.wait()
+
+    with weft.open("sqlite:///orders.db") as engine:
+        case = engine.run(specification, {"amount": 12})
+
+The synchronous engine runs the asynchronous one in an event loop on a thread of its own and
+waits for it; there is no second implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from weft.connectors import builtin as builtin_connectors
+from weft.engine.decide import DEFAULT_LIMITS, Limits
+from weft.engine.fragment import Fragment
+from weft.engine.journal import open_journal
+from weft.engine.ports import CaseSummary, Connector, Journal, OpenItem
+from weft.engine.runtime.engine import Case, Engine
+from weft.loading import load
+from weft.patterns import builtin as builtin_patterns
+from weft.schema.errors import UsageError
+
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
+
+    from weft.engine.case import CaseState, WorkItem
+    from weft.engine.lifecycle import CaseStatus
+    from weft.engine.net import CompiledSpecification
+    from weft.engine.ports import CaseId
+    from weft.schema.jsonvalue import JsonValue
+    from weft.schema.specification import Specification
+
+__all__ = ["Session", "SyncCase", "SyncEngine", "open", "run"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def open(
+    store: str | Journal = "memory:",
+    *,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    patterns: Iterable[Callable[..., Fragment]] = (),
+    connectors: Mapping[str, Connector] | None = None,
+    seed: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    concurrency: int | None = None,
+    snapshot_every: int = 1000,
+    grace_seconds: float = 10.0,
+) -> Session:
+    """A session with a store: use it with ``with`` or with ``async with``.
+
+    Args:
+        store: The store's URL (``memory:``, ``sqlite:///cases.db``), or a journal.
+        functions: Task functions by the name that specifications use; they go before modules.
+        patterns: Pattern executors of one's own, marked with ``@weft.pattern``.
+        connectors: Connectors of one's own by kind, beside the built-in ones.
+        seed: Run reproducibly: virtual clock, one attempt at a time, order drawn from the seed.
+        limits: Bounds on what one command may cause.
+        concurrency: The most attempts that run at once; None: any number.
+        snapshot_every: A snapshot is kept after so many events of a case.
+        grace_seconds: How long leaving the block waits for running attempts.
+
+    Raises:
+        UsageError: The URL names no kind of store.
+        DefinitionError: A pattern or connector does not fit.
+    """
+    return Session(
+        store,
+        functions=functions,
+        patterns=patterns,
+        connectors=connectors,
+        seed=seed,
+        limits=limits,
+        concurrency=concurrency,
+        snapshot_every=snapshot_every,
+        grace_seconds=grace_seconds,
+    )
+
+
+class Session(AbstractAsyncContextManager["Engine"]):
+    """What `open` gives: an engine as soon as it is entered; entered once."""
+
+    def __init__(
+        self,
+        store: str | Journal,
+        *,
+        functions: Mapping[str, Callable[..., Any]] | None,
+        patterns: Iterable[Callable[..., Fragment]],
+        connectors: Mapping[str, Connector] | None,
+        **options: Any,
+    ) -> None:
+        registry = builtin_patterns()
+        for executor in patterns:
+            registry.register(executor)
+        kinds = dict(builtin_connectors(functions=functions or {}))
+        for kind, connector in (connectors or {}).items():
+            if kind in kinds:
+                raise UsageError(
+                    f"connector {kind!r} comes with Weft; give yours another name", code="connector"
+                )
+            kinds[kind] = connector
+        self._store = store
+        self._options = {**options, "registry": registry, "connectors": kinds}
+        self._engine: Engine | None = None
+        self._stack: ExitStack | None = None
+
+    def _make(self) -> Engine:
+        if self._engine is not None:
+            raise UsageError("this session was entered before; open another one", code="closed")
+        journal = open_journal(self._store) if isinstance(self._store, str) else self._store
+        self._engine = Engine(journal, **self._options)
+        return self._engine
+
+    async def __aenter__(self) -> Engine:
+        return await self._make().__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        if self._engine is None:
+            return None
+        return await self._engine.__aexit__(kind, error, trace)
+
+    def __enter__(self) -> SyncEngine:
+        from anyio.from_thread import start_blocking_portal
+
+        with ExitStack() as stack:
+            portal = stack.enter_context(
+                start_blocking_portal("asyncio", {"use_uvloop": uvloop_available()})
+            )
+            engine = portal.call(self._made)
+            stack.enter_context(portal.wrap_async_context_manager(engine))
+            self._stack = stack.pop_all()
+        return SyncEngine(engine, portal)
+
+    async def _made(self) -> Engine:
+        # On the loop's thread: a SQLite connection and anyio's events belong to one thread.
+        return self._make()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        stack, self._stack = self._stack, None
+        return None if stack is None else stack.__exit__(kind, error, trace)
+
+
+def uvloop_available() -> bool:
+    """Whether the faster event loop is installed (it is not on Windows)."""
+    from importlib.util import find_spec
+
+    return find_spec("uvloop") is not None
+
+
+class SyncEngine:
+    """An `Engine` for plain synchronous code; every call waits for its answer."""
+
+    def __init__(self, engine: Engine, portal: BlockingPortal) -> None:
+        self._engine = engine
+        self._portal = portal
+
+    def _call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        async def called() -> T:
+            return await function(*args, **kwargs)
+
+        return self._portal.call(called)
+
+    def _read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        async def called() -> T:
+            return function(*args, **kwargs)
+
+        return self._portal.call(called)
+
+    def add(self, specification: Specification) -> CompiledSpecification:
+        """Compile a specification, check its connectors, and keep it in the store."""
+        return self._read(self._engine.add, specification)
+
+    def start(
+        self,
+        specification: Specification | CompiledSpecification,
+        data: Mapping[str, JsonValue] | None = None,
+        *,
+        case: str | None = None,
+    ) -> SyncCase:
+        """Start a case; see `Engine.start`."""
+        return self._case(self._call(self._engine.start, specification, data, case=case))
+
+    def run(
+        self,
+        specification: Specification | CompiledSpecification,
+        data: Mapping[str, JsonValue] | None = None,
+        *,
+        case: str | None = None,
+    ) -> SyncCase:
+        """Start a case and wait until it ends, stops or is idle."""
+        started = self.start(specification, data, case=case)
+        started.wait()
+        return started
+
+    def open(self, case: str) -> SyncCase:
+        """Load a case and take it over, without making it go on; see `Engine.open`."""
+        return self._case(self._call(self._engine.open, case))
+
+    def resume(self, case: str) -> SyncCase:
+        """Load a case and make it go on; see `Engine.resume`."""
+        return self._case(self._call(self._engine.resume, case))
+
+    def recover(self) -> Sequence[SyncCase]:
+        """Resume all running cases that were not idle when their engine went away."""
+        return [self._case(case) for case in self._call(self._engine.recover)]
+
+    def cases(self, *, status: str | None = None, limit: int | None = None) -> Sequence[CaseSummary]:
+        """The cases in the store, newest first."""
+        return self._read(self._engine.journal.cases, status=status, limit=limit)
+
+    def work_list(self, *, role: str | None = None) -> Sequence[OpenItem]:
+        """The open items that somebody may act on, oldest first."""
+        return self._read(self._engine.journal.worklist, role=role)
+
+    def _case(self, case: Case) -> SyncCase:
+        return SyncCase(self, case)
+
+
+class SyncCase:
+    """The handle of a case for plain synchronous code; see `Case`."""
+
+    def __init__(self, engine: SyncEngine, case: Case) -> None:
+        self._engine = engine
+        self._case = case
+
+    def __repr__(self) -> str:
+        return repr(self._case)
+
+    @property
+    def state(self) -> CaseState:
+        """The state, an immutable value."""
+        return self._case.state
+
+    @property
+    def id(self) -> CaseId:
+        """The id, unique in the store."""
+        return self._case.id
+
+    @property
+    def status(self) -> CaseStatus:
+        """Where the case stands."""
+        return self._case.status
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is running and has nothing to do until the outside acts."""
+        return self._case.idle
+
+    @property
+    def data(self) -> dict[str, JsonValue]:
+        """A copy of the case's variables."""
+        return self._case.data
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """What a failed case stands on."""
+        return self._case.error
+
+    @property
+    def events(self) -> int:
+        """How many events its journal holds."""
+        return self._case.events
+
+    @property
+    def work_items(self) -> Sequence[WorkItem]:
+        """The open work items."""
+        return self._case.work_items
+
+    def work_list(self) -> Sequence[OpenItem]:
+        """The items that somebody outside may act on."""
+        return self._engine._read(self._case.work_list)
+
+    def marking(self) -> dict[int, dict[str, int]]:
+        """Where the tokens are: scope to place to count."""
+        return self._case.marking()
+
+    def wait(self) -> CaseStatus:
+        """Wait until the case ends, stops or is idle."""
+        return self._engine._call(self._case.wait)
+
+    def begin(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
+        """Start an offered item."""
+        self._engine._call(self._case.begin, item, by=by, id=id)
+
+    def complete(
+        self, item: str, result: JsonValue = None, *, by: str | None = None, id: str | None = None
+    ) -> None:
+        """Complete an item with its result; an offered one is started first."""
+        self._engine._call(self._case.complete, item, result, by=by, id=id)
+
+    def fail(self, item: str, reason: str, *, by: str | None = None, id: str | None = None) -> None:
+        """Fail a started item for a reason."""
+        self._engine._call(self._case.fail, item, reason, by=by, id=id)
+
+    def retry(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
+        """Attempt a held item again, now."""
+        self._engine._call(self._case.retry, item, by=by, id=id)
+
+    def give_up(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
+        """Take the error branch of a held item."""
+        self._engine._call(self._case.give_up, item, by=by, id=id)
+
+    def claim(self, item: str, by: str, *, id: str | None = None) -> None:
+        """Take an offered item for somebody."""
+        self._engine._call(self._case.claim, item, by, id=id)
+
+    def release(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
+        """Give a claimed item back."""
+        self._engine._call(self._case.release, item, by=by, id=id)
+
+    def delegate(
+        self, item: str, to: str, *, by: str | None = None, id: str | None = None
+    ) -> None:
+        """Hand an item to somebody else."""
+        self._engine._call(self._case.delegate, item, to, by=by, id=id)
+
+    def suspend(self, reason: str = "") -> None:
+        """Start no new work until the case is resumed."""
+        self._engine._call(self._case.suspend, reason)
+
+    def cancel(self, reason: str = "", *, by: str | None = None) -> None:
+        """Withdraw everything; the case is recorded as cancelled."""
+        self._engine._call(self._case.cancel, reason, by=by)
+
+    def resume(self) -> None:
+        """Go on: after a crash, a failure, a deadlock or a pause."""
+        self._engine._call(self._case.resume)
+
+
+def run(
+    specification: Specification | str | Path,
+    data: Mapping[str, JsonValue] | None = None,
+    **options: Any,
+) -> SyncCase:
+    """Run one case to its end (or until it is idle) and give its handle, for reading only.
+
+    Args:
+        specification: A specification, or the path of one.
+        data: The case's variables.
+        options: As for `open`; by default in memory.
+    """
+    if not hasattr(specification, "nets"):
+        specification = load(specification)  # type: ignore[arg-type]  # a path, then
+    with open(**options) as engine:
+        return engine.run(specification, data)  # type: ignore[arg-type]  # narrowed above
