@@ -16,12 +16,13 @@ COVERAGE_FLOOR := 95
 
 PY := .venv/bin/python
 PIP := $(PY) -m pip -qq --disable-pip-version-check --no-input
+FOLDERS := app connectors engine native patterns schema weaver
 KERNEL_SOURCES := $(wildcard native/*.pyx native/*.pxd native/*.h)
 
 export PYTHON CC
 
 .DELETE_ON_ERROR:
-.PHONY: build run test lint format dist changelog clean distclean help
+.PHONY: build run test native-coverage lint format dist changelog clean distclean help
 
 build: build/.kernel build/tree/.made .venv/.installed ## build .venv, compile, install
 
@@ -32,6 +33,19 @@ test: build ## all tests, with line coverage and its floor
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@$(PY) -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term-missing:skip-covered \
 	    --cov-fail-under=$(COVERAGE_FLOOR) $(TESTS)
+
+# In a copy, since that kernel is slow. gcov maps the C back to the lines of the .pyx.
+native-coverage: build ## line coverage of the compiled kernel, by gcov
+	@rm -rf build/measured && mkdir -p build/measured
+	@cp -R $(FOLDERS) tests pyproject.toml setup.py README.md LICENSE build/measured
+	@rm -f build/measured/native/*.so
+	@cd build/measured && python=../../$(PY) && $$python setup.py --quiet link_tree && \
+	    WEFT_BUILD_KERNEL=measured $$python setup.py --quiet build_ext --inplace && \
+	    PYTHONPATH=build/tree WEFT_KERNEL=compiled $$python -m pytest -q tests/native && \
+	    gcov -o build/temp*/build/cython/native build/cython/native/_kernel.c >/dev/null 2>&1 && \
+	    awk -F : '/^ *-:/ { next } { lines++ } /^ *#####:/ { missed = missed " " $$2 + 0; none++ } \
+	        END { printf "native/_kernel.pyx: %.1f %% of %d lines; not run:%s\n", \
+	              100 * (lines - none) / lines, lines, missed }' _kernel.pyx.gcov
 
 lint: build ## ruff, mypy --strict, the layers, the news fragments: all findings at once
 	@failed=; \
@@ -62,7 +76,7 @@ distclean: clean ## remove .venv too
 	@rm -rf .venv
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.made:
 	@python=$$(.ci/prerequisites python) && \

@@ -17,7 +17,8 @@ of ``app/`` makes that necessary, since all other folders are linked as a whole.
 The Cython kernel is optional: `BuildExt` turns whatever goes wrong (no Cython, no compiler, no
 headers) into a warning, and the readable kernel is used. ``WEFT_BUILD_KERNEL`` says otherwise:
 ``required`` fails the build instead and makes compiler warnings errors (the Makefile uses this
-where a compiler was found), ``skip`` builds no kernel.
+where a compiler was found), ``skip`` builds no kernel, ``measured`` builds one that counts for gcov
+which of its lines ran.
 """
 
 from __future__ import annotations
@@ -37,10 +38,12 @@ PACKAGE_DIR = {"weft": "app", **{f"weft.{folder}": folder for folder in FOLDERS}
 TREE = Path("build", "tree")
 
 KERNEL = os.environ.get("WEFT_BUILD_KERNEL", "optional")
-if KERNEL not in ("optional", "required", "skip"):
-    raise SystemExit(f"WEFT_BUILD_KERNEL is '{KERNEL}'; it may be optional, required or skip")
+CHOICES = ("optional", "required", "skip", "measured")
+if KERNEL not in CHOICES:
+    raise SystemExit(f"WEFT_BUILD_KERNEL is '{KERNEL}'; it may be {', '.join(CHOICES)}")
 
-OPTIMISE = ["-O3", "-g0"]
+FAST = ["-O3", "-g0"]
+MEASURED = ["-O0", "--coverage"]
 WARN = ["-Wall", "-Wextra"]
 
 
@@ -113,14 +116,18 @@ class BuildExt(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Build one extension with the flags of its compiler, and warnings as errors if asked."""
+        measured = KERNEL == "measured"
         if self.compiler.compiler_type == "unix":
-            ext.extra_compile_args = [*OPTIMISE, *WARN]
+            ext.extra_compile_args = [*(MEASURED if measured else FAST), *WARN]
+            ext.extra_link_args = ["--coverage"] if measured else []
             if KERNEL == "required":
                 ext.extra_compile_args.append("-Werror")
         try:
             from Cython.Build import cythonize
 
-            [translated] = cythonize([ext], build_dir="build/cython", quiet=True)
+            [translated] = cythonize(
+                [ext], build_dir="build/cython", quiet=True, emit_linenums=measured
+            )
         except Exception as error:  # Cython's own errors share no useful base class
             raise CompileError(f"cannot translate {ext.sources[0]}: {error!r}") from error
         ext.sources = translated.sources
@@ -137,7 +144,7 @@ def extensions() -> list[Extension]:
             "weft.native._kernel",
             [source],
             depends=["setup.py"],  # its flags
-            optional=KERNEL != "required",
+            optional=KERNEL == "optional",
         )
     ]
 
