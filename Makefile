@@ -47,12 +47,13 @@ native-coverage: build ## line coverage of the compiled kernel, by gcov
 	        END { printf "native/_kernel.pyx: %.1f %% of %d lines; not run:%s\n", \
 	              100 * (lines - none) / lines, lines, missed }' _kernel.pyx.gcov
 
+# import-linter's cache is off: it remembers where an import led before a new module was there.
 lint: build ## ruff, mypy --strict, the layers, the news fragments: all findings at once
 	@failed=; \
 	.venv/bin/ruff check --quiet . || failed="$$failed ruff"; \
 	.venv/bin/ruff format --quiet --check . || failed="$$failed format"; \
 	.venv/bin/mypy --no-error-summary || failed="$$failed mypy"; \
-	.venv/bin/lint-imports --no-logo >build/layers.log 2>&1 || { cat build/layers.log; failed="$$failed layers"; }; \
+	.venv/bin/lint-imports --no-cache --no-logo >build/layers.log 2>&1 || { cat build/layers.log; failed="$$failed layers"; }; \
 	.venv/bin/towncrier build --draft --version next >build/news.log 2>&1 || { cat build/news.log; failed="$$failed news"; }; \
 	if [ -n "$$failed" ]; then echo "lint: findings of:$$failed" >&2; exit 1; fi; \
 	echo "lint: ruff, mypy, import-linter and towncrier found nothing"
