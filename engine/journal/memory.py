@@ -1,0 +1,281 @@
+"""A journal in memory: for tests, for simulation, and for cases that need not outlive a process.
+
+It is also the readable model of a store: `weft.engine.journal.sqlite` must behave like it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from itertools import islice
+
+import attrs
+
+from weft.engine.journal.batch import check_batch
+from weft.engine.ports import (
+    Append,
+    CaseClaimed,
+    CaseId,
+    CaseSummary,
+    EngineId,
+    ItemId,
+    JournalConflict,
+    Microseconds,
+    OpenItem,
+    Record,
+    Snapshot,
+    StoredSpecification,
+)
+from weft.schema.errors import JournalError
+
+__all__ = ["MemoryJournal"]
+
+_SNAPSHOTS_KEPT = 2
+
+
+@attrs.define
+class _Case:
+    """All there is of one case. ``records`` begins with the event ``dropped + 1``."""
+
+    summary: CaseSummary
+    number: int
+    records: list[Record] = attrs.Factory(list)
+    dropped: int = 0
+    snapshots: list[Snapshot] = attrs.Factory(list)
+    commands: set[str] = attrs.Factory(set)
+
+
+class MemoryJournal:
+    """Implements `weft.engine.ports.Journal` without a disk: an append is done on return.
+
+    Args:
+        url: How the store calls itself in errors.
+        keep_events: False drops the events behind the newest snapshot of each case, so that a
+            case without end needs bounded memory. Asking for dropped events is an error.
+    """
+
+    def __init__(self, url: str = "memory:", *, keep_events: bool = True) -> None:
+        self.url = url
+        self._keep_events = keep_events
+        self._cases: dict[CaseId, _Case] = {}
+        self._items: dict[tuple[CaseId, ItemId], OpenItem] = {}
+        self._wakes: list[tuple[Microseconds, int, CaseId]] = []
+        self._nets: dict[str, bytes] = {}
+        self._specifications: dict[tuple[str, str], StoredSpecification] = {}
+        self._claims: dict[CaseId, EngineId] = {}
+        self._closed = False
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────
+
+    def append(self, batch: Append) -> None:
+        """Keep ``batch``; see `weft.engine.ports.Journal.append`."""
+        self._check_open()
+        check_batch(batch, where=self.url)
+        case = self._cases.get(batch.case)
+        head = 0 if case is None else case.summary.sequence
+        if head != batch.expected:
+            raise JournalConflict(
+                f"case {batch.case!r} has {head} events, this append follows event"
+                f" {batch.expected}: another writer was first; read the case again",
+                where=self.url,
+            )
+        before = None if case is None else case.summary
+        if case is None:
+            case = self._cases[batch.case] = _Case(batch.summary, len(self._cases))
+        elif batch.command is not None and batch.command in case.commands:
+            raise JournalConflict(
+                f"case {batch.case!r} has already accepted command {batch.command!r}",
+                code="duplicate-command",
+                where=self.url,
+            )
+        if batch.command is not None:
+            case.commands.add(batch.command)
+        case.records.extend(batch.records)
+        case.summary = batch.summary
+        self._put_wake(case, before)
+        for item in batch.opened:
+            self._items[batch.case, item.item] = item
+        for closed in batch.closed:
+            self._items.pop((batch.case, closed), None)
+        if batch.snapshot is not None:
+            self._put_snapshot(case, batch.snapshot)
+
+    def _put_wake(self, case: _Case, before: CaseSummary | None) -> None:
+        wake_at, status = case.summary.wake_at, case.summary.status
+        if wake_at is None or status != "running":
+            return
+        if before is not None and (before.wake_at, before.status) == (wake_at, status):
+            return
+        heapq.heappush(self._wakes, (wake_at, case.number, case.summary.case))
+        # Entries that no longer hold stay in the heap until they come up; bound their number.
+        if len(self._wakes) > 64 + 2 * len(self._cases):
+            self._wakes = [
+                (c.summary.wake_at, c.number, c.summary.case)
+                for c in self._cases.values()
+                if c.summary.wake_at is not None and c.summary.status == "running"
+            ]
+            heapq.heapify(self._wakes)
+
+    def _put_snapshot(self, case: _Case, snapshot: Snapshot) -> None:
+        kept = [s for s in case.snapshots if s.sequence != snapshot.sequence]
+        kept = sorted([*kept, snapshot], key=lambda s: s.sequence)
+        case.snapshots = kept[-_SNAPSHOTS_KEPT:]
+        if not self._keep_events:
+            newest = case.snapshots[-1].sequence
+            case.snapshots = case.snapshots[-1:]
+            del case.records[: max(newest - case.dropped, 0)]
+            case.dropped = max(newest, case.dropped)
+
+    # ── reading a case ───────────────────────────────────────────────────────────────────────
+
+    def records(
+        self, case: CaseId, *, after: int = 0, until: int | None = None
+    ) -> Sequence[Record]:
+        """The events of a case; see `weft.engine.ports.Journal.records`.
+
+        Raises:
+            JournalError: Some of them were dropped (code ``dropped``).
+        """
+        self._check_open()
+        found = self._cases.get(case)
+        after = max(after, 0)
+        if found is None or (until is not None and until <= after):
+            return ()
+        if after < found.dropped:
+            raise JournalError(
+                f"the events of case {case!r} up to {found.dropped} were dropped, because this"
+                " store keeps none behind a snapshot; ask for events after that one, or open"
+                " the store with keep_events=True",
+                code="dropped",
+                where=self.url,
+            )
+        end = None if until is None else until - found.dropped
+        return tuple(found.records[after - found.dropped : end])
+
+    def snapshot(self, case: CaseId, *, until: int | None = None) -> Snapshot | None:
+        """The newest snapshot of a case; see `weft.engine.ports.Journal.snapshot`."""
+        self._check_open()
+        found = self._cases.get(case)
+        if found is None:
+            return None
+        behind = (s for s in found.snapshots if until is None or s.sequence <= until)
+        return max(behind, key=lambda s: s.sequence, default=None)
+
+    def summary(self, case: CaseId) -> CaseSummary | None:
+        """The summary of a case, or None."""
+        self._check_open()
+        found = self._cases.get(case)
+        return None if found is None else found.summary
+
+    def command_seen(self, case: CaseId, command: str) -> bool:
+        """Whether a batch with this command id was kept."""
+        self._check_open()
+        found = self._cases.get(case)
+        return found is not None and command in found.commands
+
+    # ── lists ────────────────────────────────────────────────────────────────────────────────
+
+    def cases(
+        self, *, status: str | None = None, limit: int | None = None
+    ) -> Sequence[CaseSummary]:
+        """The cases, newest first; see `weft.engine.ports.Journal.cases`."""
+        self._check_open()
+        found = [c for c in self._cases.values() if status is None or c.summary.status == status]
+        found.sort(key=lambda c: (c.summary.started, c.number), reverse=True)
+        return tuple(c.summary for c in found[:limit])
+
+    def due(self, now: Microseconds, *, limit: int) -> Sequence[CaseId]:
+        """Running cases to wake, the earliest first; see `weft.engine.ports.Journal.due`."""
+        self._check_open()
+        found: dict[CaseId, tuple[Microseconds, int, CaseId]] = {}
+        while self._wakes and self._wakes[0][0] <= now and len(found) < limit:
+            entry = heapq.heappop(self._wakes)
+            summary = self._cases[entry[2]].summary
+            if summary.wake_at == entry[0] and summary.status == "running":
+                found[entry[2]] = entry
+        for entry in found.values():
+            heapq.heappush(self._wakes, entry)
+        return tuple(found)
+
+    def worklist(
+        self, *, role: str | None = None, case: CaseId | None = None
+    ) -> Sequence[OpenItem]:
+        """The open items, oldest first; see `weft.engine.ports.Journal.worklist`."""
+        self._check_open()
+        return tuple(
+            item
+            for item in self._items.values()
+            if (role is None or item.role == role) and (case is None or item.case == case)
+        )
+
+    def open_item(self, case: CaseId, item: ItemId) -> OpenItem | None:
+        """One row of the work list, or None."""
+        self._check_open()
+        return self._items.get((case, item))
+
+    # ── nets and specifications ──────────────────────────────────────────────────────────────
+
+    def put_net(self, hash: str, image: bytes) -> None:
+        """Keep a compiled net under its hash."""
+        self._check_open()
+        self._nets.setdefault(hash, image)
+
+    def net(self, hash: str) -> bytes | None:
+        """A compiled net by its hash, or None."""
+        self._check_open()
+        return self._nets.get(hash)
+
+    def put_specification(self, specification: StoredSpecification) -> None:
+        """Keep a specification; see `weft.engine.ports.Journal.put_specification`."""
+        self._check_open()
+        key = (specification.name, specification.version)
+        self._specifications.pop(key, None)  # so that it becomes the last of the dictionary
+        self._specifications[key] = specification
+
+    def specifications(self) -> Sequence[StoredSpecification]:
+        """All specifications, by name, then newest first."""
+        self._check_open()
+        newest_first = list(self._specifications.values())
+        newest_first.reverse()
+        newest_first.sort(key=lambda s: s.added, reverse=True)
+        newest_first.sort(key=lambda s: s.name)
+        return tuple(newest_first)
+
+    def specification(self, name: str, version: str | None = None) -> StoredSpecification | None:
+        """One specification: that version, or the one that was added last."""
+        if version is not None:
+            self._check_open()
+            return self._specifications.get((name, version))
+        return next(islice((s for s in self.specifications() if s.name == name), 1), None)
+
+    # ── claims ───────────────────────────────────────────────────────────────────────────────
+
+    def claim(self, case: CaseId, owner: EngineId) -> None:
+        """Take the case for one engine; see `weft.engine.ports.Journal.claim`."""
+        self._check_open()
+        holder = self._claims.setdefault(case, owner)
+        if holder != owner:
+            raise CaseClaimed(
+                f"case {case!r} is driven by engine {holder!r} of this process; wait until that"
+                " engine is done with it, or close it",
+                where=case,
+            )
+
+    def release(self, case: CaseId, owner: EngineId) -> None:
+        """Give a claim back; see `weft.engine.ports.Journal.release`."""
+        self._check_open()
+        if self._claims.get(case) == owner:
+            del self._claims[case]
+
+    def close(self) -> None:
+        """Forget everything; closing twice is one."""
+        self._closed = True
+        for table in (self._cases, self._items, self._nets, self._specifications, self._claims):
+            table.clear()
+        self._wakes.clear()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise JournalError(
+                "this store was closed; open it again", code="closed", where=self.url
+            )

@@ -1,0 +1,419 @@
+"""What every store must do: derive a class from `JournalContract` and give it a store.
+
+class TestMyStore(JournalContract):
+    @pytest.fixture
+    def journal(self) -> Iterator[Journal]:
+        journal = MyJournal(...)     # an empty store
+        yield journal
+        journal.close()
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.engine.journal.batches import (
+    START,
+    batch,
+    item,
+    record,
+    sequences,
+    specification,
+    summary,
+    write,
+)
+from weft.engine.ports import (
+    Append,
+    CaseClaimed,
+    CaseId,
+    EngineId,
+    ItemId,
+    Journal,
+    JournalConflict,
+    Microseconds,
+    Snapshot,
+)
+from weft.schema.errors import InternalError, JournalError
+
+A, B = CaseId("a"), CaseId("b")
+
+
+async def settle(*waits: object) -> list[BaseException | None]:
+    """Wait for every append; gives the failure of each, or None."""
+    pending = [wait for wait in waits if wait is not None]
+    results = await asyncio.gather(*pending, return_exceptions=True)  # type: ignore[call-overload]
+    return list(results)
+
+
+class JournalContract:
+    """The conformance suite; the ``journal`` fixture is an open, empty store."""
+
+    # ── events ───────────────────────────────────────────────────────────────────────────────
+
+    def test_is_a_journal(self, journal: Journal) -> None:
+        assert isinstance(journal, Journal)
+        assert journal.url
+
+    def test_gives_back_exactly_what_was_appended(self, journal: Journal) -> None:
+        first = batch("a", 0, 3, data=bytes(range(256)))
+        write(journal, first, batch("b", 0, 1), batch("a", 3, 2))
+        assert list(journal.records(A)) == [*first.records, record(4), record(5)]
+        assert list(journal.records(B)) == [record(1)]
+
+    def test_an_unknown_case_has_nothing(self, journal: Journal) -> None:
+        assert list(journal.records(A)) == []
+        assert journal.summary(A) is None
+        assert journal.snapshot(A) is None
+        assert journal.open_item(A, ItemId("x/1")) is None
+        assert not journal.command_seen(A, "c")
+        assert list(journal.worklist(case=A)) == []
+
+    @pytest.mark.parametrize("after", range(-1, 8))
+    @pytest.mark.parametrize("until", [None, *range(9)])
+    def test_gives_any_stretch_of_a_case(
+        self, journal: Journal, after: int, until: int | None
+    ) -> None:
+        write(journal, batch("a", 0, 3), batch("a", 3, 1), batch("a", 4, 2), batch("b", 0, 9))
+        expected = [n for n in range(1, 7) if n > after and (until is None or n <= until)]
+        assert sequences(journal, "a", after, until) == expected
+
+    def test_names_that_are_no_text_are_unknown(self, journal: Journal) -> None:
+        write(journal, batch("a", 0))
+        assert journal.summary(CaseId("\udcff")) is None
+        assert list(journal.records(CaseId("\udcff"))) == []
+
+    # ── conflicts and wrong batches ──────────────────────────────────────────────────────────
+
+    @pytest.mark.parametrize("expected", [0, 1, 2, 4, 99])
+    def test_no_sequence_number_twice_and_none_left_out(
+        self, journal: Journal, expected: int
+    ) -> None:
+        write(journal, batch("a", 0, 3, opened=[item("a", "x/1")]))
+        with pytest.raises(JournalConflict, match="case 'a'") as caught:
+            journal.append(
+                batch("a", expected, 2, closed=["x/1"], opened=[item("a", "y/1")], command="c")
+            )
+        assert caught.value.code == "conflict"
+        assert caught.value.where == journal.url
+        assert sequences(journal, "a") == [1, 2, 3]
+        assert journal.summary(A) == summary("a", 3)
+        assert [i.item for i in journal.worklist()] == ["x/1"]
+        assert not journal.command_seen(A, "c")
+
+    def test_an_append_to_a_case_that_is_not_there_is_a_conflict(self, journal: Journal) -> None:
+        with pytest.raises(JournalConflict):
+            journal.append(batch("a", 3))
+        assert journal.summary(A) is None
+
+    @pytest.mark.parametrize(
+        ("wrong", "says"),
+        [
+            (Append(A, 0, [], summary("a", 0)), "adds 0"),
+            (Append(A, -1, [record(0)], summary("a", 0)), "expects event -1"),
+            (Append(A, 0, [record(2)], summary("a", 1)), r"not \[2\]"),
+            (Append(A, 0, [record(1), record(3)], summary("a", 2)), "1 to 2"),
+            (Append(A, 0, [record(1)], summary("b", 1)), "summary of case 'b'"),
+            (Append(A, 0, [record(1)], summary("a", 2)), "its summary says 2"),
+            (Append(A, 0, [record(1)], summary("a", 1), opened=[item("b", "x/1")]), "another case"),
+            (Append(A, 0, [record(1)], summary("a", 1), snapshot=Snapshot(2, 1, b"")), "snapshot"),
+        ],
+    )
+    def test_a_batch_that_contradicts_itself_is_our_fault(
+        self, journal: Journal, wrong: Append, says: str
+    ) -> None:
+        with pytest.raises(InternalError, match=says) as caught:
+            journal.append(wrong)
+        assert caught.value.code == "bad-batch"
+        assert list(journal.cases()) == []
+
+    def test_a_snapshot_or_a_summary_may_come_without_events(self, journal: Journal) -> None:
+        write(journal, batch("a", 0, 3))
+        write(journal, batch("a", 3, 0, snapshot=b"state", status="suspended"))
+        assert sequences(journal, "a") == [1, 2, 3]
+        assert journal.snapshot(A) == Snapshot(3, 1, b"state")
+        assert journal.summary(A) == summary("a", 3, status="suspended")
+
+    # ── the event loop ───────────────────────────────────────────────────────────────────────
+
+    async def test_batches_of_one_case_keep_their_order_in_the_loop(self, journal: Journal) -> None:
+        waits = [journal.append(batch("a", n, 1)) for n in range(20)]
+        assert not any(await settle(*waits))
+        assert sequences(journal, "a") == list(range(1, 21))
+
+    async def test_many_cases_at_once(self, journal: Journal) -> None:
+        async def drive(case: str) -> None:
+            for n in range(10):
+                await settle(journal.append(batch(case, n, 1)))
+
+        await asyncio.gather(*(drive(f"case-{n}") for n in range(50)))
+        assert len(journal.cases()) == 50
+        assert all(sequences(journal, f"case-{n}") == list(range(1, 11)) for n in range(50))
+
+    async def test_what_waits_is_written_by_closing(self, journal: Journal) -> None:
+        wait = journal.append(batch("a", 0))
+        journal.close()
+        assert not any(await settle(wait))
+
+    # ── summaries and lists ──────────────────────────────────────────────────────────────────
+
+    def test_a_summary_keeps_every_field(self, journal: Journal) -> None:
+        write(journal, batch("a", 0))
+        full = batch(
+            "a",
+            1,
+            specification="s2",
+            version="2",
+            net="cd",
+            status="failed",
+            idle=True,
+            started=START - 1,
+            updated=5,
+            wake_at=7,
+            error=b'{"code":"x"}',
+        )
+        write(journal, full)
+        assert journal.summary(A) == full.summary
+
+    def test_lists_cases_newest_first(self, journal: Journal) -> None:
+        write(
+            journal,
+            batch("old", 0, started=1, status="completed"),
+            batch("new", 0, started=9),
+            batch("mid", 0, started=5),
+            batch("mid too", 0, started=5),
+        )
+        assert [c.case for c in journal.cases()] == ["new", "mid too", "mid", "old"]
+        assert [c.case for c in journal.cases(limit=2)] == ["new", "mid too"]
+        assert [c.case for c in journal.cases(status="running", limit=2)] == ["new", "mid too"]
+        assert [c.case for c in journal.cases(status="completed")] == ["old"]
+        assert list(journal.cases(status="deadlocked")) == []
+        assert list(journal.cases(limit=0)) == []
+        write(journal, batch("mid", 1, started=5, status="failed"))
+        assert [c.case for c in journal.cases(status="failed")] == ["mid"]
+        assert [c.case for c in journal.cases(status="running")] == ["new", "mid too"]
+
+    def test_knows_which_cases_are_due(self, journal: Journal) -> None:
+        write(
+            journal,
+            batch("later", 0, wake_at=30),
+            batch("first", 0, wake_at=10),
+            batch("then", 0, wake_at=20),
+            batch("never", 0),
+            batch("asleep", 0, wake_at=5, status="suspended"),
+        )
+
+        def due(now: int, limit: int = 10) -> list[str]:
+            return list(journal.due(Microseconds(now), limit=limit))
+
+        assert due(9) == []
+        assert due(20) == ["first", "then"]
+        assert due(20) == ["first", "then"]  # asking changes nothing
+        assert due(99, limit=1) == ["first"]
+        assert due(99, limit=0) == []
+        write(
+            journal, batch("first", 1, wake_at=40), batch("then", 1), batch("asleep", 1, wake_at=5)
+        )
+        assert due(30) == ["asleep", "later"]
+        write(journal, batch("then", 2, wake_at=1, status="completed"))
+        assert due(99) == ["asleep", "later", "first"]
+
+    def test_a_case_that_changes_its_alarm_often_is_due_once(self, journal: Journal) -> None:
+        for n in range(300):
+            write(journal, batch("a", n, wake_at=1000 - n % 7))
+        assert list(journal.due(Microseconds(2000), limit=5)) == [A]
+        assert list(journal.due(Microseconds(2000), limit=5)) == [A]
+
+    # ── the work list ────────────────────────────────────────────────────────────────────────
+
+    def test_an_item_keeps_every_field(self, journal: Journal) -> None:
+        full = item(
+            "a",
+            "x/1",
+            task="x",
+            scope=3,
+            status="started",
+            attempt=2,
+            role="clerk",
+            claimed_by="eve",
+            due=77,
+            form=b"{}",
+        )
+        write(journal, batch("a", 0, opened=[full]))
+        assert journal.open_item(A, ItemId("x/1")) == full
+        assert list(journal.worklist()) == [full]
+
+    def test_lists_work_oldest_first_by_role_and_by_case(self, journal: Journal) -> None:
+        write(
+            journal,
+            batch("b", 0, opened=[item("b", "y/1", role="clerk"), item("b", "z/1")]),
+            batch("a", 0, opened=[item("a", "x/1", role="clerk"), item("a", "x/2", role="boss")]),
+            batch("b", 1, opened=[item("b", "a/1", role="clerk")]),
+        )
+
+        def names(**query: object) -> list[str]:
+            return [f"{i.case}:{i.item}" for i in journal.worklist(**query)]  # type: ignore[arg-type]
+
+        assert names() == ["b:y/1", "b:z/1", "a:x/1", "a:x/2", "b:a/1"]
+        assert names(role="clerk") == ["b:y/1", "a:x/1", "b:a/1"]
+        assert names(case=B) == ["b:y/1", "b:z/1", "b:a/1"]
+        assert names(role="clerk", case=B) == ["b:y/1", "b:a/1"]
+        assert names(role="nobody") == []
+
+    def test_a_row_that_is_replaced_keeps_its_age_and_a_closed_one_goes(
+        self, journal: Journal
+    ) -> None:
+        write(journal, batch("a", 0, opened=[item("a", f"x/{n}") for n in range(1, 5)]))
+        again = item("a", "x/2", status="started", claimed_by="eve", role="boss")
+        write(journal, batch("a", 1, opened=[again], closed=["x/1", "x/4", "unknown/1"]))
+        assert list(journal.worklist()) == [again, item("a", "x/3")]
+        assert list(journal.worklist(role="boss")) == [again]
+        assert journal.open_item(A, ItemId("x/1")) is None
+
+    def test_what_one_batch_opens_and_closes_is_closed(self, journal: Journal) -> None:
+        write(journal, batch("a", 0, opened=[item("a", "x/1")], closed=["x/1"]))
+        assert list(journal.worklist()) == []
+
+    # ── commands ─────────────────────────────────────────────────────────────────────────────
+
+    def test_remembers_the_ids_of_commands(self, journal: Journal) -> None:
+        write(journal, batch("a", 0, command="one"), batch("b", 0, command="two"))
+        assert journal.command_seen(A, "one")
+        assert not journal.command_seen(A, "two")
+        assert not journal.command_seen(B, "one")
+
+    def test_a_command_id_counts_once_in_a_case(self, journal: Journal) -> None:
+        write(journal, batch("a", 0, command="one"), batch("b", 0, command="one"))
+        with pytest.raises(JournalConflict, match="already accepted command 'one'") as caught:
+            journal.append(batch("a", 1, command="one"))
+        assert caught.value.code == "duplicate-command"
+        assert sequences(journal, "a") == [1]
+        write(journal, batch("a", 1, command="other"))
+
+    # ── snapshots ────────────────────────────────────────────────────────────────────────────
+
+    def test_gives_the_newest_snapshot_that_fits(self, journal: Journal) -> None:
+        write(journal, batch("a", 0, 2, snapshot=b"two"), batch("b", 0, 1))
+        write(journal, batch("a", 2, 2, snapshot=b"four"), batch("a", 4, 2))
+        assert journal.snapshot(A) == Snapshot(4, 1, b"four")
+        assert journal.snapshot(A, until=4) == Snapshot(4, 1, b"four")
+        assert journal.snapshot(A, until=3) == Snapshot(2, 1, b"two")
+        assert journal.snapshot(A, until=1) is None
+        assert journal.snapshot(B) is None
+
+    def test_a_snapshot_of_the_same_event_replaces_the_one_before(self, journal: Journal) -> None:
+        write(journal, batch("a", 0, 2, snapshot=b"two"))
+        write(journal, batch("a", 2, 0, snapshot=b"two again"))
+        assert journal.snapshot(A) == Snapshot(2, 1, b"two again")
+
+    def test_old_snapshots_go(self, journal: Journal) -> None:
+        for n in range(10):
+            write(journal, batch("a", n, snapshot=b"%d" % n))
+        assert journal.snapshot(A) == Snapshot(10, 1, b"9")
+        assert journal.snapshot(A, until=9) == Snapshot(9, 1, b"8")
+        assert journal.snapshot(A, until=8) is None
+
+    # ── nets and specifications ──────────────────────────────────────────────────────────────
+
+    def test_keeps_nets_by_their_hash(self, journal: Journal) -> None:
+        assert journal.net("h1") is None
+        journal.put_net("h1", b"\0image")
+        journal.put_net("h1", b"\0image")
+        journal.put_net("h2", b"")
+        assert journal.net("h1") == b"\0image"
+        assert journal.net("h2") == b""
+
+    def test_keeps_every_field_of_a_specification(self, journal: Journal) -> None:
+        full = specification("s", "1", 5, format="steps", source=b"\xff", net="n", origin="/a b")
+        journal.put_specification(full)
+        assert journal.specification("s") == full
+        assert journal.specification("s", "1") == full
+        assert journal.specification("s", "2") is None
+        assert journal.specification("t") is None
+
+    def test_lists_specifications_by_name_then_newest_first(self, journal: Journal) -> None:
+        for name, version, added in (
+            ("b", "1", 5),
+            ("a", "2", 9),
+            ("a", "1", 7),
+            ("a", "10", 9),
+        ):
+            journal.put_specification(specification(name, version, added))
+        listed = [(s.name, s.version) for s in journal.specifications()]
+        assert listed == [("a", "10"), ("a", "2"), ("a", "1"), ("b", "1")]
+        newest = journal.specification("a")
+        assert newest is not None
+        assert newest.version == "10"
+
+    def test_a_specification_put_again_is_replaced_and_becomes_the_last(
+        self, journal: Journal
+    ) -> None:
+        journal.put_specification(specification("a", "1", 1))
+        journal.put_specification(specification("a", "2", 2))
+        changed = specification("a", "1", 3, source=b"other")
+        journal.put_specification(changed)
+        assert journal.specification("a") == changed
+        assert [s.version for s in journal.specifications()] == ["1", "2"]
+
+    # ── claims ───────────────────────────────────────────────────────────────────────────────
+
+    def test_one_engine_at_a_time(self, journal: Journal) -> None:
+        one, two = EngineId("one"), EngineId("two")
+        write(journal, batch("a", 0))
+        journal.claim(A, one)
+        journal.claim(A, one)
+        with pytest.raises(CaseClaimed, match="case 'a' is driven by engine 'one'") as caught:
+            journal.claim(A, two)
+        assert (caught.value.code, caught.value.where) == ("claimed", "a")
+        journal.release(A, two)
+        with pytest.raises(CaseClaimed):
+            journal.claim(A, two)
+        journal.claim(B, two)
+        journal.release(A, one)
+        journal.release(A, one)
+        journal.claim(A, two)
+        write(journal, batch("a", 1))
+        with pytest.raises(CaseClaimed):
+            journal.claim(A, one)
+
+    def test_a_case_can_be_claimed_before_it_exists(self, journal: Journal) -> None:
+        journal.claim(A, EngineId("one"))
+        with pytest.raises(CaseClaimed):
+            journal.claim(A, EngineId("two"))
+        write(journal, batch("a", 0), batch("a", 1))
+        with pytest.raises(CaseClaimed):
+            journal.claim(A, EngineId("two"))
+        journal.release(A, EngineId("one"))
+        journal.claim(A, EngineId("two"))
+        write(journal, batch("a", 2))
+
+    async def test_a_claim_can_change_hands_within_one_turn(self, journal: Journal) -> None:
+        waits = [journal.append(batch("a", 0))]
+        for owner in ("one", "two", "one"):
+            journal.claim(A, EngineId(owner))
+            waits.append(journal.append(batch("a", len(waits))))
+            journal.release(A, EngineId(owner))
+        assert not any(await settle(*waits))
+        assert sequences(journal, "a") == [1, 2, 3, 4]
+
+    # ── closing ──────────────────────────────────────────────────────────────────────────────
+
+    def test_closing_twice_is_one_and_then_nothing_works(self, journal: Journal) -> None:
+        write(journal, batch("a", 0))
+        journal.close()
+        journal.close()
+        for ask in (
+            lambda: journal.append(batch("a", 1)),
+            lambda: journal.records(A),
+            lambda: journal.summary(A),
+            journal.cases,
+            journal.worklist,
+            lambda: journal.put_net("h", b""),
+            lambda: journal.put_specification(specification("a", "1", 1)),
+            lambda: journal.specification("a", "1"),
+            lambda: journal.claim(A, EngineId("one")),
+        ):
+            with pytest.raises(JournalError, match="was closed") as caught:
+                ask()
+            assert (caught.value.code, caught.value.where) == ("closed", journal.url)
