@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         WorkFailed,
     )
     from weft.schema.specification import Specification
-    from weft.session import Session, SyncCase, SyncEngine, open, run
+    from weft.session import Session, SyncCase, SyncEngine, open, run  # noqa: A004  # read as weft.open
 
 __version__ = "0.1.0"
 

@@ -45,7 +45,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def open(
+def open(  # noqa: A001  # read as weft.open
     store: str | Journal = "memory:",
     *,
     functions: Mapping[str, Callable[..., Any]] | None = None,
@@ -224,7 +224,9 @@ class SyncEngine:
         """Resume all running cases that were not idle when their engine went away."""
         return [self._case(case) for case in self._call(self._engine.recover)]
 
-    def cases(self, *, status: str | None = None, limit: int | None = None) -> Sequence[CaseSummary]:
+    def cases(
+        self, *, status: str | None = None, limit: int | None = None
+    ) -> Sequence[CaseSummary]:
         """The cases in the store, newest first."""
         return self._read(self._engine.journal.cases, status=status, limit=limit)
 
@@ -328,9 +330,7 @@ class SyncCase:
         """Give a claimed item back."""
         self._engine._call(self._case.release, item, by=by, id=id)
 
-    def delegate(
-        self, item: str, to: str, *, by: str | None = None, id: str | None = None
-    ) -> None:
+    def delegate(self, item: str, to: str, *, by: str | None = None, id: str | None = None) -> None:
         """Hand an item to somebody else."""
         self._engine._call(self._case.delegate, item, to, by=by, id=id)
 

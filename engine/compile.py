@@ -10,7 +10,7 @@ The specification is a graph of tasks and declared places joined by flows. Compi
 5.  Plain immediate transitions that only pass tokens on are fused with their neighbours, so that
     a sequence is a chain of tasks with one place between two of them, a synchronization stands
     on the start of its task, and an alternative of a deferred choice starts from the shared
-    place (`_fuse`).
+    place (`weft.engine.fuse`).
 
 All faults of a specification are found in one run and raised together.
 """
@@ -18,7 +18,7 @@ All faults of a specification are found in one run and raised together.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any, Protocol
 
@@ -26,14 +26,13 @@ import attrs
 import msgspec
 
 from weft.engine.expressions import Expression, compile_expression
-from weft.engine.fragment import Branch, Fragment
+from weft.engine.fragment import Branch
+from weft.engine.fuse import NetDraft, fuse, unify
 from weft.engine.net import (
     Arc,
     CompiledSpecification,
-    Invariant,
     Mapped,
     Net,
-    Place,
     RetryPolicy,
     Role,
     Task,
@@ -129,63 +128,6 @@ def compile_specification(
     )
 
 
-@attrs.define
-class _Draft:
-    """A net under construction: everything by name, easy to change."""
-
-    places: dict[str, Place] = attrs.field(factory=dict)
-    transitions: list[Transition] = attrs.field(factory=list)
-    invariants: list[Invariant] = attrs.field(factory=list)
-    same: dict[str, str] = attrs.field(factory=dict)
-    declared: set[str] = attrs.field(factory=set)
-    """Places that the author named: they stay as they are."""
-
-    def place(self, name: str, **given: Any) -> str:
-        if name not in self.places:
-            self.places[name] = Place(name, **given)
-        return name
-
-    def find(self, name: str) -> str:
-        """The place that a name stands for after all unifications."""
-        while name in self.same:
-            name = self.same[name]
-        return name
-
-    def add(self, fragment: Fragment, prefix: str) -> None:
-        """Add a fragment; its own places and its transitions get the prefix."""
-        own = {name: f"{prefix}.{name}" for name in (*fragment.resting, *fragment.unfinished)}
-        for name, tokens in fragment.resting.items():
-            self.place(own[name], tokens=tokens, resting=True)
-        for name in fragment.unfinished:
-            self.place(own[name])
-
-        def named(arcs: tuple[Arc, ...]) -> tuple[Arc, ...]:
-            return tuple(Arc(own.get(a.place, a.place), a.weight, a.case_wide) for a in arcs)
-
-        for t in fragment.transitions:
-            self.transitions.append(
-                msgspec.structs.replace(
-                    t,
-                    name=f"{prefix}.{t.name}",
-                    take=named(t.take),
-                    put=named(t.put),
-                    needs=named(t.needs),
-                    lacks=named(t.lacks),
-                    clear=tuple(own.get(p, p) for p in t.clear),
-                    counted=tuple((own.get(p, p), e) for p, e in t.counted),
-                )
-            )
-        for invariant in fragment.invariants:
-            weights = {own.get(p, p): w for p, w in invariant.weights.items()}
-            self.invariants.append(Invariant(weights, invariant.total))
-        for name, other in fragment.same.items():
-            name, other = self.find(name), self.find(other)
-            if name in self.declared:  # the author's name stays
-                name, other = other, name
-            if name != other:
-                self.same[name] = other
-
-
 class _NetCompiler:
     """Compiles one net; gathers faults instead of stopping at the first."""
 
@@ -201,12 +143,15 @@ class _NetCompiler:
         self.registry = registry
         self.connectors = connectors
         self.faults: list[DefinitionError] = []
-        self.draft = _Draft()
+        self.draft = NetDraft()
         self.tasks: dict[str, Task] = {}
         self.order = {name: i for i, name in enumerate(definition.tasks)}
         self.flows: dict[str, list[str]] = {}
         """Task to the places of its incoming flows, in order of declaration."""
-        self.results = {variable_name(name): name for name in definition.tasks}
+        self.results: dict[str, str] = {}
+        """Variable to the task whose result it keeps."""
+        for name in definition.tasks:
+            self.results.setdefault(variable_name(name), name)
         names = {*definition.variables, *self.results}
         self.catches = any(task.on_failure is not None for task in definition.tasks.values())
         if self.catches:
@@ -285,12 +230,13 @@ class _NetCompiler:
         clashes = [name for name in definition.places if name in definition.tasks]
         for name in clashes:
             self.fault(self.at("places", name), f"{name!r} is also the name of a task")
-        for variable, task in self.results.items():
-            others = [t for t in definition.tasks if variable_name(t) == variable and t != task]
-            for other in others:
+        for name in definition.tasks:
+            first = self.results[variable_name(name)]
+            if first != name:
                 self.fault(
-                    self.at("tasks", other),
-                    f"the results of {other!r} and {task!r} would share the variable {variable!r}",
+                    self.at("tasks", name),
+                    f"the results of {first!r} and {name!r} would share the variable "
+                    f"{variable_name(name)!r}; rename one of them",
                 )
         for place in definition.places.values():
             self.draft.place(place.name, tokens=place.tokens)
@@ -378,14 +324,16 @@ class _NetCompiler:
             self.fault(
                 location, f"a task has one connector; this one has {names}", code="connector"
             )
-        use = connectors[0] if connectors else None
         inputs, outputs, result = self.mappings(task)
-        if use is None:
+        if not connectors:
             self.empty(task, body_in, body_out)
             return
+        use = connectors[0]
         run = self.draft.place(f"{task.name}.run")
         held = self.draft.place(f"{task.name}.held")
-        lacks = [Arc(run, task.concurrency), Arc(held, task.concurrency)] if task.concurrency else []
+        lacks = (
+            [Arc(run, task.concurrency), Arc(held, task.concurrency)] if task.concurrency else []
+        )
         if task.concurrency and task.concurrency > 1:
             self.fault(
                 (*location, "concurrency"), "expected 1 or many: other numbers are not supported"
@@ -486,7 +434,10 @@ class _NetCompiler:
             return
         self.conditions(pattern, use, values, (*location, use.name))
         self.execute(
-            pattern, location, f"{task.name}.join", {"inputs": tuple(flows), "output": entry, **values}
+            pattern,
+            location,
+            f"{task.name}.join",
+            {"inputs": tuple(flows), "output": entry, **values},
         )
 
     def around(
@@ -593,9 +544,9 @@ class _NetCompiler:
     def finish(self) -> Net:
         draft = self.draft
         if draft.same:
-            _unify(draft)
+            unify(draft)
         draft.transitions.sort(key=self.position)
-        transitions = _fuse(draft)
+        transitions = fuse(draft)
         starts: dict[str, list[str]] = {}
         used = {END}
         for t in transitions:
@@ -655,146 +606,3 @@ _TASK_KEYS = (
     "timeout",
     "concurrency",
 )
-
-
-# ── unifying and fusing ──────────────────────────────────────────────────────────────────────
-
-
-def _rewired(t: Transition, to: Callable[[Iterable[Arc]], tuple[Arc, ...]]) -> Transition:
-    return msgspec.structs.replace(
-        t, take=to(t.take), put=to(t.put), needs=to(t.needs), lacks=to(t.lacks)
-    )
-
-
-def _added(arcs: Iterable[Arc]) -> tuple[Arc, ...]:
-    """Arcs with those of the same place added up."""
-    weights: dict[tuple[str, bool], int] = {}
-    for arc in arcs:
-        key = (arc.place, arc.case_wide)
-        weights[key] = weights.get(key, 0) + arc.weight
-    return tuple(Arc(place, weight, wide) for (place, wide), weight in weights.items())
-
-
-def _unify(draft: _Draft) -> None:
-    """Make places that were declared the same one place; their tokens add up."""
-
-    def renamed(arcs: Iterable[Arc]) -> tuple[Arc, ...]:
-        return _added(Arc(draft.find(a.place), a.weight, a.case_wide) for a in arcs)
-
-    draft.transitions = [
-        msgspec.structs.replace(
-            _rewired(t, renamed),
-            clear=tuple(dict.fromkeys(draft.find(p) for p in t.clear)),
-            counted=tuple((draft.find(p), e) for p, e in t.counted),
-        )
-        for t in draft.transitions
-    ]
-    for name in draft.same:
-        gone = draft.places.pop(name)
-        kept = draft.places[draft.find(name)]
-        draft.places[kept.name] = msgspec.structs.replace(kept, tokens=kept.tokens + gone.tokens)
-    draft.same = {}
-
-
-def _plain(t: Transition) -> bool:
-    """Whether firing a transition does nothing but move tokens, whenever its inputs are there."""
-    return not (
-        t.external or t.when or t.ends or t.needs or t.lacks or t.clear or t.counted or not t.take
-    )
-
-
-def _fuse(draft: _Draft) -> list[Transition]:
-    """Fuse plain immediates with their neighbours (Berthelot's post- and pre-agglomeration).
-
-    *Post*: a place whose only reader is a plain immediate that takes one token of it and nothing
-    else is no state: whoever puts there puts what the immediate would put. *Pre*: a place that
-    only external transitions take from, fed by a plain immediate that puts nothing else and
-    competes with no other immediate, is no state either: those transitions take what the
-    immediate would take, so that a join does not commit its tokens before the task starts. G. Berthelot, "Transformations and Decompositions
-    of Nets" (1987). Both keep every marking that can be seen when the case is quiescent, up to
-    the names of the places that vanish.
-    """
-    transitions: dict[str, Transition] = {t.name: t for t in draft.transitions}
-    readers: dict[str, dict[str, None]] = {}
-    writers: dict[str, dict[str, None]] = {}
-    fixed = {p.name for p in draft.places.values() if p.resting or p.end} | draft.declared
-    fixed |= {place for invariant in draft.invariants for place in invariant.weights}
-
-    def index(t: Transition) -> None:
-        for arc in t.take:
-            readers.setdefault(arc.place, {})[t.name] = None
-        for arc in (*t.needs, *t.lacks):
-            fixed.add(arc.place)
-        fixed.update(t.clear)
-        for arc in t.put:
-            writers.setdefault(arc.place, {})[t.name] = None
-        fixed.update(place for place, _ in t.counted)
-
-    def forget(t: Transition) -> None:
-        for arc in t.take:
-            readers[arc.place].pop(t.name, None)
-        for arc in t.put:
-            writers[arc.place].pop(t.name, None)
-
-    def replace(old: Transition, *new: Transition) -> None:
-        forget(old)
-        if not any(t.name == old.name for t in new):
-            del transitions[old.name]
-        for t in new:
-            transitions[t.name] = t
-            index(t)
-
-    for t in draft.transitions:
-        index(t)
-
-    for t in list(draft.transitions):  # post
-        if not _plain(t) or len(t.take) != 1 or t.take[0].weight != 1:
-            continue
-        p = t.take[0].place
-        if p in fixed or len(readers[p]) != 1 or any(a.place == p for a in t.put):
-            continue
-        tokens = draft.places[p].tokens
-        for name in list(writers.get(p, ())):
-            writer = transitions[name]
-            count = next(a.weight for a in writer.put if a.place == p)
-            passed = [Arc(a.place, a.weight * count) for a in transitions[t.name].put]
-            kept = [a for a in writer.put if a.place != p]
-            replace(writer, msgspec.structs.replace(writer, put=_added([*kept, *passed])))
-        for arc in transitions[t.name].put:
-            place = draft.places[arc.place]
-            total = place.tokens + tokens * arc.weight
-            draft.places[arc.place] = msgspec.structs.replace(place, tokens=total)
-        current = transitions.pop(t.name)
-        forget(current)
-        del draft.places[p]
-    for name in [t.name for t in draft.transitions if t.name in transitions]:  # pre
-        t = transitions[name]
-        if not _plain(t) or len(t.put) != 1 or t.put[0].weight != 1:
-            continue
-        p = t.put[0].place
-        if p in fixed or any(a.place == p for a in t.take):
-            continue
-        if not all(
-            r == name or transitions[r].external for a in t.take for r in readers[a.place]
-        ):
-            continue  # it competes with another immediate: an alternative of a choice
-        starts = [transitions[r] for r in readers.get(p, ())]
-        if not starts or any(
-            not s.external or next(a.weight for a in s.take if a.place == p) != 1 for s in starts
-        ):
-            continue
-        alone = len(writers[p]) == 1 and not draft.places[p].tokens
-        forget(t)
-        del transitions[name]
-        for s in starts:
-            others = [a for a in s.take if a.place != p]
-            label = s.name if alone else f"{s.name} from {t.take[0].place}"
-            merged = msgspec.structs.replace(s, name=label, take=_added([*t.take, *others]))
-            if alone:
-                replace(s, merged)
-            else:
-                transitions[label] = merged
-                index(merged)
-        if alone:
-            del draft.places[p]
-    return list(transitions.values())

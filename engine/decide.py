@@ -296,13 +296,13 @@ class _Run:
 
     def settle(self) -> None:
         """Run to quiescence, start what starts by itself, make offers, and judge the case."""
-        if self.over:
+        if self.over():
             return
         self.cause = list(self.events)
         try:
             while True:
                 self.run_immediates()
-                if self.over:
+                if self.over():
                     return
                 if self.close_finished():
                     continue
@@ -313,12 +313,11 @@ class _Run:
             return
         except OverflowError as error:
             raise _Runaway(self.cause, _error("overflow", f"a place overflows: {error}")) from None
-        if self.over:
+        if self.over():
             return
         self.offer()
         self.judge()
 
-    @property
     def over(self) -> bool:
         """Whether the case is neither running nor suspended any more."""
         return self.draft.status not in (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
@@ -339,7 +338,7 @@ class _Run:
             self.fire(scope, transition)
             if transition.ends is not None:
                 self.end(scope, transition.ends)
-                if self.over:
+                if self.over():
                     return
             else:
                 self.consider(scope, index, net)
@@ -378,9 +377,7 @@ class _Run:
     def unfinished(self, scope: int) -> dict[str, int]:
         """The tokens of a scope that mean unfinished work."""
         net, marking = self.draft.net(scope), self.draft.marking(scope)
-        return {
-            net.places[i].name: marking[i] for i in kernel.marked(marking) if net.unfinished[i]
-        }
+        return {net.places[i].name: marking[i] for i in kernel.marked(marking) if net.unfinished[i]}
 
     def finished(self, scope: int) -> bool:
         net, marking = self.draft.net(scope), self.draft.marking(scope)
@@ -422,7 +419,7 @@ class _Run:
                 ):
                     self.bounded()
                     self.start(scope, task, transition, self.new_id(task.name), None, new=True)
-                    if self.over:
+                    if self.over():
                         return False
         return len(self.events) > before
 
@@ -430,7 +427,14 @@ class _Run:
         return f"{task}/{self.draft.serials.get(task, 0) + 1}"
 
     def start(
-        self, scope: int, task: Task, transition: Transition, item: str, by: str | None, *, new: bool
+        self,
+        scope: int,
+        task: Task,
+        transition: Transition,
+        item: str,
+        by: str | None,
+        *,
+        new: bool,
     ) -> None:
         """Start an item; a composite task's scope opens with it."""
         data = self.draft.scope(scope).data
@@ -619,12 +623,11 @@ class _Run:
                 )
         return written
 
-    def fail(
-        self, item: WorkItem, error: dict[str, Any], *, retry_at: int | None = None
-    ) -> None:
+    def fail(self, item: WorkItem, error: dict[str, Any], *, retry_at: int | None = None) -> None:
         """Fail an attempt; without a retry it goes to the error branch, or fails the case."""
         task = self.draft.task(item)
-        closed = self.tree(item.child) if item.child in self.draft.scopes else []
+        child = item.child
+        closed = self.tree(child) if child is not None and child in self.draft.scopes else []
         cancelled = tuple(self.items_in(closed))
         error = {**error, "task": item.task, "item": item.id, "attempt": item.attempt}
         self.emit(e.WorkItemFailed(item.id, error, retry_at, tuple(closed), cancelled))
@@ -687,9 +690,7 @@ def _start_case(run: _Run, command: c.StartCase) -> None:
         raise CommandRejected(f"case {run.case.id!r} is there already", code="case-exists")
     compiled = command.compiled
     data = _initial_data(compiled.net, command.data)
-    run.emit(
-        e.CaseStarted(command.case, compiled.name, compiled.version, compiled.hash, data)
-    )
+    run.emit(e.CaseStarted(command.case, compiled.name, compiled.version, compiled.hash, data))
     run.consider_all(e.ROOT)
     run.settle()
 
@@ -833,9 +834,7 @@ def _suspend(run: _Run, command: c.SuspendCase) -> None:
 
 
 def _resume(run: _Run, command: c.ResumeCase) -> None:
-    run.demand_case(
-        "resume", CaseStatus.SUSPENDED, CaseStatus.FAILED, CaseStatus.DEADLOCKED
-    )
+    run.demand_case("resume", CaseStatus.SUSPENDED, CaseStatus.FAILED, CaseStatus.DEADLOCKED)
     failed = run.draft.status is CaseStatus.FAILED
     run.emit(e.CaseResumed())
     if failed:

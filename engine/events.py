@@ -65,7 +65,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 # ── the case ─────────────────────────────────────────────────────────────────────────────────
 
 
-class CaseStarted(Event):
+class CaseStarted(Event, frozen=True):
     """A case has begun on the net with that hash; ``data`` are its variables, defaults filled in."""
 
     case: str
@@ -75,45 +75,45 @@ class CaseStarted(Event):
     data: dict[str, Any] = {}
 
 
-class CaseCompleted(Event):
+class CaseCompleted(Event, frozen=True):
     """The case is done; every scope is closed. ``dropped`` are tokens that were still there."""
 
     by: str | None = None
     dropped: dict[str, int] = {}
 
 
-class CaseCancelled(Event):
+class CaseCancelled(Event, frozen=True):
     """The case was cancelled, from outside or by a transition; every scope is closed."""
 
     reason: str = ""
     by: str | None = None
 
 
-class CaseFailed(Event):
+class CaseFailed(Event, frozen=True):
     """The case has stopped on an error; its marking stays, so that `CaseResumed` can go on."""
 
     error: dict[str, Any]
     by: str | None = None
 
 
-class CaseDeadlocked(Event):
+class CaseDeadlocked(Event, frozen=True):
     """Nothing can happen any more, and unfinished work is left; the marking stays."""
 
 
-class CaseSuspended(Event):
+class CaseSuspended(Event, frozen=True):
     """No new work is started until the case is resumed."""
 
     reason: str = ""
 
 
-class CaseResumed(Event):
+class CaseResumed(Event, frozen=True):
     """A suspended, failed or deadlocked case goes on."""
 
 
 # ── transitions and scopes ───────────────────────────────────────────────────────────────────
 
 
-class TransitionFired(Event):
+class TransitionFired(Event, frozen=True):
     """An immediate transition fired by itself (or one of a plain net by command).
 
     ``counts`` are the numbers of tokens for its counted arcs, in their order; ``cleared`` says
@@ -129,7 +129,7 @@ class TransitionFired(Event):
     closed: tuple[int, ...] = ()
 
 
-class ScopeOpened(Event):
+class ScopeOpened(Event, frozen=True):
     """The child scope of a composite task's work item has begun."""
 
     scope: int
@@ -138,7 +138,7 @@ class ScopeOpened(Event):
     data: dict[str, Any] = {}
 
 
-class ScopeClosed(Event):
+class ScopeClosed(Event, frozen=True):
     """A child scope has ended; what was still open below it is cancelled."""
 
     scope: int
@@ -150,7 +150,7 @@ class ScopeClosed(Event):
 # ── work items ───────────────────────────────────────────────────────────────────────────────
 
 
-class WorkItemOffered(Event):
+class WorkItemOffered(Event, frozen=True):
     """A task that waits for somebody may be started.
 
     The items of automatic tasks start in the batch that enables them; their offers are no events.
@@ -161,27 +161,27 @@ class WorkItemOffered(Event):
     scope: int = 0
 
 
-class WorkItemWithdrawn(Event):
+class WorkItemWithdrawn(Event, frozen=True):
     """An offer is gone: its task can no longer start."""
 
     item: str
 
 
-class WorkItemClaimed(Event):
+class WorkItemClaimed(Event, frozen=True):
     """Somebody has taken an offered item for themselves."""
 
     item: str
     by: str
 
 
-class WorkItemReleased(Event):
+class WorkItemReleased(Event, frozen=True):
     """A claimed item is offered to everybody again."""
 
     item: str
     by: str | None = None
 
 
-class WorkItemDelegated(Event):
+class WorkItemDelegated(Event, frozen=True):
     """A claimed item is now somebody else's."""
 
     item: str
@@ -189,7 +189,7 @@ class WorkItemDelegated(Event):
     by: str | None = None
 
 
-class WorkItemStarted(Event):
+class WorkItemStarted(Event, frozen=True):
     """The first attempt at an item has begun, with these inputs; its ``start`` has fired.
 
     ``task`` and ``scope`` are given when the item was not offered before.
@@ -203,7 +203,7 @@ class WorkItemStarted(Event):
     by: str | None = None
 
 
-class WorkItemCompleted(Event):
+class WorkItemCompleted(Event, frozen=True):
     """An item is done; ``writes`` are the variables that its output mapping yielded."""
 
     item: str
@@ -214,7 +214,7 @@ class WorkItemCompleted(Event):
     closed: tuple[int, ...] = ()
 
 
-class WorkItemFailed(Event):
+class WorkItemFailed(Event, frozen=True):
     """An attempt has failed; the item is held. ``retry_at`` is when the next one is due."""
 
     item: str
@@ -224,7 +224,7 @@ class WorkItemFailed(Event):
     cancelled: tuple[str, ...] = ()
 
 
-class WorkItemRetried(Event):
+class WorkItemRetried(Event, frozen=True):
     """The next attempt has begun: of a held item, or of one whose attempt was interrupted."""
 
     item: str
@@ -233,7 +233,7 @@ class WorkItemRetried(Event):
     by: str | None = None
 
 
-class WorkItemGivenUp(Event):
+class WorkItemGivenUp(Event, frozen=True):
     """A held item is not attempted again; the flow takes the error branch."""
 
     item: str

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -27,8 +27,6 @@ from weft.native import kernel
 from weft.schema.errors import JournalError
 
 __all__ = ["Draft", "evolve", "evolve_all", "serial"]
-
-_E = TypeVar("_E", bound=e.Event)
 
 
 def evolve(
@@ -89,6 +87,7 @@ class Draft:
 
     @property
     def compiled(self) -> CompiledSpecification:
+        """The pinned nets."""
         if self._compiled is None:
             raise JournalError("a case begins with CaseStarted and its net", code="corrupt")
         return self._compiled
@@ -140,7 +139,11 @@ class Draft:
         try:
             self.status = CASE[self.status, kind]
         except KeyError:
-            state = "there is no case yet" if self.status is None else f"the case is {self.status.value}"
+            state = (
+                "there is no case yet"
+                if self.status is None
+                else f"the case is {self.status.value}"
+            )
             raise JournalError(
                 f"{kind.__name__} cannot happen: {state}", code="corrupt", where=self.id or None
             ) from None
@@ -300,9 +303,7 @@ class Draft:
     def _holder(self, event: e.Event, name: str, holder: str | None) -> None:
         item = self._open(name)
         status = self._step(item, event, name)
-        self._change_items()[name] = msgspec.structs.replace(
-            item, status=status, claimed_by=holder
-        )
+        self._change_items()[name] = msgspec.structs.replace(item, status=status, claimed_by=holder)
 
     def _item_started(self, event: e.WorkItemStarted) -> None:
         offered = self.items.get(event.item)

@@ -139,7 +139,9 @@ Place = Annotated[str, "a place of the surroundings"]
 Places = Annotated[tuple[str, ...], "places of the surroundings"]
 """Several such places, in the order in which they are written."""
 
-PositiveInt = Annotated[int, Kind("a whole number from 1", _positive, {"type": "integer", "minimum": 1})]
+PositiveInt = Annotated[
+    int, Kind("a whole number from 1", _positive, {"type": "integer", "minimum": 1})
+]
 """A whole number from 1."""
 
 Condition = Annotated[str, Kind("a condition", _condition, {"type": "string", "minLength": 1})]

@@ -7,14 +7,14 @@ the documentation's diagrams are drawn from them (`mermaid`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 
 from weft.engine import events as e
 
 __all__ = ["CASE", "ITEM", "CaseStatus", "ItemStatus", "mermaid"]
 
 
-class CaseStatus(str, Enum):
+class CaseStatus(StrEnum):
     """Where a case stands. Completed and cancelled are final."""
 
     RUNNING = "running"
@@ -30,7 +30,7 @@ class CaseStatus(str, Enum):
         return self in (CaseStatus.COMPLETED, CaseStatus.CANCELLED)
 
 
-class ItemStatus(str, Enum):
+class ItemStatus(StrEnum):
     """Where a work item stands.
 
     *Failed* is held: a retry, or giving up, may follow. A cancelled item that was only offered is

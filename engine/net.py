@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterable, Mapping
-from enum import Enum
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
@@ -48,7 +48,7 @@ MAX_TOKENS = 2**31 - 1
 """No place holds more tokens, and no arc weighs more: counts are 32-bit integers."""
 
 
-class Role(str, Enum):
+class Role(StrEnum):
     """What an external transition means to the outside; immediate ones have `Role.NONE`."""
 
     NONE = "none"
@@ -61,7 +61,7 @@ class Role(str, Enum):
     """A transition of a plain net: fired by name."""
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """How a transition that ends something ends it."""
 
     COMPLETED = "completed"

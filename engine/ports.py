@@ -240,8 +240,10 @@ class Journal(Protocol):
         ...
 
     def put_specification(self, specification: StoredSpecification) -> None:
-        """Keep a specification. The same name and version with another source replaces it:
-        cases pin their net, so none of them notices."""
+        """Keep a specification; the same name and version with another source replaces it.
+
+        Cases pin their net, so none of them notices.
+        """
         ...
 
     def specifications(self) -> Sequence[StoredSpecification]:

@@ -51,7 +51,7 @@ class Attachment(Enum):
     """Around a task: ``input``, ``output``, ``body_input``, ``body_output``."""
 
 
-_GIVEN = {
+_GIVEN: Mapping[Attachment, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     Attachment.JOIN: ({"inputs": Places, "output": Place}, {}),
     Attachment.THEN: ({"input": Place}, {"end": Place}),
     Attachment.TASK: (
@@ -152,9 +152,7 @@ class Pattern:
                     prefix = f"{parameter.name}: " if len(names) > 1 else ""
                     raise ValueError(f"{prefix}{error}") from None
             elif parameter.required:
-                raise ValueError(
-                    f"{self.key} needs {parameter.name!r}: {parameter.kind.noun}"
-                )
+                raise ValueError(f"{self.key} needs {parameter.name!r}: {parameter.kind.noun}")
         return values
 
 

@@ -37,7 +37,7 @@ class _Working(MutableMapping[K, V]):
         del self._evolver[key]
 
     def __contains__(self, key: object) -> bool:
-        return key in self._evolver
+        return key in self._evolver  # type: ignore[operator]  # its stub forgets __contains__
 
     def __len__(self) -> int:
         return len(self._evolver)

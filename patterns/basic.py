@@ -21,7 +21,11 @@ def sequence(input: Place, to: Target) -> Fragment:
 
 
 @pattern(
-    2, "Parallel Split", family=Family.BASIC, attaches=Attachment.THEN, aliases=["AND-split", "fork"]
+    2,
+    "Parallel Split",
+    family=Family.BASIC,
+    attaches=Attachment.THEN,
+    aliases=["AND-split", "fork"],
 )
 def parallel_split(input: Place, branches: Targets) -> Fragment:
     """One thread becomes one thread on every branch, at once.
@@ -34,7 +38,11 @@ def parallel_split(input: Place, branches: Targets) -> Fragment:
 
 
 @pattern(
-    3, "Synchronization", family=Family.BASIC, attaches=Attachment.JOIN, aliases=["AND-join", "join"]
+    3,
+    "Synchronization",
+    family=Family.BASIC,
+    attaches=Attachment.JOIN,
+    aliases=["AND-join", "join"],
 )
 def synchronization(inputs: Places, output: Place) -> Fragment:
     """One thread leaves when every branch has arrived.

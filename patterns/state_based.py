@@ -24,4 +24,4 @@ def deferred_choice(input: Place, branches: Targets) -> Fragment:
 
         input ─▶ (start of branch 1) | … | (start of branch m)
     """
-    return Fragment(same={branch: input for branch in branches})
+    return Fragment(same=dict.fromkeys(branches, input))

@@ -90,7 +90,7 @@ def perform_inline(attempt: Attempt) -> Outcome:
         return Outcome(result=attempt.performer.call(attempt.work))
     except WorkFailed as error:
         return Outcome(error=describe(error), retryable=error.retryable)
-    except Exception as error:  # whatever a task's code raises is that work item's failure
+    except Exception as error:  # noqa: BLE001  # what a task raises is its item's failure
         return Outcome(error=describe(error))
 
 
@@ -110,7 +110,7 @@ async def perform(attempt: Attempt) -> Outcome | None:
                     outcome = Outcome(result=await attempt.performer.call(attempt.work))
                 except WorkFailed as error:
                     outcome = Outcome(error=describe(error), retryable=error.retryable)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001  # as above
                     outcome = Outcome(error=describe(error))
         if limit.cancelled_caught and outcome is None:
             message = f"attempt {attempt.work.attempt} did not end within {timeout:g} s"

@@ -14,6 +14,10 @@ LONGEST_SLEEP_SECONDS = 3600.0
 """The clock is read again at least so often, so that a clock that was set is noticed."""
 
 
+MILLENNIUM = Microseconds(946_684_800_000_000)
+"""2000-01-01 UTC, where virtual time begins."""
+
+
 class SystemClock:
     """The machine's clock. It never runs backwards within a process, even when it is set back."""
 
@@ -27,7 +31,8 @@ class SystemClock:
 
     async def sleep_until(self, time: Microseconds) -> None:
         """Wait until ``time``; a time in the past is only a turn of the event loop."""
-        while (left := (time - self.now()) / 1_000_000) > 0:
+        # The clock may be set while we sleep, so its time is what counts, not the time slept.
+        while (left := (time - self.now()) / 1_000_000) > 0:  # noqa: ASYNC110
             await anyio.sleep(min(left, LONGEST_SLEEP_SECONDS))
         await anyio.lowlevel.checkpoint()
 
@@ -39,7 +44,7 @@ class VirtualClock:
         start: Its first time; the default is 2000-01-01 UTC.
     """
 
-    def __init__(self, start: Microseconds = Microseconds(946_684_800_000_000)) -> None:
+    def __init__(self, start: Microseconds = MILLENNIUM) -> None:
         self._now = start
 
     def now(self) -> Microseconds:

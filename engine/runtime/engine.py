@@ -116,12 +116,12 @@ class Engine:
         self.registry = registry
         self.connectors = connectors
         self.seed = seed
-        self.random = random.Random(seed)  # noqa: S311  # draws waits and ids, guards nothing
+        self.random = random.Random(seed)
         self.clock: Clock = clock or (SystemClock() if seed is None else VirtualClock())
         self.limits = limits
         self.snapshot_every = snapshot_every
         self.grace_seconds = grace_seconds
-        name = f"{os.getpid()}-{random.getrandbits(48):012x}"  # noqa: S311  # a name, no secret
+        name = f"{os.getpid()}-{random.getrandbits(48):012x}"
         self.id = EngineId(name if seed is None else f"seed-{seed}-{name}")
         self.listeners: list[Listener] = []
         self._concurrency = 1 if seed is not None else concurrency
@@ -240,7 +240,9 @@ class Engine:
         connector = self.connectors.get(kind)
         if connector is None:
             known = ", ".join(sorted(self.connectors))
-            raise UsageError(f"no connector is called {kind!r}; there are: {known}", code="connector")
+            raise UsageError(
+                f"no connector is called {kind!r}; there are: {known}", code="connector"
+            )
         return connector
 
     def _stored(self, hash: str) -> CompiledSpecification:
@@ -285,25 +287,25 @@ class Engine:
         else:
             compiled = specification
             self._compiled[compiled.hash] = compiled
-        id = self._case_id(compiled.name, case)
+        name = self._case_id(compiled.name, case)
         live = self._live()
         driven = _Driven(live, self._bind(compiled, origin))
-        self.journal.claim(id, self.id)
-        self._driven[id] = driven
+        self.journal.claim(name, self.id)
+        self._driven[name] = driven
         try:
-            await live.execute(c.StartCase(id, compiled, dict(data or {})))
+            await live.execute(c.StartCase(name, compiled, dict(data or {})))
         except BaseException:
-            del self._driven[id]
-            self.journal.release(id, self.id)
+            del self._driven[name]
+            self.journal.release(name, self.id)
             raise
         return Case(self, driven)
 
     def _case_id(self, name: str, wanted: str | None) -> CaseId:
         if wanted is None:
             while True:
-                id = CaseId(f"{name}-{self.random.getrandbits(40):010x}")
-                if id not in self._driven and self.journal.summary(id) is None:
-                    return id
+                drawn = CaseId(f"{name}-{self.random.getrandbits(40):010x}")
+                if drawn not in self._driven and self.journal.summary(drawn) is None:
+                    return drawn
         if not wanted or len(wanted) > 200 or not set(wanted) <= _ID_LETTERS:
             raise UsageError(
                 f"{wanted!r} is not a case id: 1 to 200 letters, digits, '.', '_' and '-'",
@@ -335,11 +337,11 @@ class Engine:
             JournalError: Its journal is damaged.
         """
         self._open()
-        id = CaseId(case)
-        if id in self._driven and self._driven[id].broken is None:
-            return Case(self, self._driven[id])
+        name = CaseId(case)
+        if name in self._driven and self._driven[name].broken is None:
+            return Case(self, self._driven[name])
         self.find(case)
-        self.journal.claim(id, self.id)
+        self.journal.claim(name, self.id)
         try:
             summary = self.find(case)  # again: the one who had it may have written
             compiled = self._stored(summary.net)
@@ -347,9 +349,9 @@ class Engine:
             driven = _Driven(live, self._bind(compiled, self._origin(summary)))
             live.take_over(read_case(self.journal, summary, compiled))
         except BaseException:
-            self.journal.release(id, self.id)
+            self.journal.release(name, self.id)
             raise
-        self._driven[id] = driven
+        self._driven[name] = driven
         self._schedule_retries(driven, live.case.items.values())
         return Case(self, driven)
 
@@ -402,9 +404,8 @@ class Engine:
                 if item is not None:
                     self._schedule_retries(driven, [item])
         over = batch.after.status not in (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
-        for id in list(driven.attempts):
-            item = items.get(id)
-            attempt = driven.attempts[id]
+        for name, attempt in list(driven.attempts.items()):
+            item = items.get(name)
             if over or item is None or item.attempt != attempt.work.attempt:
                 self._stop(driven, attempt)
 
@@ -505,9 +506,7 @@ class Engine:
     async def _try(self, driven: _Driven, command: c.Command) -> None:
         """Execute a command of the engine's own; what goes wrong is kept for those who wait."""
         try:
-            # A result that was earned is kept even while the nursery is being cancelled.
-            with anyio.CancelScope(shield=True):
-                await driven.live.execute(command, starts=not self._draining)
+            await driven.live.execute(command, starts=not self._draining)
         except CommandRejected as error:
             logger.debug("case %s: %s", driven.live.case.id, error)  # the item was cancelled
         except WeftError as error:
@@ -554,11 +553,11 @@ class Engine:
                         await self._due_changed.wait()
                         waiting.cancel_scope.cancel()
                 continue
-            _, _, case, id = heappop(self._due)
+            _, _, case, name = heappop(self._due)
             driven = self._driven.get(case)
-            item = driven.live.case.items.get(id) if driven is not None else None
+            item = driven.live.case.items.get(name) if driven is not None else None
             if driven is not None and item is not None and item.retry_at == due:
-                await self._try(driven, c.RetryWorkItem(id))
+                await self._try(driven, c.RetryWorkItem(name))
 
     async def _alarm(self, time: Microseconds, waiting: anyio.CancelScope) -> None:
         await self.clock.sleep_until(time)
@@ -616,7 +615,8 @@ class Case:
     @property
     def error(self) -> dict[str, Any] | None:
         """What a failed case stands on."""
-        return jsonvalue.copy(self.state.error)
+        error = self.state.error
+        return None if error is None else {k: jsonvalue.copy(v) for k, v in error.items()}
 
     @property
     def events(self) -> int:

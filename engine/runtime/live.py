@@ -7,6 +7,7 @@ time, in the order of the calls; nobody sees a state that is not durable.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import anyio
 import attrs
@@ -15,7 +16,7 @@ import msgspec
 from weft.engine import commands as c
 from weft.engine import events as e
 from weft.engine.case import CaseState, WorkItem, restore, snapshot
-from weft.engine.decide import Limits, decide
+from weft.engine.decide import Decision, Limits, decide
 from weft.engine.evolve import evolve_all
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification
@@ -65,9 +66,9 @@ def idle(case: CaseState) -> bool:
         return False
     for item in case.items.values():
         task = case.task(item)
-        if task.automatic and task.child is None:
-            if item.status is ItemStatus.STARTED or item.retry_at is not None:
-                return False
+        busy = item.status is ItemStatus.STARTED or item.retry_at is not None
+        if busy and task.automatic and task.child is None:
+            return False
     return True
 
 
@@ -105,7 +106,7 @@ class LiveCase:
         self.updated = Microseconds(0)
         self.snapshot_at = 0
         self.changed = anyio.Event()
-        self._door = anyio.Lock()
+        self._door = anyio.Lock(fast_acquire=True)
 
     def take_over(self, stored: Stored) -> None:
         """Go on from what the journal tells."""
@@ -135,56 +136,69 @@ class LiveCase:
             CommandRejected: It does not fit the state.
             JournalError: It could not be made durable; the case is as it was.
         """
-        async with self._door:
-            if id is not None and self.state is not None:
-                if self.journal.command_seen(self.case.id, id):
-                    return None
+        with anyio.CancelScope(shield=True) if self._door.locked() else nullcontext():
+            await self._door.acquire()
+        try:
+            if id is not None and self.state and self.journal.command_seen(self.state.id, id):
+                return None
             now = self.clock.now()
             decision = decide(self.state, command, time=now, limits=self.limits, starts=starts)
             if not decision.events:
                 return None
-            after = decision.case
-            records = self._records(after.id, decision.events, now)
-            last = records[-1]
-            due = last.sequence - self.snapshot_at >= self.snapshot_every
-            opened, closed = _work_list_changes(self.state, after)
-            started = self.started or now
-            batch = Append(
-                case=after.id,
-                expected=self.sequence,
-                records=records,
-                summary=CaseSummary(
-                    case=after.id,
-                    specification=after.compiled.name,
-                    version=after.compiled.version,
-                    net=after.compiled.hash,
-                    status=after.status.value,
-                    idle=idle(after),
-                    started=started,
-                    updated=now,
-                    sequence=last.sequence,
-                    wake_at=wake_at(after),
-                    error=_encoded(after.error),
-                ),
-                command=id,
-                opened=opened,
-                closed=closed,
-                snapshot=snapshot(after, last.sequence) if due else None,
-            )
+            batch = self._append(decision, now, id)
             durable = self.journal.append(batch)
             if durable is not None:
-                await durable
-            before, self.state = self.state, after
-            self.sequence, self.hash = last.sequence, last.hash
-            self.started, self.updated = started, now
-            if due:
-                self.snapshot_at = last.sequence
-            done = Batch(after.id, before, after, decision.events, records)
-            self._adopt(self, done)
-            if self.changed.statistics().tasks_waiting:
-                self.changed.set()
-                self.changed = anyio.Event()
-            return done
+                # Nobody may walk away from a commit: it happens or it does not.
+                with anyio.CancelScope(shield=True):
+                    await durable
+            return self._adopted(decision, batch)
+        finally:
+            self._door.release()
+
+    def _append(self, decision: Decision, now: Microseconds, id: str | None) -> Append:
+        """The batch that makes a decision durable."""
+        after = decision.case
+        records = self._records(after.id, decision.events, now)
+        last = records[-1].sequence
+        opened, closed = _work_list_changes(self.state, after)
+        due = last - self.snapshot_at >= self.snapshot_every
+        return Append(
+            case=after.id,
+            expected=self.sequence,
+            records=records,
+            summary=CaseSummary(
+                case=after.id,
+                specification=after.compiled.name,
+                version=after.compiled.version,
+                net=after.compiled.hash,
+                status=after.status.value,
+                idle=idle(after),
+                started=self.started or now,
+                updated=now,
+                sequence=last,
+                wake_at=wake_at(after),
+                error=_encoded(after.error),
+            ),
+            command=id,
+            opened=opened,
+            closed=closed,
+            snapshot=snapshot(after, last) if due else None,
+        )
+
+    def _adopted(self, decision: Decision, batch: Append) -> Batch:
+        """Take on a durable decision, and tell those who wait."""
+        before, self.state = self.state, decision.case
+        last = batch.records[-1]
+        self.sequence, self.hash = last.sequence, last.hash
+        self.started, self.updated = batch.summary.started, batch.summary.updated
+        if batch.snapshot is not None:
+            self.snapshot_at = last.sequence
+        done = Batch(batch.case, before, decision.case, decision.events, tuple(batch.records))
+        self._adopt(self, done)
+        if self.changed.statistics().tasks_waiting:
+            self.changed.set()
+            self.changed = anyio.Event()
+        return done
 
     def _records(
         self, case: CaseId, events: Sequence[e.Event], now: Microseconds
@@ -255,7 +269,11 @@ class Stored:
 
 
 def read_case(
-    journal: Journal, summary: CaseSummary, compiled: CompiledSpecification, *, at: int | None = None
+    journal: Journal,
+    summary: CaseSummary,
+    compiled: CompiledSpecification,
+    *,
+    at: int | None = None,
 ) -> Stored:
     """A stored case: its newest snapshot and the events after it.
 
@@ -279,8 +297,9 @@ def read_case(
         before = link[0].hash if link else before
     records = journal.records(summary.case, after=after, until=at)
     state = replay(state, records, compiled, case=summary.case, after=after, before=before)
-    sequence, hash = (records[-1].sequence, records[-1].hash) if records else (after, before)
-    return Stored(state, summary, sequence, hash, after)
+    if not records:
+        return Stored(state, summary, after, before, after)
+    return Stored(state, summary, records[-1].sequence, records[-1].hash, after)
 
 
 def find_case(journal: Journal, case: str) -> CaseSummary:
@@ -326,9 +345,7 @@ def replay(
         JournalError: A link is broken, a record is missing, or an event does not fit.
     """
     if records and records[0].sequence != after + 1:
-        raise JournalError(
-            f"event {after + 1} is missing", code="corrupt", where=f"case {case}"
-        )
+        raise JournalError(f"event {after + 1} is missing", code="corrupt", where=f"case {case}")
     broken = e.broken_link(case, records, before)
     if broken is not None:
         raise JournalError(

@@ -1,0 +1,222 @@
+"""A net under construction, and the two steps that make it small: unifying and fusing places.
+
+Patterns are written as fragments that stand for themselves, so a freshly compiled net is full of
+places that mean nothing: a sequence of two tasks has three between them. `fuse` takes them out by
+Berthelot's agglomerations, which keep all that can be seen when a case is quiescent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+import msgspec
+
+from weft.engine.fragment import Fragment
+from weft.engine.net import Arc, Invariant, Place, Transition
+
+__all__ = ["NetDraft", "fuse", "unify"]
+
+
+@attrs.define
+class NetDraft:
+    """A net under construction: everything by name, easy to change."""
+
+    places: dict[str, Place] = attrs.field(factory=dict)
+    transitions: list[Transition] = attrs.field(factory=list)
+    invariants: list[Invariant] = attrs.field(factory=list)
+    same: dict[str, str] = attrs.field(factory=dict)
+    declared: set[str] = attrs.field(factory=set)
+    """Places that the author named: they stay as they are."""
+
+    def place(self, name: str, *, end: bool = False, tokens: int = 0, resting: bool = False) -> str:
+        """The name of a place, which is made when it is new."""
+        if name not in self.places:
+            self.places[name] = Place(name, tokens, resting, end)
+        return name
+
+    def find(self, name: str) -> str:
+        """The place that a name stands for after all unifications."""
+        while name in self.same:
+            name = self.same[name]
+        return name
+
+    def add(self, fragment: Fragment, prefix: str) -> None:
+        """Add a fragment; its own places and its transitions get the prefix."""
+        own = {name: f"{prefix}.{name}" for name in (*fragment.resting, *fragment.unfinished)}
+        for name, tokens in fragment.resting.items():
+            self.place(own[name], tokens=tokens, resting=True)
+        for name in fragment.unfinished:
+            self.place(own[name])
+
+        def named(arcs: tuple[Arc, ...]) -> tuple[Arc, ...]:
+            return tuple(Arc(own.get(a.place, a.place), a.weight, a.case_wide) for a in arcs)
+
+        for t in fragment.transitions:
+            self.transitions.append(
+                msgspec.structs.replace(
+                    t,
+                    name=f"{prefix}.{t.name}",
+                    take=named(t.take),
+                    put=named(t.put),
+                    needs=named(t.needs),
+                    lacks=named(t.lacks),
+                    clear=tuple(own.get(p, p) for p in t.clear),
+                    counted=tuple((own.get(p, p), e) for p, e in t.counted),
+                )
+            )
+        for invariant in fragment.invariants:
+            weights = {own.get(p, p): w for p, w in invariant.weights.items()}
+            self.invariants.append(Invariant(weights, invariant.total))
+        for name, other in fragment.same.items():
+            name, other = self.find(name), self.find(other)
+            if name in self.declared:  # the author's name stays
+                name, other = other, name
+            if name != other:
+                self.same[name] = other
+
+
+def _added(arcs: Iterable[Arc]) -> tuple[Arc, ...]:
+    """Arcs with those of the same place added up."""
+    weights: dict[tuple[str, bool], int] = {}
+    for arc in arcs:
+        key = (arc.place, arc.case_wide)
+        weights[key] = weights.get(key, 0) + arc.weight
+    return tuple(Arc(place, weight, wide) for (place, wide), weight in weights.items())
+
+
+def unify(draft: NetDraft) -> None:
+    """Make places that were declared the same one place; their tokens add up."""
+
+    def renamed(arcs: Iterable[Arc]) -> tuple[Arc, ...]:
+        return _added(Arc(draft.find(a.place), a.weight, a.case_wide) for a in arcs)
+
+    draft.transitions = [
+        msgspec.structs.replace(
+            t,
+            take=renamed(t.take),
+            put=renamed(t.put),
+            needs=renamed(t.needs),
+            lacks=renamed(t.lacks),
+            clear=tuple(dict.fromkeys(draft.find(p) for p in t.clear)),
+            counted=tuple((draft.find(p), e) for p, e in t.counted),
+        )
+        for t in draft.transitions
+    ]
+    for name in draft.same:
+        gone = draft.places.pop(name)
+        kept = draft.places[draft.find(name)]
+        draft.places[kept.name] = msgspec.structs.replace(kept, tokens=kept.tokens + gone.tokens)
+    draft.same = {}
+
+
+def fuse(draft: NetDraft) -> list[Transition]:
+    """Fuse plain immediates with their neighbours (Berthelot's post- and pre-agglomeration).
+
+    *Post*: a place whose only reader is a plain immediate that takes one token of it and nothing
+    else is no state: whoever puts there puts what the immediate would put. *Pre*: a place that
+    only external transitions take from, fed by a plain immediate that puts nothing else and
+    competes with no other immediate, is no state either: those transitions take what the
+    immediate would take, so that a join does not commit its tokens before the task starts.
+    G. Berthelot, "Transformations and Decompositions of Nets" (1987).
+
+    Returns:
+        The transitions that are left; ``draft.places`` loses the places that vanish.
+    """
+    fusion = _Fusion(draft)
+    for t in draft.transitions:
+        fusion.post(t.name)
+    for t in draft.transitions:
+        fusion.pre(t.name)
+    return list(fusion.transitions.values())
+
+
+def _plain(t: Transition) -> bool:
+    """Whether firing a transition does nothing but move tokens, whenever its inputs are there."""
+    return not (
+        t.external or t.when or t.ends or t.needs or t.lacks or t.clear or t.counted or not t.take
+    )
+
+
+class _Fusion:
+    """The net while it is fused: its transitions, and who reads and writes each place."""
+
+    def __init__(self, draft: NetDraft) -> None:
+        self.draft = draft
+        self.transitions: dict[str, Transition] = {}
+        self.readers: dict[str, dict[str, None]] = {name: {} for name in draft.places}
+        self.writers: dict[str, dict[str, None]] = {name: {} for name in draft.places}
+        self.fixed = {p.name for p in draft.places.values() if p.resting or p.end}
+        self.fixed |= draft.declared
+        self.fixed |= {place for invariant in draft.invariants for place in invariant.weights}
+        for t in draft.transitions:
+            self.put_in(t)
+            self.fixed.update(arc.place for arc in (*t.needs, *t.lacks))
+            self.fixed.update(t.clear)
+            self.fixed.update(place for place, _ in t.counted)
+
+    def put_in(self, t: Transition) -> None:
+        """Add a transition, or put another one in the place of its namesake."""
+        self.transitions[t.name] = t
+        for arc in t.take:
+            self.readers[arc.place][t.name] = None
+        for arc in t.put:
+            self.writers[arc.place][t.name] = None
+
+    def forget(self, t: Transition) -> None:
+        """Take a transition's arcs out of the indices."""
+        for arc in t.take:
+            del self.readers[arc.place][t.name]
+        for arc in t.put:
+            del self.writers[arc.place][t.name]
+
+    def post(self, name: str) -> None:
+        """Let whoever writes the one input of a plain immediate put what it would put."""
+        t = self.transitions[name]
+        if not _plain(t) or len(t.take) != 1 or t.take[0].weight != 1:
+            return
+        place = t.take[0].place
+        shared = len(self.readers[place]) != 1 or any(a.place == place for a in t.put)
+        if shared or place in self.fixed:
+            return
+        for writer in [self.transitions[w] for w in self.writers[place]]:
+            count = next(a.weight for a in writer.put if a.place == place)
+            passed = [Arc(a.place, a.weight * count) for a in t.put]
+            kept = [a for a in writer.put if a.place != place]
+            self.forget(writer)
+            self.put_in(msgspec.structs.replace(writer, put=_added([*kept, *passed])))
+        self.forget(t)
+        del self.transitions[name]
+        gone = self.draft.places.pop(place)
+        for arc in t.put:
+            ahead = self.draft.places[arc.place]
+            tokens = ahead.tokens + gone.tokens * arc.weight
+            self.draft.places[arc.place] = msgspec.structs.replace(ahead, tokens=tokens)
+
+    def pre(self, name: str) -> None:
+        """Let the external readers of a plain immediate's one output take what it would take."""
+        t = self.transitions.get(name)
+        if t is None or not _plain(t) or len(t.put) != 1 or t.put[0].weight != 1:
+            return
+        place = t.put[0].place
+        if place in self.fixed or any(a.place == place for a in t.take):
+            return
+        rivals = {r for arc in t.take for r in self.readers[arc.place]} - {name}
+        if not all(self.transitions[r].external for r in rivals):
+            return  # an alternative of a choice
+        starts = [self.transitions[r] for r in self.readers[place]]
+        if not starts or not all(s.external and Arc(place) in s.take for s in starts):
+            return
+        alone = len(self.writers[place]) == 1 and not self.draft.places[place].tokens
+        self.forget(t)
+        del self.transitions[name]
+        for s in starts:
+            take = _added([*t.take, *(a for a in s.take if a.place != place)])
+            if alone:
+                self.forget(s)
+                self.put_in(msgspec.structs.replace(s, take=take))
+            else:  # another way into the same task
+                label = f"{s.name} from {t.take[0].place}"
+                self.put_in(msgspec.structs.replace(s, name=label, take=take))
+        if alone:
+            del self.draft.places[place]
