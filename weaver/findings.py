@@ -1,0 +1,159 @@
+"""What is said about a registry, or about telemetry held against one.
+
+A finding has a stable id, a level, a sentence for people and the same facts as data. The ids are
+those of OpenTelemetry Weaver, so that what a project knows about its own findings stays true.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final
+
+import attrs
+
+__all__ = ["WARNING_IDS", "Finding", "Findings", "Level", "Place"]
+
+
+class Level(StrEnum):
+    """How grave a finding is.
+
+    A registry has errors, warnings and violations (of a policy); telemetry has violations,
+    improvements and information.
+    """
+
+    ERROR = "error"
+    VIOLATION = "violation"
+    WARNING = "warning"
+    IMPROVEMENT = "improvement"
+    INFORMATION = "information"
+
+
+WARNING_IDS: Final = frozenset(
+    {
+        "DeprecatedSyntaxInRegistryManifest",
+        "DeprecatedVersionField",
+        "DuplicateGroupId",
+        "DuplicateGroupName",
+        "DuplicateMetricName",
+        "InvalidAnyValue",
+        "InvalidAttributeWarning",
+        "InvalidExampleWarning",
+        "InvalidGroupDuplicateAttributeRef",
+        "InvalidGroupMissingExtendsOrAttributes",
+        "InvalidGroupMissingType",
+        "InvalidGroupStability",
+        "InvalidGroupUsesPrefix",
+        "InvalidSpanMissingSpanKind",
+        "LegacyRegistryManifest",
+        "MissingRequirementLevelWarning",
+        "UnmatchedImport",
+        "UnstableFileFormat",
+        "UnstructuredDeprecatedProperty",
+    }
+)
+"""The ids that do not reject a registry; all other ids of `check` are errors."""
+
+
+@attrs.frozen
+class Place:
+    """A position in a file of a registry; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+@attrs.frozen
+class Finding:
+    """One thing found.
+
+    ``context`` holds the facts of the message as plain JSON; ``signal_type`` and ``signal_name``
+    name the signal that it is about, when it is about one.
+    """
+
+    id: str
+    level: Level
+    message: str
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    context: Mapping[str, Any] = attrs.field(factory=dict)
+    signal_type: str | None = None
+    signal_name: str | None = None
+
+    @property
+    def where(self) -> str | None:
+        """``file:line:column``, as far as it is known."""
+        if self.file is None or self.line is None:
+            return self.file
+        return f"{self.file}:{self.line}" + (f":{self.column}" if self.column is not None else "")
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.level}: {self.message} [{self.id}]"
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as the command line prints it."""
+        return {
+            "id": self.id,
+            "level": str(self.level),
+            "message": self.message,
+            "file": self.file,
+            "line": self.line,
+            "context": dict(self.context),
+            "signal_type": self.signal_type,
+            "signal_name": self.signal_name,
+        }
+
+
+class Findings:
+    """A growing list of findings, for the functions that read and resolve a registry."""
+
+    def __init__(self) -> None:
+        self._found: list[Finding] = []
+
+    def report(
+        self,
+        id: str,
+        message: str,
+        place: Place | None = None,
+        *,
+        file: str | None = None,
+        signal: tuple[str, str] | None = None,
+        **context: Any,
+    ) -> None:
+        """Add a finding at its usual level; ``signal`` is its type and its name."""
+        self._found.append(
+            Finding(
+                id=id,
+                level=Level.WARNING if id in WARNING_IDS else Level.ERROR,
+                message=message,
+                file=place.file if place else file,
+                line=place.line if place else None,
+                column=place.column if place else None,
+                context=context,
+                signal_type=signal[0] if signal else None,
+                signal_name=signal[1] if signal else None,
+            )
+        )
+
+    def extend(self, findings: Iterable[Finding]) -> None:
+        """Add what another function found."""
+        self._found.extend(findings)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def has(self, *ids: str) -> bool:
+        """Whether something with one of these ids was found."""
+        return any(finding.id in ids for finding in self._found)
+
+
+def counts(findings: Sequence[Finding]) -> dict[str, int]:
+    """How often each id occurs."""
+    return dict(Counter(finding.id for finding in findings))
