@@ -1,0 +1,198 @@
+"""The connector ``person``: somebody does the work, or decides, and gives the answer.
+
+The engine starts nothing here. The work item waits in the work list with its form until it is
+completed with an answer that the form accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from weft.connectors.options import (
+    Kind,
+    OptionFault,
+    Unfit,
+    describe,
+    did_you_mean,
+    option,
+    options_schema,
+    raise_option_faults,
+    read_options,
+    text,
+    texts,
+)
+from weft.engine.ports import Performer
+from weft.schema.datatypes import DataType, InvalidDeclaration
+from weft.schema.errors import UsageError
+from weft.schema.jsonvalue import JsonValue
+
+__all__ = ["PersonConnector", "PersonOptions", "decision", "form_schema"]
+
+CHOICE = "choice"
+"""The field of the answer that holds the choice."""
+
+_FIELD_SCHEMA = "#/$defs/variable/$defs/field"
+"""Where the JSON Schema of a field's declaration stands in that of a specification."""
+
+
+def _read_form(value: JsonValue) -> DataType:
+    if not isinstance(value, dict) or not value:
+        raise Unfit(((), f"must be a mapping of fields to their types, not {describe(value)}"))
+    try:
+        return DataType.from_declaration({"type": "object", "fields": value})
+    except InvalidDeclaration as error:
+        raise Unfit(*((fault.path[1:], fault.message) for fault in error.faults)) from error
+
+
+_FORM: Kind[Any] = Kind(
+    {"type": "object", "minProperties": 1, "additionalProperties": {"$ref": _FIELD_SCHEMA}},
+    _read_form,
+)
+_LINE = text()
+_TEXT = text(empty=True)
+
+
+@attrs.frozen(kw_only=True)
+class PersonOptions:
+    """The configuration of a task for a person: what is asked, of whom, and what may be said."""
+
+    title: str = attrs.field(metadata=option(_LINE, "What is asked, in one line."))
+    text: str = attrs.field(
+        default="", metadata=option(_TEXT, "More about it, for the one who answers.")
+    )
+    choices: tuple[str, ...] = attrs.field(
+        default=(),
+        metadata=option(
+            texts(what="a list of texts", item=_LINE, unique=True),
+            "What there is to choose from; the answer's field 'choice' is one of them.",
+        ),
+    )
+    role: str | None = attrs.field(
+        default=None, metadata=option(_LINE, "Who may do it: the name of a role.")
+    )
+    form: DataType | None = attrs.field(
+        default=None, metadata=option(_FORM, "The fields of the answer, with their types.")
+    )
+
+    def answer(self) -> DataType:
+        """The type of the answer: an object with the choice and the fields of the form.
+
+        With neither it may be anything.
+        """
+        if self.form is None and not self.choices:
+            return DataType()
+        fields = dict(self.form.fields or {}) if self.form is not None else {}
+        required = self.form.required if self.form is not None else frozenset()
+        if self.choices:
+            fields = {CHOICE: DataType("string", enum=self.choices), **fields}
+            required |= {CHOICE}
+        return DataType("object", fields=fields, required=required)
+
+
+def read_person_options(config: JsonValue, *, what: str = "person") -> PersonOptions:
+    """The configuration, from its short form (the title) or its long one (a mapping).
+
+    Raises:
+        DefinitionErrors: With every fault.
+    """
+    if isinstance(config, str):
+        config = {"title": config}
+    if not isinstance(config, dict):
+        message = f"must be a title, or a mapping with 'title'; not {describe(config)}"
+        raise_option_faults([OptionFault(message, what=what)], what=what)
+        raise AssertionError  # pragma: no cover - raised above
+    options = read_options(PersonOptions, config, what=what)
+    if options.choices and options.form is not None and CHOICE in (options.form.fields or {}):
+        message = f"the form has a field {CHOICE!r}, which is where the choice goes"
+        raise_option_faults([OptionFault(message, what=what, path=("form", CHOICE))], what=what)
+    return options
+
+
+# ── the answer ───────────────────────────────────────────────────────────────────────────────
+
+
+def form_schema(config: JsonValue) -> dict[str, JsonValue]:
+    """What is asked of the person, as JSON Schema: ``title`` and the fields of the answer."""
+    options = read_person_options(config)
+    schema: dict[str, JsonValue] = {"title": options.title}
+    if options.text:
+        schema["description"] = options.text
+    return schema | options.answer().json_schema()
+
+
+def decision(config: JsonValue, choice: str) -> dict[str, JsonValue]:
+    """The answer that a bare choice stands for (``--decide TASK=CHOICE``): ``{"choice": …}``.
+
+    Raises:
+        UsageError: It is none of the choices, or the form asks for more than a choice.
+    """
+    options = read_person_options(config)
+    if not options.choices:
+        raise UsageError(f"{options.title!r} offers no choices to decide for", code="choice")
+    if choice not in options.choices:
+        raise UsageError(
+            f"{choice!r} is none of the choices of {options.title!r}"
+            f"{did_you_mean(choice, options.choices)}: {', '.join(options.choices)}",
+            code="choice",
+        )
+    answer: dict[str, JsonValue] = {CHOICE: choice}
+    if faults := options.answer().check(answer, "answer"):
+        raise UsageError(
+            f"{options.title!r} asks for more than a choice: {'; '.join(faults)}", code="choice"
+        )
+    return answer
+
+
+class PersonConnector:
+    """Work for people: nothing is started, an answer is awaited and checked."""
+
+    kind = "person"
+    automatic = False
+
+    def bind(
+        self,
+        task: str,
+        config: JsonValue,
+        *,
+        origin: Path | None,
+        inputs: Collection[str] | None = None,
+    ) -> Performer | None:
+        """Check the configuration; nothing performs the work but the person."""
+        del origin, inputs  # the person sees whatever inputs there are
+        read_person_options(config, what=f"task {task!r}, person")
+        return None
+
+    def check_answer(self, config: JsonValue, data: JsonValue) -> list[str]:
+        """What is wrong with an answer, one sentence each; nothing when it fits."""
+        return read_person_options(config).answer().check(data, "answer")
+
+    def form_schema(self, config: JsonValue) -> dict[str, JsonValue]:
+        """See `form_schema`."""
+        return form_schema(config)
+
+    def decision(self, config: JsonValue, choice: str) -> dict[str, JsonValue]:
+        """See `decision`."""
+        return decision(config, choice)
+
+    def role(self, config: JsonValue) -> str | None:
+        """Who may do the work."""
+        return read_person_options(config).role
+
+    def result_type(self, config: JsonValue) -> DataType:
+        """An object with the choice and the fields of the form; anything when there are none."""
+        return read_person_options(config).answer()
+
+    def json_schema(self) -> dict[str, JsonValue]:
+        """The JSON Schema of what may stand at ``person:``.
+
+        It refers to the declaration of a variable's type, which the schema of a specification
+        holds.
+        """
+        return {"anyOf": [{"type": "string", "minLength": 1}, options_schema(PersonOptions)]}
+
+    async def aclose(self) -> None:
+        """Nothing to give back."""
