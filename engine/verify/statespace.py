@@ -1,0 +1,194 @@
+"""All reachable markings of a net: the plain exploration, without any reduction.
+
+It is the yardstick that everything cleverer is held against, so it is written to be obviously
+right: breadth first, one marking after the other, every enabled transition of each.
+
+Where immediate transitions are enabled, only they fire, as in a generalised stochastic Petri net
+(Ajmone Marsan et al., 1984): such a marking is *vanishing*. Vanishing markings count as states.
+Guards are ignored, so that a guarded transition may fire or not: a marking in which only guarded
+immediates are enabled lets external transitions fire as well.
+
+Unboundedness is found on the way, where the net has neither inhibitor nor reset arcs: a marking
+that strictly covers one on its own path can be repeated for ever (Karp and Miller, "Parallel
+Program Schemata", 1969).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from time import perf_counter
+
+import attrs
+
+from weft.engine.net import Net
+from weft.native import kernel
+from weft.native.image import NetImage
+from weft.schema.errors import UsageError
+
+__all__ = ["StateSpace", "explore"]
+
+DEFAULT_MAX_STATES = 1_000_000
+
+
+@attrs.frozen
+class StateSpace:
+    """What an exploration found.
+
+    Args:
+        places: Places of the net.
+        transitions: Transitions of the net.
+        states: Markings found.
+        firings: Pairs of a marking and a transition enabled in it.
+        max_tokens_in_place: The most tokens in one place of one marking.
+        max_tokens_in_marking: The most tokens in one marking.
+        deadlocks: Markings in which nothing is enabled.
+        safe: Whether no place ever holds two tokens; None: not known within the bound.
+        bounded: Whether the markings are finitely many; None: not known within the bound.
+        dead_transitions: Transitions that no marking enables (those never seen, if incomplete).
+        complete: Whether all markings were seen.
+        seconds: How long it took.
+        dead_markings: The first deadlocks, readable, at most ten.
+    """
+
+    places: int
+    transitions: int
+    states: int
+    firings: int
+    max_tokens_in_place: int
+    max_tokens_in_marking: int
+    deadlocks: int
+    safe: bool | None
+    bounded: bool | None
+    dead_transitions: int
+    complete: bool
+    seconds: float
+    dead_markings: Sequence[dict[str, int]] = attrs.field(factory=tuple, repr=False)
+
+
+def explore(net: Net, *, max_states: int = DEFAULT_MAX_STATES) -> StateSpace:
+    """Explore the state space of one net.
+
+    Args:
+        net: The net; its child nets are not entered, its case-wide arcs count its own places.
+        max_states: Stop after so many markings; the answer is then incomplete.
+
+    Raises:
+        UsageError: ``max_states`` is less than 1, or the net counts tokens from data.
+    """
+    if max_states < 1:
+        raise UsageError(f"max_states is at least 1, not {max_states}")
+    for t in net.transitions:
+        if t.counted:
+            raise UsageError(
+                f"transition {t.name!r} puts a number of tokens that depends on data, "
+                "so the net has no state space of its own",
+                code="counted",
+            )
+    return _Exploration(net, max_states).run()
+
+
+class _Exploration:
+    """One breadth-first search."""
+
+    def __init__(self, net: Net, max_states: int) -> None:
+        self.net = net
+        self.image: NetImage = net.image
+        self.max_states = max_states
+        self.guarded = frozenset(i for i in net.immediates if net.transitions[i].when is not None)
+        self.immediates = frozenset(net.immediates)
+        self.monotone = not any(t.lacks or t.clear for t in net.transitions)
+        self.markings: list[bytes] = []
+        self.parents: list[int] = []
+        self.peaks: list[int] = []
+        """For each marking the largest token sum on the path to it, itself included."""
+
+    def run(self) -> StateSpace:
+        began = perf_counter()
+        image, initial = self.image, self.net.initial
+        index: dict[bytes, int] = {initial: 0}
+        self.markings.append(initial)
+        self.parents.append(-1)
+        self.peaks.append(sum(memoryview(initial).cast("i")))
+        in_place = max(memoryview(initial).cast("i"), default=0)
+        in_marking = self.peaks[0]
+        seen: set[int] = set()
+        firings = 0
+        dead: list[int] = []
+        unbounded = False
+        at = 0
+        complete = True
+        while at < len(self.markings) and not unbounded:
+            marking = self.markings[at]
+            enabled = self.fireable(kernel.enabled_transitions(image, marking))
+            seen.update(enabled)
+            firings += len(enabled)
+            if not enabled:
+                dead.append(at)
+            for t in enabled:
+                working = array("i", marking)
+                try:
+                    kernel.fire(image, working, t)
+                except OverflowError:
+                    unbounded = True
+                    break
+                after = working.tobytes()
+                if after in index:
+                    continue
+                if len(self.markings) >= self.max_states:
+                    complete = False
+                    break
+                total = sum(working)
+                index[after] = len(self.markings)
+                self.markings.append(after)
+                self.parents.append(at)
+                peak = self.peaks[at]
+                self.peaks.append(max(peak, total))
+                in_place = max(in_place, max(working, default=0))
+                in_marking = max(in_marking, total)
+                if total > peak and self.monotone and self.covers_ancestor(working, at):
+                    unbounded = True
+                    break
+            if not complete:
+                break
+            at += 1
+        complete = complete and not unbounded
+        bounded = False if unbounded else (True if complete else None)
+        safe = False if in_place > 1 or unbounded else (True if complete else None)
+        return StateSpace(
+            places=len(self.net.places),
+            transitions=len(self.net.transitions),
+            states=len(self.markings),
+            firings=firings,
+            max_tokens_in_place=in_place,
+            max_tokens_in_marking=in_marking,
+            deadlocks=len(dead),
+            safe=safe,
+            bounded=bounded,
+            dead_transitions=len(self.net.transitions) - len(seen),
+            complete=complete,
+            seconds=perf_counter() - began,
+            dead_markings=tuple(self.net.marking_view(self.markings[i]) for i in dead[:10]),
+        )
+
+    def fireable(self, enabled: list[int]) -> list[int]:
+        """Of the enabled transitions those that may fire: immediates go before external ones."""
+        if not self.immediates:
+            return enabled
+        now = [t for t in enabled if t in self.immediates]
+        if not now:
+            return enabled
+        return now if any(t not in self.guarded for t in now) else enabled
+
+    def covers_ancestor(self, marking: array[int], parent: int) -> bool:
+        """Whether a marking strictly covers one on the path to it.
+
+        Only a marking with more tokens than any before it on its path can be the first to do so.
+        """
+        at = parent
+        while at >= 0:
+            cells = memoryview(self.markings[at]).cast("i")
+            if all(a >= b for a, b in zip(marking, cells, strict=True)):
+                return True
+            at = self.parents[at]
+        return False
