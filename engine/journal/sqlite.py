@@ -3,12 +3,13 @@
 Theory of operation
 -------------------
 **A batch is a row.** What `Append` brings is packed into one row of ``events`` (msgpack), with a
-checksum; the rows lie in the order of appending. ``cases`` has a row a case: its head, which is
-also what lists are made of. ``docs/decisions/0002-journal-layout.md`` has the measurement.
+checksum; the rows lie in the order of appending, and each names the one before it in its case, so
+that a case is a chain, read from its newest row back. ``cases`` has a row a case: its head, which
+is also what lists are made of. ``docs/decisions/0002-journal-layout.md`` has the measurement.
 
-**Nobody appends a number twice.** The head is moved by compare-and-swap; a unique index on
-(case, last event of the batch) and a trigger that lets a batch begin only right behind the one
-before are the database's own guarantee, whoever writes.
+**Nobody appends a number twice.** The head is moved by compare-and-swap. The database's own
+guarantee, whoever writes: no two rows may name the same one before them (a unique index), and a
+row must begin with the number right behind the one it names (a trigger).
 
 **Durable means: survives a power cut.** WAL with ``synchronous=FULL``: a commit returns after
 its fsync. Many batches share one: with a running event loop, `SqliteJournal.append` only queues
@@ -38,9 +39,11 @@ import asyncio
 import contextlib
 import errno
 import socket
+import time
 import zlib
 from collections import deque
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -93,7 +96,8 @@ MIGRATIONS: Final[Sequence[str]] = (
         sequence INTEGER NOT NULL,
         wake_at INTEGER,
         error BLOB,
-        owner INTEGER,
+        owner INTEGER, -- the number of the engine that has claimed the case
+        tail INTEGER, -- its newest row of events
         checksum INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX cases_by_start ON cases (started);
@@ -103,17 +107,21 @@ MIGRATIONS: Final[Sequence[str]] = (
     CREATE TABLE events (
         no INTEGER PRIMARY KEY,
         case_no INTEGER NOT NULL REFERENCES cases (no),
+        previous INTEGER NOT NULL UNIQUE, -- the row before it; minus case_no in the first one
         first INTEGER NOT NULL,
-        last INTEGER NOT NULL CHECK (last >= first AND first > 0),
+        last INTEGER NOT NULL CHECK (last >= first),
         command TEXT,
         checksum INTEGER NOT NULL,
-        data BLOB NOT NULL
+        data BLOB NOT NULL,
+        CHECK (previous < no)
     ) STRICT;
-    CREATE UNIQUE INDEX events_by_case ON events (case_no, last);
     CREATE UNIQUE INDEX events_by_command ON events (case_no, command) WHERE command IS NOT NULL;
-    CREATE TRIGGER events_without_gap BEFORE INSERT ON events
-    WHEN new.first <> 1 + coalesce((SELECT max(last) FROM events WHERE case_no = new.case_no), 0)
+    CREATE TRIGGER events_in_sequence BEFORE INSERT ON events
+    WHEN new.first IS NOT 1 + CASE WHEN new.previous = -new.case_no THEN 0
+        ELSE (SELECT last FROM events WHERE no = new.previous AND case_no = new.case_no) END
     BEGIN SELECT RAISE(ABORT, 'a batch begins right behind the one before'); END;
+    CREATE TRIGGER events_move_tail AFTER INSERT ON events
+    BEGIN UPDATE cases SET tail = new.no WHERE no = new.case_no; END;
 
     CREATE TABLE snapshots (
         case_no INTEGER NOT NULL REFERENCES cases (no),
@@ -176,12 +184,19 @@ _ITEM = (
     " i.checksum"
 )
 _ITEMS = f"SELECT {_ITEM} FROM items i CROSS JOIN cases c ON c.no = i.case_no"
+_EVENTS = "case_no, previous, first, last, command, checksum, data"
+_EVENTS_BEFORE = ", ".join(f"e.{column}" for column in _EVENTS.split(", "))
 _SPECIFICATION = "name, version, format, source, net, origin, added, checksum"
 
 QUERIES: Final[Mapping[str, str]] = {
-    "head": "SELECT no, sequence, owner FROM cases WHERE id = ?",
-    "records": "SELECT first, last, command, checksum, data FROM events"
-    " WHERE case_no = ? AND last > ? AND first <= ? ORDER BY last",
+    "head": "SELECT no, sequence, owner, tail FROM cases WHERE id = ?",
+    # From the newest row back to the one that holds the event behind ?2. Rows point only
+    # backwards, so damage cannot lead in a circle.
+    "records": f"WITH RECURSIVE chain (no, {_EVENTS}) AS ("
+    f" SELECT no, {_EVENTS} FROM events WHERE no = ?1"
+    f" UNION ALL SELECT e.no, {_EVENTS_BEFORE} FROM chain c CROSS JOIN events e"
+    " ON e.no = c.previous AND e.no < c.no WHERE c.first > ?2 + 1"
+    f") SELECT {_EVENTS} FROM chain WHERE first <= ?3",
     "snapshots": "SELECT sequence, format, checksum, data FROM snapshots"
     " WHERE case_no = (SELECT no FROM cases WHERE id = ?) AND sequence <= ?"
     " ORDER BY sequence DESC",
@@ -216,16 +231,17 @@ QUERIES: Final[Mapping[str, str]] = {
 _START = (
     "INSERT INTO cases (id, specification, version, net, status, idle, started, updated, sequence,"
     " wake_at, error, checksum, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (id) DO NOTHING RETURNING no"
+    " ON CONFLICT (id) DO NOTHING RETURNING no, tail"
 )
 _MOVE = (
     "UPDATE cases SET specification = ?2, version = ?3, net = ?4, status = ?5, idle = ?6,"
     " started = ?7, updated = ?8, sequence = ?9, wake_at = ?10, error = ?11, checksum = ?12,"
     " owner = coalesce(?13, owner) WHERE id = ?1 AND sequence = ?14"
-    " AND (?13 IS NULL OR owner IS NULL OR owner = ?13) RETURNING no"
+    " AND (?13 IS NULL OR owner IS NULL OR owner = ?13) RETURNING no, tail"
 )
 _PUT_EVENTS = (
-    "INSERT INTO events (case_no, first, last, command, checksum, data) VALUES (?, ?, ?, ?, ?, ?)"
+    "INSERT INTO events (case_no, previous, first, last, command, checksum, data)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _PUT_ITEM = (
     "INSERT INTO items (case_no, item, task, scope, status, attempt, role, claimed_by, due, form,"
@@ -445,8 +461,8 @@ class SqliteJournal:
             connection = apsw.Connection(str(self.path), vfs=vfs)
             connection.set_busy_timeout(round(self._busy_timeout_seconds * 1000))
             self._check_ours(connection)
+            self._use_wal(connection)
             for pragma in (
-                "journal_mode = WAL",
                 "synchronous = FULL",
                 "foreign_keys = ON",
                 "trusted_schema = OFF",
@@ -465,6 +481,22 @@ class SqliteJournal:
                 raise self._fault("open the store", error) from error
             raise
         return connection
+
+    def _use_wal(self, connection: apsw.Connection) -> None:
+        """Switch a new database to WAL, which SQLite tries once only, whatever its timeout.
+
+        So two processes that make one store at the same time would get in each other's way.
+        """
+        deadline = time.monotonic() + self._busy_timeout_seconds
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            except apsw.BusyError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.002)
+            else:
+                return
 
     def _check_ours(self, connection: apsw.Connection) -> None:
         """Refuse the database of another program or of a newer Weft; changes nothing in it."""
@@ -598,17 +630,19 @@ class SqliteJournal:
         execute = self._connection.execute
         fields = _case_fields(batch.summary)
         head = (*fields, _checksum(fields), entry.owner)
+        found: list[Row]
         if batch.expected == 0:
             found = execute(_START, head).fetchall()
         else:
             found = execute(_MOVE, (*head, batch.expected)).fetchall()
         if not found:
             return self._conflict(entry)
-        case_no = found[0][0]
+        case_no, tail = found[0]
         if batch.records:
             data = _encode([(r.type, r.version, r.time, r.data, r.hash) for r in batch.records])
-            key = (batch.expected + 1, batch.summary.sequence, batch.command)
-            execute(_PUT_EVENTS, (case_no, *key, _checksum((*key, data)), data))
+            previous = -case_no if tail is None else tail
+            key = (case_no, previous, batch.expected + 1, batch.summary.sequence, batch.command)
+            execute(_PUT_EVENTS, (*key, _checksum((*key, data)), data))
         for item in batch.opened:
             fields = _item_fields(item)
             execute(_PUT_ITEM, (case_no, *fields, _checksum((item.case, *fields))))
@@ -624,7 +658,7 @@ class SqliteJournal:
     def _conflict(self, entry: _Waiting) -> JournalConflict:
         batch = entry.batch
         rows = self._connection.execute(QUERIES["head"], (batch.case,)).fetchall()
-        _, sequence, _ = rows[0] if rows else (None, 0, None)
+        sequence = rows[0][1] if rows else 0
         if sequence != batch.expected:
             message = (
                 f"case {batch.case!r} has {sequence} events, this append follows event"
@@ -667,25 +701,28 @@ class SqliteJournal:
         head = self._rows("head", (case,))
         if not head:
             return ()
-        case_no, sequence, _ = head[0]
+        case_no, sequence, _, tail = head[0]
         after = max(after, 0)
         until = sequence if until is None else min(until, sequence)
         if until <= after:
             return ()
         found: list[Record] = []
         following = after + 1
-        for first, last, command, checksum, data in self._rows("records", (case_no, after, until)):
-            if first > following:
+        rows = self._rows("records", (tail, after, until))
+        rows.sort(key=itemgetter(2))
+        for row in rows:
+            of_case, previous, first, last, command, checksum, data = row
+            if of_case != case_no or first > following:
                 break
-            if _checksum((first, last, command, data)) != checksum:
+            if _checksum((case_no, previous, first, last, command, data)) != checksum:
                 raise self._damaged(case, f"events {first} to {last} have other bytes than written")
-            for sequence, (kind, version, time, content, hash_) in enumerate(
+            for number, (kind, version, at, content, hash_) in enumerate(
                 _decode_events(data), first
             ):
-                found.append(Record(sequence, kind, version, Microseconds(time), content, hash_))
+                found.append(Record(number, kind, version, Microseconds(at), content, hash_))
             following = last + 1
         if following <= until:
-            raise self._damaged(case, f"event {following} is missing")
+            raise self._damaged(case, f"its event {following} cannot be found")
         skip = after + 1 - found[0].sequence
         return found[skip : skip + until - after]
 
@@ -849,7 +886,7 @@ class SqliteJournal:
             return
         with _Transaction(connection, durable=False):
             rows: list[Row] = connection.execute(QUERIES["head"], (case,)).fetchall()
-            case_no, _, holder = rows[0]
+            case_no, _, holder, _ = rows[0]
             if holder is not None and holder != number:
                 self._check_dead(case, holder)
             connection.execute(_CLAIM, (number, case_no))

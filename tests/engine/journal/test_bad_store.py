@@ -287,6 +287,15 @@ def test_a_store_that_another_process_has_for_itself(path: Path) -> None:
     SqliteJournal(path).close()
 
 
+def test_a_new_store_that_another_process_reads(path: Path) -> None:
+    other = apsw.Connection(str(path))
+    other.execute("CREATE TABLE t (x); DROP TABLE t; BEGIN; SELECT * FROM sqlite_schema")
+    assert refusal(path, busy_timeout_seconds=0.01).code == "locked"
+    other.execute("COMMIT")
+    SqliteJournal(path).close()
+    other.close()
+
+
 # ── damage ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -429,11 +438,15 @@ def damage(path: Path, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        ("DELETE FROM events WHERE case_no = 1 AND first = 5", "event 5 is missing"),
-        ("DELETE FROM events WHERE case_no = 1 AND last = 40", "event 37 is missing"),
-        ("DELETE FROM events WHERE case_no = 1", "event 1 is missing"),
+        ("DELETE FROM events WHERE case_no = 1 AND first = 5", "its event 1 cannot be found"),
+        ("DELETE FROM events WHERE case_no = 1 AND last = 40", "its event 1 cannot be found"),
+        ("DELETE FROM events WHERE case_no = 1", "its event 1 cannot be found"),
+        ("UPDATE cases SET tail = 9 WHERE no = 1", "its event 37 cannot be found"),
+        ("UPDATE cases SET tail = 11 WHERE no = 1", "its event 1 cannot be found"),
+        ("UPDATE cases SET tail = NULL WHERE no = 1", "its event 1 cannot be found"),
         ("UPDATE events SET data = x'90' WHERE case_no = 1 AND first = 9", "events 9 to 12"),
-        ("UPDATE events SET first = 8 WHERE case_no = 1 AND first = 9", "events 8 to 12"),
+        ("UPDATE events SET last = 11 WHERE case_no = 1 AND first = 9", "events 9 to 11"),
+        ("UPDATE events SET first = 10 WHERE case_no = 1 AND first = 9", "its event 9 cannot"),
     ],
 )
 def test_missing_and_changed_events_are_named(path: Path, statement: str, says: str) -> None:
