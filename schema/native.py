@@ -228,7 +228,7 @@ class _Reader:
     def unknown(self, location: Location, key: ScalarNode, known: Collection[str]) -> None:
         """Note a key that does not belong where it stands."""
         near = _near(key.text, known)
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else ""
         accepted = f"{hint or ';'} {'Accepted' if hint else 'accepted'}: {', '.join(known)}"
         self.fault(location, f"unknown key {_quoted(key.text)}{accepted}", "unknown-key", at=key)
 
@@ -873,7 +873,7 @@ def _kebab(key: str) -> str:
 
 
 def _near(word: str, known: Collection[str]) -> list[str]:
-    """The known words that somebody may have meant."""
+    """The known word that somebody may have meant, if there is one."""
     if _kebab(word) in known:
         return [_kebab(word)]
-    return get_close_matches(word, known, n=3)
+    return get_close_matches(word, known, n=1)
