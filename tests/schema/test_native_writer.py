@@ -21,6 +21,7 @@ from weft.schema.specification import (
     Retry,
     Specification,
     TaskDefinition,
+    Termination,
     Use,
 )
 
@@ -236,6 +237,7 @@ A = TaskDefinition("a", then=Use("sequence", "b"))
     "change",
     [
         {"start": ("b",)},
+        {"termination": Termination.EXPLICIT},
         {"start": ("a", "b")},
         {"places": {"p": PlaceDefinition("p")}},
         {"uses": (Use("critical-section", [["a"], ["b"]]),)},
