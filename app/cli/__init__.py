@@ -1,0 +1,113 @@
+"""The command line, `weft`: its commands are in modules by the question that they answer.
+
+`main` is the only way in. It turns every error into its exit code, and with ``--json`` into an
+object. Modules import what a command needs when it is used, so that ``weft --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from weft.cli import items, queries, running
+from weft.cli.group import Sections, asks_for_json
+from weft.cli.output import Exit, Screen, exit_of_error, prepare_streams
+from weft.schema.errors import WeftError
+
+__all__ = ["cli", "main"]
+
+cli = Sections(
+    name="weft",
+    help="Weft runs workflows: cases that survive crashes and explain themselves.",
+    epilog="Exit codes: 0 done, 1 no, 2 usage, 3 waits, 5 operator, 6 rejected, 70 our fault.",
+    sections={
+        "Run": [running.run, running.resume, running.suspend, running.cancel],
+        "Look": [
+            queries.list_cases,
+            queries.status,
+            queries.history,
+            queries.worklist,
+            queries.specs,
+            queries.show,
+            queries.patterns,
+        ],
+        "Work": [
+            items.claim,
+            items.release,
+            items.delegate,
+            items.start,
+            items.complete,
+            items.fail,
+            items.retry,
+            items.give_up,
+        ],
+    },
+)
+"""The command group."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; its exit code.
+
+    Args:
+        arguments: Without the program's name; by default those of the process.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    prepare_streams()
+    screen = Screen(json=asks_for_json(given))
+    try:
+        code = cli.main(given, prog_name="weft", standalone_mode=False, obj=given)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the end of the line
+        return _failed(unwrapped(error), screen)
+    return int(code or 0)
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """The one error in a task group's wrapping; the group itself where there are several."""
+    while (
+        isinstance(error, BaseExceptionGroup)
+        and not isinstance(error, WeftError)
+        and len(error.exceptions) == 1
+    ):
+        error = error.exceptions[0]
+    return error
+
+
+def _failed(error: BaseException, screen: Screen) -> Exit:
+    """Say what went wrong, to whoever asked; the exit code."""
+    code = exit_of_error(error)
+    if code is Exit.INTERNAL:
+        screen.fail(error, report(error))
+    elif isinstance(error, click.UsageError):
+        usage = error.ctx.get_usage() + "\n" if error.ctx is not None else ""
+        screen.fail(error, f"{usage}Error: {error.format_message()}")
+    elif code is Exit.INTERRUPTED:
+        screen.fail(error, "Interrupted; the state is kept.")
+    else:
+        screen.fail(error, f"Error: {_words(error)}")
+    return code
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return str(error)
+
+
+def report(error: BaseException) -> str:
+    """What to report of an internal error."""
+    import platform
+    import traceback
+
+    from weft.cli.group import versions
+
+    trace: Any = "".join(traceback.format_exception(error))
+    return (
+        f"Internal error: {type(error).__name__}: {error}\n"
+        "This is a fault of Weft, not yours. Please report it, with all of this:\n\n"
+        f"{versions()} on {platform.platform()}\n"
+        f"arguments: {sys.argv[1:]}\n{trace}"
+    )

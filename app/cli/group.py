@@ -1,0 +1,108 @@
+"""The `weft` command itself: its options, and its commands sorted by the question they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+from weft.cli.output import Screen
+
+__all__ = ["STORE", "Sections", "answering", "asks_for_json", "store_option", "versions"]
+
+STORE = "sqlite:///.weft/weft.db"
+"""The default store, below the working directory."""
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def store_option(command: C) -> C:
+    """The option ``--store``."""
+    return click.option(
+        "--store",
+        envvar="WEFT_STORE",
+        default=STORE,
+        metavar="URL",
+        help=f"Where cases are kept.  [env: WEFT_STORE; default: {STORE}]",
+    )(command)
+
+
+def answering(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option ``--json``: the command gets the `Screen` that it asks for as ``screen``."""
+
+    @wraps(command)
+    def called(*args: Any, as_json: bool, **options: Any) -> Any:
+        return command(*args, screen=Screen(json=as_json), **options)
+
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Answer with one JSON object, for programs."
+    )(called)
+
+
+def asks_for_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line has ``--json``: to be known even when it cannot be parsed."""
+    before = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in before
+
+
+def versions() -> str:
+    """This release and what it stands on, on one line."""
+    import platform
+
+    import apsw
+
+    from weft import __version__, native
+
+    return (
+        f"weft {__version__} (kernel {native.KERNEL}, Python {platform.python_version()}, "
+        f"SQLite {apsw.sqlite_lib_version()})"
+    )
+
+
+def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        click.echo(versions())
+        context.exit()
+
+
+class Sections(click.Group):
+    """A group whose help lists its commands by section."""
+
+    def __init__(self, sections: Mapping[str, Sequence[click.Command]], **options: Any) -> None:
+        super().__init__(
+            **options,
+            commands=[command for section in sections.values() for command in section],
+            invoke_without_command=True,
+            callback=self._without_command,
+            params=[
+                click.Option(
+                    ["--version"],
+                    is_flag=True,
+                    is_eager=True,
+                    expose_value=False,
+                    callback=_show_version,
+                    help="Show the versions of Weft and of what it stands on.",
+                )
+            ],
+            context_settings={"help_option_names": ["-h", "--help"]},
+        )
+        self.sections = sections
+
+    @staticmethod
+    def _without_command() -> None:
+        context = click.get_current_context()
+        if context.invoked_subcommand is not None:
+            return
+        if not asks_for_json(context.obj or ()):
+            click.echo(context.get_help(), err=True)
+        raise click.UsageError("a command is missing", context)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, section by section."""
+        for title, commands in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(command.name or "", command.get_short_help_str(100)) for command in commands]
+                )

@@ -1,0 +1,442 @@
+"""Commands that look: list, specs, show, status, history, worklist, patterns.
+
+They read the store without starting an engine, and exit 0 whatever they find.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from weft.cli.group import answering, store_option
+from weft.cli.output import Exit, Screen, clock_time, compact, local_time, table, timestamp
+from weft.cli.stores import read, reading
+from weft.schema.errors import JournalError, UsageError
+
+if TYPE_CHECKING:
+    from weft.engine.net import Net
+    from weft.engine.ports import CaseId, CaseSummary, Journal, Record
+    from weft.engine.registry import Pattern, Registry
+    from weft.schema.specification import Specification, TaskDefinition, Use
+
+__all__ = ["history", "list_cases", "patterns", "show", "specs", "status", "worklist"]
+
+STATUSES = ("running", "suspended", "completed", "failed", "cancelled", "deadlocked")
+
+
+# ── cases ────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.command("list")
+@click.option("--status", type=click.Choice(STATUSES), help="Only those.")
+@store_option
+@answering
+def list_cases(status: str | None, store: str, screen: Screen) -> Exit:
+    """The cases, newest first."""
+    from weft.cli.describe import case_object
+
+    with reading(store) as journal:
+        cases = journal.cases(status=status)
+    screen.answer({"cases": [case_object(case) for case in cases]})
+    rows = [
+        [
+            case.case,
+            f"{case.specification} {case.version}",
+            "waiting" if case.status == "running" and case.idle else case.status,
+            local_time(case.started),
+            local_time(case.updated),
+        ]
+        for case in cases
+    ]
+    headings = ["CASE", "SPECIFICATION", "STATUS", "STARTED", "UPDATED"]
+    screen.say(*(table(headings, rows) if rows else [f"no cases in {store}"]))
+    return Exit.DONE
+
+
+@click.command()
+@click.argument("case")
+@store_option
+@answering
+def status(case: str, store: str, screen: Screen) -> Exit:
+    """Where a case stands: tokens, open work, and what joins wait for."""
+    from weft.cli.describe import (
+        case_object,
+        item_objects,
+        marking_object,
+        state_lines,
+        waiting_joins,
+    )
+
+    with reading(store, needed=True) as journal:
+        stored = read(journal, case)
+    state, summary = stored.state, stored.summary
+    screen.answer(
+        {
+            **case_object(summary),
+            "data": dict(state.data),
+            "marking": marking_object(state),
+            "work_items": item_objects(state),
+            "waiting": waiting_joins(state),
+        }
+    )
+    screen.say(
+        f"case     {summary.case} of {summary.specification} {summary.version}",
+        f"status   {_status_in_words(summary)}; {summary.sequence} events from "
+        f"{local_time(summary.started)} to {local_time(summary.updated)}",
+        *state_lines(state),
+    )
+    return Exit.DONE
+
+
+def _status_in_words(summary: CaseSummary) -> str:
+    if summary.status == "running" and summary.idle:
+        return "running, idle: it waits for somebody"
+    return summary.status
+
+
+@click.command()
+@click.argument("case")
+@click.option("--verify", is_flag=True, help="Check the hash chain; exit 1 if it is broken.")
+@click.option("--at", type=click.IntRange(min=1), metavar="N", help="The case as it was after N.")
+@store_option
+@answering
+def history(case: str, verify: bool, at: int | None, store: str, screen: Screen) -> Exit:
+    """What has happened in a case, one event a line."""
+    from weft.engine.runtime.live import find_case
+
+    answer: dict[str, Any] = {}
+    lines: list[str] = []
+    intact: bool | None = None
+    fault: str | None = None
+    with reading(store, needed=True) as journal:
+        if verify:
+            summary = find_case(journal, case)
+            records, fault = checked_records(journal, summary.case, until=at)
+            intact = fault is None
+        elif at is not None:
+            stored = read(journal, case, at=at)
+            records = journal.records(stored.summary.case, until=at)
+        else:
+            records = journal.records(find_case(journal, case).case)
+        if at is not None and intact is not False:
+            answer, lines = _as_it_was(journal, case, at)
+    screen.answer(
+        {"events": [event_object(r) for r in records], "intact": intact, "fault": fault, **answer}
+    )
+    screen.say(*(event_line(r) for r in records), *lines)
+    if intact:
+        screen.say(f"intact: the chain of {len(records)} events is unbroken")
+    elif fault is not None:
+        screen.say(f"not intact: {fault}")
+    return Exit.NO if fault is not None else Exit.DONE
+
+
+def _as_it_was(journal: Journal, case: str, at: int) -> tuple[dict[str, Any], list[str]]:
+    """The case after an event, as an object and in lines."""
+    from weft.cli.describe import item_objects, marking_object, state_lines
+    from weft.engine.runtime.live import idle
+
+    state = read(journal, case, at=at).state
+    answer = {
+        "at": at,
+        "status": state.status.value,
+        "idle": idle(state),
+        "marking": marking_object(state),
+        "work_items": item_objects(state),
+        "data": dict(state.data),
+    }
+    return answer, ["", f"after event {at} the case was {state.status.value}", *state_lines(state)]
+
+
+def checked_records(
+    journal: Journal, case: CaseId, *, until: int | None = None
+) -> tuple[Sequence[Record], str | None]:
+    """The events of a case as far as they can be trusted, and what is wrong with the next one.
+
+    Raises:
+        JournalError: The store as a whole cannot be read.
+    """
+    from weft.engine.events import broken_link
+
+    summary = journal.summary(case)
+    last = 0 if summary is None else min(summary.sequence, until or summary.sequence)
+    fault: str | None = None
+    try:
+        records = journal.records(case, until=last)
+    except JournalError as error:
+        if error.code != "corrupt":
+            raise
+        records, fault = _readable(journal, case, last), error.message
+        fault = f"event {len(records) + 1} cannot be read: {fault}"
+    broken = broken_link(case, records)
+    if broken is not None:
+        return records[: broken - 1], f"the hash of event {broken} does not fit the chain"
+    return records, fault
+
+
+def _readable(journal: Journal, case: CaseId, last: int) -> Sequence[Record]:
+    """The longest beginning of a damaged journal that can be read, by halving."""
+    good: Sequence[Record] = ()
+    least, most = 0, last
+    while least < most:
+        middle = (least + most + 1) // 2
+        try:
+            good = journal.records(case, until=middle)
+            least = middle
+        except JournalError:
+            most = middle - 1
+    return good
+
+
+def event_object(record: Record) -> dict[str, Any]:
+    """An event of the journal."""
+    return {
+        "sequence": record.sequence,
+        "type": record.type,
+        "version": record.version,
+        "time": timestamp(record.time),
+        "hash": record.hash.hex(),
+        "data": json.loads(record.data),
+    }
+
+
+def event_line(record: Record) -> str:
+    """An event of the journal for people."""
+    data = json.loads(record.data)
+    about = " ".join(f"{key}={compact(value, 60)}" for key, value in data.items())
+    return f"{record.sequence:5}  {clock_time(record.time)}  {record.type:18}  {about}"
+
+
+# ── work ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.command()
+@click.option("--role", help="Only what is for this role.")
+@store_option
+@answering
+def worklist(role: str | None, store: str, screen: Screen) -> Exit:
+    """What waits for somebody: offered, started and failed work items, oldest first."""
+    from weft.cli.describe import item_table, open_item_object
+    from weft.engine.runtime.live import stored_net
+
+    nets: dict[str, Sequence[Net]] = {}
+    items = []
+    with reading(store) as journal:
+        for row in journal.worklist(role=role):
+            summary = journal.summary(row.case)
+            net = "" if summary is None else summary.net
+            if net not in nets:
+                nets[net] = tuple(stored_net(journal, net).nets.values()) if net else ()
+            items.append(open_item_object(row, nets[net]))
+    screen.answer({"work_items": items})
+    screen.say(*(item_table(items) or ["nothing waits for anybody"]))
+    return Exit.DONE
+
+
+# ── specifications ───────────────────────────────────────────────────────────────────────────
+
+
+@click.command()
+@store_option
+@answering
+def specs(store: str, screen: Screen) -> Exit:
+    """The specifications that the store knows, by name, the newest version first."""
+    with reading(store) as journal:
+        known = journal.specifications()
+    screen.answer(
+        {
+            "specifications": [
+                {
+                    "name": s.name,
+                    "version": s.version,
+                    "format": s.format,
+                    "net": s.net,
+                    "origin": s.origin,
+                    "added": timestamp(s.added),
+                }
+                for s in known
+            ]
+        }
+    )
+    rows = [[s.name, s.version, s.format, local_time(s.added), s.origin or ""] for s in known]
+    headings = ["NAME", "VERSION", "FORMAT", "ADDED", "FROM"]
+    screen.say(*(table(headings, rows) if rows else [f"no specifications in {store}"]))
+    return Exit.DONE
+
+
+@click.command()
+@click.argument("what", metavar="FILE|NAME")
+@store_option
+@answering
+def show(what: str, store: str, screen: Screen) -> Exit:
+    """A specification: its tasks, and the patterns that it uses. Its faults, if it has any."""
+    from weft.cli.running import find_specification
+    from weft.connectors import builtin as builtin_connectors
+    from weft.engine.compile import compile_specification
+    from weft.patterns import builtin as builtin_patterns
+
+    specification = find_specification(what, store)
+    registry = builtin_patterns()
+    compile_specification(specification, registry=registry, connectors=builtin_connectors())
+    tasks = [
+        task_object(net.name, task, registry)
+        for net in specification.nets.values()
+        for task in net.tasks.values()
+    ]
+    used = patterns_used(specification, registry)
+    screen.answer(
+        {
+            "name": specification.name,
+            "version": specification.version,
+            "format": specification.source.format,
+            "description": specification.description,
+            "tasks": tasks,
+            "patterns": [{"id": p.id, "name": p.name} for p in used],
+        }
+    )
+    inside = len(specification.nets) > 1
+    rows = [
+        [
+            f"{task['net']} ▸ {task['name']}" if inside else task["name"],
+            task["connector"] or "",
+            " ".join(f"{key} {task[key]}" for key in ("join", "then", "on_failure") if task[key]),
+        ]
+        for task in tasks
+    ]
+    screen.say(
+        f"{specification.name} {specification.version} ({specification.source.format})",
+        *specification.description.strip().splitlines(),
+        "",
+        *table(["TASK", "BY", "FLOW"], rows),
+        "",
+        f"patterns: {', '.join(_numbered(p) for p in used) or 'none'}",
+    )
+    return Exit.DONE
+
+
+def task_object(net: str, task: TaskDefinition, registry: Registry) -> dict[str, Any]:
+    """A task of a specification."""
+    performed = [use for use in task.uses if use.name not in registry]
+    return {
+        "net": net,
+        "name": task.name,
+        "title": task.title,
+        "description": task.description,
+        "connector": performed[0].name if performed else None,
+        "around": [use.name for use in task.uses if use.name in registry],
+        "join": _flow(task.join),
+        "then": _flow(task.then),
+        "on_failure": _flow(task.on_failure),
+    }
+
+
+def _flow(use: Use | None) -> str | None:
+    """Where a flow goes, in a word or a line."""
+    if use is None:
+        return None
+    if use.name == "sequence" and isinstance(use.argument, str):
+        return use.argument
+    return use.name if use.argument in (None, {}) else f"{use.name} {compact(use.argument)}"
+
+
+def uses_of(specification: Specification) -> Iterator[Use]:
+    """Every use of a pattern or connector in a specification."""
+    for net in specification.nets.values():
+        yield from net.uses
+        yield from (place.then for place in net.places.values() if place.then is not None)
+        for task in net.tasks.values():
+            yield from task.uses
+            yield from (u for u in (task.join, task.then, task.on_failure) if u is not None)
+
+
+def patterns_used(specification: Specification, registry: Registry) -> list[Pattern]:
+    """The patterns that a specification asks for, in the order of the catalogue."""
+    names = {use.name for use in uses_of(specification)}
+    # A name alone may be that of a pattern: `then: explicit-termination`.
+    names |= {
+        use.argument
+        for use in uses_of(specification)
+        if use.name == "sequence" and isinstance(use.argument, str)
+        if not any(
+            use.argument in net.tasks or use.argument in net.places
+            for net in specification.nets.values()
+        )
+    }
+    return [pattern for pattern in registry if pattern.key in names]
+
+
+# ── patterns ─────────────────────────────────────────────────────────────────────────────────
+
+
+@click.command()
+@click.argument("which", metavar="N|NAME", required=False)
+@answering
+def patterns(which: str | None, screen: Screen) -> Exit:
+    """The control-flow patterns there are, or one of them with its picture."""
+    import inspect
+
+    from weft.patterns import builtin
+
+    registry = builtin()
+    found = list(registry)
+    if which is not None:
+        one = registry.find(which)
+        if one is None:
+            raise UsageError(
+                f"no pattern is called {which!r}; there are: "
+                f"{', '.join(_numbered(p) for p in registry)}",
+                code="no-pattern",
+            )
+        found = [one]
+    screen.answer({"patterns": [pattern_object(p) for p in found]})
+    if which is not None:
+        one = found[0]
+        screen.say(
+            f"{_numbered(one)} ({one.family.value}), written {one.key!r} at {one.attachment.value}",
+            *([f"also called {', '.join(one.aliases)}"] if one.aliases else []),
+            "",
+            *(inspect.getdoc(one.executor) or "").splitlines(),
+        )
+        if one.parameters:
+            rows = [
+                [p.name, p.kind.noun, "required" if p.required else f"default {compact(p.default)}"]
+                for p in one.parameters
+            ]
+            screen.say("", *table(["PARAMETER", "IS", ""], rows))
+    else:
+        rows = [
+            [str(p.id or ""), p.key, p.attachment.value, p.family.value, p.description]
+            for p in found
+        ]
+        screen.say(*table(["", "NAME", "AT", "FAMILY", "MEANING"], rows))
+    return Exit.DONE
+
+
+def _numbered(pattern: Pattern) -> str:
+    return pattern.name if pattern.id is None else f"WCP-{pattern.id} {pattern.name}"
+
+
+def pattern_object(pattern: Pattern) -> dict[str, Any]:
+    """A pattern of the catalogue."""
+    return {
+        "id": pattern.id,
+        "name": pattern.name,
+        "key": pattern.key,
+        "family": pattern.family.value,
+        "attaches": pattern.attachment.value,
+        "aliases": list(pattern.aliases),
+        "parameters": [
+            {
+                "name": p.name,
+                "is": p.kind.noun,
+                "required": p.required,
+                "default": None if p.required else p.default,
+            }
+            for p in pattern.parameters
+        ],
+        "description": pattern.description,
+        "rating": "full",
+    }
