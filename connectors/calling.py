@@ -7,11 +7,11 @@ gets the work item itself, one without annotation the JSON as it is.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import types
 import typing
-from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
@@ -26,8 +26,8 @@ from weft.schema.jsonvalue import MAX_INTEGER, JsonValue, NotJson, checked, path
 
 __all__ = ["NotCallable", "Parameter", "Plan", "plan_call"]
 
-PASS_ON = (KeyboardInterrupt, CancelledError, GeneratorExit)
-"""What is no failure of a task function: somebody wants the engine, or the attempt, to stop."""
+PASS_ON = (KeyboardInterrupt, GeneratorExit)
+"""What is no failure of a task function: somebody wants the engine, or the coroutine, to stop."""
 
 
 INTEGER = MAX_INTEGER + 1
@@ -220,9 +220,7 @@ class _Planner:
                     result = function(*prepare.positions(arguments), **prepare.names(arguments))
                 else:
                     result = function(**arguments)
-            except WorkFailed:
-                raise
-            except PASS_ON:
+            except (WorkFailed, KeyboardInterrupt):
                 raise
             except BaseException as error:
                 raise _raised(name, error) from error
@@ -241,11 +239,13 @@ class _Planner:
             arguments = prepare(work)
             try:
                 result = await function(*prepare.positions(arguments), **prepare.names(arguments))
-            except WorkFailed:
-                raise
-            except PASS_ON:
+            except (WorkFailed, *PASS_ON):
                 raise
             except BaseException as error:
+                task = asyncio.current_task()
+                if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+                    raise
+                # (without that, something the function itself waited for was cancelled)
                 raise _raised(name, error) from error
             return finish(result)
 
@@ -254,7 +254,8 @@ class _Planner:
 
 def _raised(name: str, error: BaseException) -> AttemptFailed:
     """The failure that an exception is; one that must not be swallowed is raised on."""
-    if isinstance(error, BaseExceptionGroup) and error.subgroup(PASS_ON) is not None:
+    stop = (*PASS_ON, asyncio.CancelledError)
+    if isinstance(error, BaseExceptionGroup) and error.subgroup(stop) is not None:
         raise error
     return raised(name, error)
 

@@ -27,7 +27,7 @@ import anyio
 import attrs
 
 from weft.connectors.child import Child
-from weft.connectors.failure import AttemptFailed
+from weft.connectors.failure import AttemptFailed, raised
 from weft.schema.errors import InternalError, WorkFailed
 from weft.schema.jsonvalue import JsonValue
 
@@ -62,12 +62,14 @@ class _Worker:
         self.dead = False
         self._socket, theirs = socket.socketpair()
         self._socket.setblocking(False)
-        with theirs:
-            self.child = Child(
-                [sys.executable, "-P", *_interpreter_flags(), "-c", START, json.dumps(sys.path)],
-                stdin=theirs.fileno(),
-                on_end=self._close,
-            )
+        command = [sys.executable, "-P", *_interpreter_flags(), "-c", START, json.dumps(sys.path)]
+        try:
+            self.child = Child(command, stdin=theirs.fileno(), on_end=self._close)
+        except BaseException:
+            self._socket.close()
+            raise
+        finally:
+            theirs.close()
 
     def _close(self) -> None:
         """End the stream: the worker goes when it hears of it.
@@ -260,13 +262,14 @@ def _answer(message: bytes) -> tuple[Any, ...]:
     from weft.engine.ports import Work
 
     name, origin, work = json.loads(message)
+    doing = f"loading {name!r}"
     try:
-        return ("result", prepared(name, origin).call(Work(**work)))
-    except WorkFailed as failed:
-        details = getattr(failed, "details", None)
-        return ("failed", failed.message, failed.code, failed.where, failed.retryable, details)
+        plan = prepared(name, origin)
+        doing = name
+        return ("result", plan.call(Work(**work)))
+    except WorkFailed as error:
+        failed = error
     except BaseException as error:  # noqa: BLE001 - the engine is told; this process lives on
-        from weft.connectors.failure import raised
-
-        broken = raised(f"loading {name!r}", error)
-        return ("failed", broken.message, broken.code, None, False, broken.details)
+        failed = raised(doing, error)
+    details = getattr(failed, "details", None)
+    return ("failed", failed.message, failed.code, failed.where, failed.retryable, details)

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, NamedTuple, NewType, TypedDict
 from uuid import UUID
 
+import anyio
 import attrs
 import pytest
 from hypothesis import given
@@ -545,11 +546,11 @@ def test_work_failed_passes_as_it_is() -> None:
     "error",
     [
         KeyboardInterrupt(),
-        asyncio.CancelledError(),
         BaseExceptionGroup("several", [ValueError(), KeyboardInterrupt()]),
+        BaseExceptionGroup("several", [ValueError(), asyncio.CancelledError()]),
     ],
 )
-def test_interrupts_and_cancellations_are_passed_on(error: BaseException) -> None:
+def test_interrupts_are_passed_on(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught:
         call(raising(error))
     assert caught.value is error
@@ -557,8 +558,65 @@ def test_interrupts_and_cancellations_are_passed_on(error: BaseException) -> Non
     async def function() -> None:
         raise error
 
-    with pytest.raises(type(error)):
-        call(function).send(None)
+    async def attempt() -> BaseException | None:
+        try:
+            await call(function)
+        except BaseException as raised:  # noqa: BLE001 - the test looks at it
+            return raised
+        return None
+
+    assert asyncio.run(attempt()) is error
+
+
+async def test_a_cancellation_is_passed_on() -> None:
+    heard: list[str] = []
+
+    async def function() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            heard.append("cancelled")
+
+    with anyio.CancelScope() as scope:
+        async with anyio.create_task_group() as group:
+            group.start_soon(plan_call(function, "m:f").call, make_work())
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+    assert heard == ["cancelled"]
+    assert scope.cancelled_caught
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_a_failure() -> None:
+    """Something that the function itself waits for was cancelled."""
+
+    async def function() -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    with pytest.raises(AttemptFailed, match=r"raised asyncio.*CancelledError"):
+        await call(function)
+
+    def plain() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(AttemptFailed, match=r"raised asyncio.*CancelledError"):
+        call(plain)
+
+
+async def test_a_coroutine_that_is_closed_ends_quietly() -> None:
+    heard: list[str] = []
+
+    async def function() -> None:
+        try:
+            await anyio.lowlevel.cancel_shielded_checkpoint()
+        finally:
+            heard.append("closed")
+
+    coroutine = call(function)
+    coroutine.send(None)
+    coroutine.close()
+    assert heard == ["closed"]
 
 
 def test_an_asynchronous_function_fails_like_any_other() -> None:

@@ -15,9 +15,10 @@ from weft.connectors.child import Child
 # The grandchild says so when its handler stands; the pipe's end tells that all holders are gone.
 STUBBORN = """
 import os, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 if os.fork():
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.pause()
+    while True:
+        signal.pause()
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 os.write(1, b"ready")
 while True:
