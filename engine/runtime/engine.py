@@ -160,7 +160,13 @@ class Engine:
             self._draining = True
             nursery.cancel_scope.cancel()
             try:
-                suppressed = await nursery.__aexit__(kind, error, trace)
+                if isinstance(error, anyio.get_cancelled_exc_class()):
+                    suppressed = await nursery.__aexit__(kind, error, trace)
+                else:
+                    # What the block raised is the caller's and leaves as it is: the nursery
+                    # would wrap it in an exception group.
+                    await nursery.__aexit__(None, None, None)
+                    suppressed = None
             finally:
                 self._nursery = None
                 with anyio.CancelScope(shield=True):
