@@ -80,9 +80,13 @@ class EngineLock:
                 break
             os.close(self._file)  # `prune` was here between making the file and locking it
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        engine_data = Engine(engine, socket.gethostname(), boot(), os.getpid(), since)
-        os.write(self._file, msgspec.json.encode(engine_data))
+        described = Engine(engine, socket.gethostname(), boot(), os.getpid(), since)
         _held.add(self)
+        try:
+            os.write(self._file, msgspec.json.encode(described))
+        except OSError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the lock back, as the end of the process would; closing twice is one."""

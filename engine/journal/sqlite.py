@@ -14,8 +14,8 @@ row must begin with the number right behind the one it names (a trigger).
 **Durable means: survives a power cut.** WAL with ``synchronous=FULL``: a commit returns after
 its fsync. Many batches share one: with a running event loop, `SqliteJournal.append` only queues
 its batch, and one commit for all that wait runs at the end of the loop's turn. (Committing a
-lone batch at once would save one turn of the loop, some 3 % of the commit, and would cost every
-concurrent case its company.) Without a loop each append is a commit of its own.
+lone batch at once would save one turn of the loop, 3 µs beside the 130 to 200 of the commit, and
+nobody knows in the first append of a turn whether others follow.) Without a loop each append is a commit of its own.
 
 **A batch fails alone.** A conflict is found before anything of its batch is written. Any other
 fault of a single batch undoes the transaction, which is then repeated with a savepoint around
@@ -340,6 +340,15 @@ _OF_ONE_BATCH = (
     ValueError,
 )
 """Faults that a batch brings with it; the others are the store's."""
+
+_LOCK_FAULTS: Final[Mapping[int, str]] = {
+    errno.EACCES: "read-only",
+    errno.EPERM: "read-only",
+    errno.EROFS: "read-only",
+    errno.ENOSPC: "full",
+    errno.EDQUOT: "full",
+}
+"""What the operating system says when it makes no lock file, and our code for it."""
 
 _MAX_INTEGER = 2**63 - 1
 
@@ -900,9 +909,9 @@ class SqliteJournal:
                 lock = self._engines[owner] = EngineLock(self._engines_folder, owner)
             except OSError as error:
                 raise self._error(
-                    "read-only" if error.errno in (errno.EACCES, errno.EROFS) else "io",
+                    _LOCK_FAULTS.get(error.errno or 0, "io"),
                     f"no lock file can be made in {self._engines_folder} ({error.strerror}),"
-                    " so no case can be claimed; let this user write there",
+                    " so no case can be claimed; make room, or let this user write there",
                 ) from error
         return lock.number
 

@@ -212,6 +212,7 @@ class JournalContract:
         assert due(20) == ["first", "then"]  # asking changes nothing
         assert due(99, limit=1) == ["first"]
         assert due(99, limit=0) == []
+        write(journal, batch("later", 1, wake_at=30))
         write(
             journal, batch("first", 1, wake_at=40), batch("then", 1), batch("asleep", 1, wake_at=5)
         )

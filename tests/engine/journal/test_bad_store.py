@@ -8,13 +8,14 @@ import random
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import apsw
 import pytest
 
 from tests.engine.journal.batches import batch, item, sequences, specification, write
 from tests.engine.journal.faults import FaultyDisk
-from weft.engine.journal import open_journal
+from weft.engine.journal import open_journal, sqlite
 from weft.engine.journal.sqlite import SqliteJournal
 from weft.engine.ports import CaseId, EngineId, ItemId, Snapshot
 from weft.schema.errors import JournalError
@@ -293,6 +294,22 @@ def test_a_new_store_that_another_process_reads(path: Path) -> None:
     assert refusal(path, busy_timeout_seconds=0.01).code == "locked"
     other.execute("COMMIT")
     SqliteJournal(path).close()
+    other.close()
+
+
+def test_the_switch_to_wal_is_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = apsw.Connection(str(path))
+    other.execute("CREATE TABLE t (x); DROP TABLE t; BEGIN; SELECT * FROM sqlite_schema")
+    waited: list[float] = []
+
+    def the_other_ends(seconds: float) -> None:
+        waited.append(seconds)
+        other.execute("COMMIT")
+
+    clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=the_other_ends)
+    monkeypatch.setattr(sqlite, "time", clock)
+    SqliteJournal(path, busy_timeout_seconds=0.001).close()
+    assert len(waited) == 1
     other.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ from weft.engine.journal import claims
 from weft.engine.journal.claims import EngineLock, boot, find_engine, lock_file, prune
 from weft.engine.journal.sqlite import SqliteJournal
 from weft.engine.ports import CaseClaimed, CaseId, EngineId, JournalConflict
+from weft.schema.errors import JournalError
 
 A, B = CaseId("a"), CaseId("b")
 OURS, THEIRS = EngineId("ours"), EngineId("theirs")
@@ -252,6 +254,21 @@ def test_a_lock_that_somebody_removed_while_it_was_made_is_made_again(
     assert len(seen) == 2
     assert lock.path.exists()
     lock.close()
+
+
+def test_a_lock_file_on_a_full_disk(
+    journal: SqliteJournal, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(JournalError, match="no case can be claimed") as caught:
+        journal.claim(A, OURS)
+    assert caught.value.code == "full"
+    assert not list(folder.iterdir())
+    monkeypatch.undo()
+    journal.claim(A, OURS)
 
 
 def test_where_the_kernel_has_no_name_the_host_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,6 +233,19 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_a_backup_of_a_store_in_use_is_a_store(path: Path, tmp_path: Path) -> None:
+    journal = SqliteJournal(path)
+    backup = apsw.Connection(str(path))
+    backup.execute(f"VACUUM INTO '{tmp_path}/copy.db'")  # as docs/storage.md says
+    backup.close()
+    copy = SqliteJournal(tmp_path / "copy.db")
+    assert list(copy.records(A)) == list(journal.records(A))
+    assert not copy.check()
+    write(copy, batch("a", 3))
+    copy.close()
+    journal.close()
+
+
 async def test_processes_may_make_one_store_at_the_same_time(
     tmp_path: Path, repository: Path
 ) -> None:
