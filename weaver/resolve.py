@@ -226,10 +226,12 @@ class _Resolver:
 
     def _report_cycle(self, cycle: Sequence[Spec]) -> None:
         ids = [group.id for group in cycle]
+        # The groups of a long circle are all reported, but not each with all of the others.
+        shown = " → ".join([*ids, ids[0]] if len(ids) <= 8 else [*ids[:7], "…", ids[0]])
         for group in cycle:
             self._findings.report(
                 "UnresolvedExtendsRef",
-                f"group '{group.id}' extends itself: {' → '.join([*ids, ids[0]])}",
+                f"group '{group.id}' extends itself: {shown}",
                 group.place,
                 group_id=group.id,
                 extends_ref=group.extends or group.refines or "",
