@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.schema.specifications import specifications
+from weft.patterns import builtin
 from weft.schema import native
 from weft.schema.datatypes import ABSENT, DataType, Variable
 from weft.schema.errors import DefinitionError, DefinitionErrors
@@ -860,6 +861,12 @@ def test_the_documentation_is_right(repository: Path) -> None:
     page = (repository / "docs" / "native-format.md").read_text()
     blocks = re.findall(r"^```yaml ?(\w*)\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     assert len(blocks) >= 8
+    with pytest.raises(DefinitionErrors) as caught:
+        read_native(
+            "weft: 1\nname: build\nsequence:\n  - shell: [make]\n    timeout: 30\n",
+            file="build.yaml",
+        )
+    assert f"\n    {caught.value.message}\n" in page
     for kind, text in blocks:
         read_native(WRAPPED[kind](text), file=f"docs/native-format.md ({text[:30]}…)")
 
@@ -871,3 +878,19 @@ def test_the_documentation_names_every_key(repository: Path) -> None:
         section = page.split(f"\n### {title}\n")[1].split("\n#")[0]
         named = re.findall(r"^\| `([\w-]+)`", section, re.MULTILINE)
         assert sorted(named) == sorted({*KEYS[kind], *(["net"] if kind == "task" else [])})
+
+
+def test_the_documentation_names_patterns_that_there_are(repository: Path) -> None:
+    page = (repository / "docs" / "native-format.md").read_text()
+    rows = re.findall(r"^\|(.*)\| `([a-z-]+)` \| (\d+) \|", page, re.MULTILINE)
+    assert len(rows) >= 13
+    registry = builtin()
+    place = ""
+    for at, key, number in rows:
+        place = at.strip(" `") or place
+        found = registry.find(key)
+        assert found is not None
+        assert (found.id, found.attachment.value) == (int(number), PLACES[place])
+
+
+PLACES = {"join": "join", "then": "then", "a key of a task": "task", "patterns": "net"}
