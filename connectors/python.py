@@ -6,7 +6,7 @@
 - an ``async def`` is awaited on the event loop;
 - a plain function runs in a thread, since nobody can see from outside whether it blocks, and one
   that blocks the event loop would hold up every case and every timeout;
-- ``inline``, on the event loop itself, for quick functions: a hundred times cheaper;
+- ``inline``, on the event loop itself, for quick functions: some fifty times cheaper;
 - in a ``process`` of its own, for functions that compute or that may have to be killed.
 
 The specification decides (``run-in``), else the function's own mark (`task`), else the above.

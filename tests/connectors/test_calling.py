@@ -181,6 +181,20 @@ def test_types_of_json_take_their_values_without_cattrs(
     assert call(taking(kind), it=value) == repr(value)
 
 
+def test_anything_in_a_union_is_anything() -> None:
+    assert call(taking(int | Any), it="x") == "'x'"
+    assert call(taking(Literal[Colour.RED]), it="red") == "<Colour.RED: 'red'>"
+    assert call(taking(set[Any]), it=[1]) == "{1}"
+
+
+def test_a_missing_input_beside_the_work_item_is_told() -> None:
+    def function(work: Work, a: int, **rest: int) -> str:
+        return f"{work.attempt} {a} {rest}"
+
+    assert refused(function) == "the input 'a' is missing"
+    assert call(function, a=1, b=2) == "2 1 {'b': 2}"
+
+
 def test_a_whole_number_is_a_float_where_one_is_wanted() -> None:
     assert call(taking(float), it=5) == "5.0"
     assert call(taking(float | int), it=5) == "5"  # as it was
