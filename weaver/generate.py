@@ -39,7 +39,7 @@ Signal = Group[Attribute]
 
 # --- words ----------------------------------------------------------------------------------
 
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[a-z]*")
+_WORD: Final = re.compile(r"[A-Z0-9]+(?![a-z0-9])|[A-Z]?[a-z0-9]+")
 
 
 def _words(name: str) -> list[str]:
@@ -231,7 +231,7 @@ def _signal_lines(groups: Iterable[Signal], claims: _Claims) -> Iterator[str]:
             python_type = _python_type(attribute)
             if attribute.requirement_level.level == "required":
                 python_type = f"Required[{python_type}]"
-            fields.append(f'        {_quoted(attribute.name)}: "{python_type}",\n')
+            fields.append(f"        {_quoted(attribute.name)}: {python_type},\n")
         body = "".join(fields)
         opened = f"{{\n{body}    }}" if body else "{}"
         yield f"{holder} = TypedDict(\n    {_quoted(holder)},\n    {opened},\n    total=False,\n)\n"

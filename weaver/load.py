@@ -49,7 +49,7 @@ class LoadedRegistry:
 
     ``whole`` is false when something of it could not be read; then references may fail for that
     reason alone. ``dependencies`` are those that could be loaded, by the names of their schema
-    URLs.
+    URLs; where another registry needs a later version of one, ``chosen`` has that.
     """
 
     path: Path
@@ -57,6 +57,7 @@ class LoadedRegistry:
     groups: tuple[Group[AttributeSpec], ...]
     imports: tuple[Import, ...]
     dependencies: Mapping[str, LoadedRegistry]
+    chosen: Mapping[str, LoadedRegistry] = attrs.field(repr=False)
     files: int
     whole: bool
 
@@ -132,6 +133,7 @@ class _Loader:
             groups=tuple(groups),
             imports=tuple(imports),
             dependencies=dependencies,
+            chosen=self._chosen,
             files=files,
             whole=whole,
         )

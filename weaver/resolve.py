@@ -57,7 +57,8 @@ def _resolve(loaded: LoadedRegistry, findings: Findings, done: dict[int, Registr
         return done[id(loaded)]
     # A dependency is at most as deep as loading allows, so this recursion is bounded.
     dependencies = tuple(
-        _resolve(dependency, findings, done) for dependency in loaded.dependencies.values()
+        _resolve(loaded.chosen.get(name, dependency), findings, done)
+        for name, dependency in loaded.dependencies.items()
     )
     judged = Findings()
     registry = _Resolver(loaded, dependencies, judged).resolve()

@@ -156,6 +156,8 @@ def test_the_second_format_is_said_to_be_unstable(checked: Checked, head: str) -
         "imports: {metrics: x}",
         "imports: {metrics: [3]}",
         "imports: {unknown: []}",
+        "groups: !!seq []\ngroups: []\n",
+        "groups: [{id: g, type: attribute_group, brief: b, attributes: [x]}]",
     ],
 )
 def test_what_cannot_be_read_is_a_finding(checked: Checked, text: str | bytes) -> None:
@@ -623,11 +625,16 @@ def diamond(write: Write, first: str, second: str) -> CheckReport:
     )
 
 
-def test_the_later_of_two_compatible_versions_is_taken(write: Write) -> None:
-    report = diamond(write, "1.1.0", "1.0.0")
+@pytest.mark.parametrize(
+    ("first", "second", "later"), [("1.1.0", "1.0.0", "d1"), ("1.0.0", "1.1.0", "d2")]
+)
+def test_the_later_of_two_compatible_versions_is_taken(
+    write: Write, first: str, second: str, later: str
+) -> None:
+    report = diamond(write, first, second)
     assert ids(report) == {}
     assert report.registry is not None
-    assert report.registry.metrics[0].attributes[0].brief == "d1"
+    assert report.registry.metrics[0].attributes[0].brief == later
 
 
 def test_a_registry_needed_twice_is_read_once(write: Write) -> None:
