@@ -26,8 +26,8 @@ import attrs
 import msgspec
 
 from weft.engine.expressions import Expression, compile_expression
-from weft.engine.fragment import Branch
-from weft.engine.fuse import NetDraft, fuse, unify
+from weft.engine.fragment import Branch, Flow, held_place, run_place
+from weft.engine.fuse import NetDraft, add_extras, fuse, unify
 from weft.engine.net import (
     Arc,
     CompiledSpecification,
@@ -41,7 +41,7 @@ from weft.engine.net import (
     external,
     immediate,
 )
-from weft.engine.registry import Attachment, Pattern, Registry
+from weft.engine.registry import Attachment, Parameter, Pattern, Registry
 from weft.engine.wellformed import net_faults
 from weft.schema.errors import DefinitionError, raise_faults
 from weft.schema.jsonvalue import JsonValue
@@ -216,12 +216,28 @@ class _NetCompiler:
             value = values.get(parameter.argument)
             named = isinstance(use.argument, dict) and parameter.name in use.argument
             below = (*location, parameter.name) if named else location
-            if parameter.is_condition and value is not None:
+            if (parameter.is_condition or parameter.is_count) and value is not None:
                 self.expression(value, below)
+            elif parameter.names_tasks or parameter.names_parts:
+                self.named(parameter, value, below)
             elif isinstance(value, tuple):
                 for i, item in enumerate(value):
                     if isinstance(item, Branch) and item.when is not None:
                         self.expression(item.when, (*below, i, "when"))
+
+    def named(self, parameter: Parameter, value: Any, location: Location) -> None:
+        """Check the tasks and places that a parameter names."""
+        names = [value] if isinstance(value, str) else list(value or ())
+        flat = [n for item in names for n in ([item] if isinstance(item, str) else item)]
+        known = list(self.definition.tasks)
+        if parameter.names_parts:
+            known += self.definition.places
+        for name in flat:
+            if name not in known:
+                near = get_close_matches(name, known, n=3)
+                hint = f"; did you mean {' or '.join(near)}?" if near else ""
+                what = "task or place" if parameter.names_parts else "task"
+                self.fault(location, f"there is no {what} {name!r}{hint}", code="unknown-target")
 
     # ── the parts ────────────────────────────────────────────────────────────────────────────
 
@@ -251,6 +267,8 @@ class _NetCompiler:
             self.exit(task)
         for task in definition.tasks.values():
             self.task(task)
+        for index, use in enumerate(definition.uses):
+            self.whole(use, index)
         self.reachable()
         if self.faults:
             return None
@@ -329,8 +347,8 @@ class _NetCompiler:
             self.empty(task, body_in, body_out)
             return
         use = connectors[0]
-        run = self.draft.place(f"{task.name}.run")
-        held = self.draft.place(f"{task.name}.held")
+        run = self.draft.place(run_place(task.name))
+        held = self.draft.place(held_place(task.name))
         lacks = (
             [Arc(run, task.concurrency), Arc(held, task.concurrency)] if task.concurrency else []
         )
@@ -466,16 +484,38 @@ class _NetCompiler:
                 )
             return body_in, body_out
         self.conditions(pattern, use, values, location)
-        inner_in = self.draft.place(f"{task.name}.{use.name} in")
-        inner_out = self.draft.place(f"{task.name}.{use.name} out")
-        given = {
-            "input": body_in,
-            "output": body_out,
-            "body_input": inner_in,
-            "body_output": inner_out,
-        }
-        self.execute(pattern, location, f"{task.name}.{use.name}", {**given, **values})
+        inner_in, inner_out = body_in, body_out
+        if "task" in pattern.wants:
+            values["task"] = task.name
+        if "body_input" in pattern.wants:
+            inner_in = self.draft.place(f"{task.name}.{use.name} in")
+            inner_out = self.draft.place(f"{task.name}.{use.name} out")
+            values |= {
+                "input": body_in,
+                "output": body_out,
+                "body_input": inner_in,
+                "body_output": inner_out,
+            }
+        self.execute(pattern, location, f"{task.name}.{use.name}", values)
         return inner_in, inner_out
+
+    def whole(self, use: Use, index: int) -> None:
+        """A pattern over several tasks of the net."""
+        location = self.at("patterns", index, use.name)
+        try:
+            pattern = self.registry.get(use.name, Attachment.NET)
+            values = pattern.read(use.argument)
+        except ValueError as error:
+            self.fault(location, str(error), code="pattern")
+            return
+        self.conditions(pattern, use, values, location)
+        if "flows" in pattern.wants:
+            values["flows"] = tuple(
+                Flow(place.rpartition(">")[0].rstrip("!"), target, place)
+                for target, places in self.flows.items()
+                for place in places
+            )
+        self.execute(pattern, location, f"patterns.{index + 1}", values)
 
     def mappings(
         self, task: TaskDefinition
@@ -546,7 +586,8 @@ class _NetCompiler:
         if draft.same:
             unify(draft)
         draft.transitions.sort(key=self.position)
-        transitions = fuse(draft)
+        add_extras(draft)
+        transitions = [self.cleared(t) for t in fuse(draft)]
         starts: dict[str, list[str]] = {}
         used = {END}
         for t in transitions:
@@ -570,6 +611,31 @@ class _NetCompiler:
         for message in net_faults(net):
             self.fault(self.at(), message, code="net")
         return net
+
+    def cleared(self, t: Transition) -> Transition:
+        """A transition whose region names tasks, with their places instead.
+
+        This comes after fusing: a place that fusing takes out never holds a token for longer
+        than a run lasts. Bookkeeping that the region empties gets its resting tokens back.
+        """
+        if not any(name in self.definition.tasks for name in t.clear):
+            return t
+        places: dict[str, None] = {}
+        for name in t.clear:
+            if name not in self.definition.tasks:
+                places[name] = None
+                continue
+            for place in self.draft.places:
+                if place.startswith(f"{name}.") or place.rpartition(">")[2] == name:
+                    places[place] = None
+        rest = [
+            Arc(place, tokens)
+            for place in places
+            if place not in t.clear  # what a pattern clears by name it restores itself
+            and (spot := self.draft.places[place]).resting
+            and (tokens := spot.tokens)
+        ]
+        return msgspec.structs.replace(t, clear=tuple(places), put=(*t.put, *rest))
 
     def position(self, t: Transition) -> tuple[int, bool]:
         """Where a transition stands in the net: by task, what follows the task at its end."""

@@ -16,20 +16,31 @@ from typing import Annotated, Any
 
 import attrs
 
-from weft.engine.net import Invariant, Transition
+from weft.engine.net import Arc, Invariant, Transition
 from weft.schema.jsonvalue import JsonValue
 
 __all__ = [
     "Branch",
     "Branches",
     "Condition",
+    "Count",
+    "Extra",
+    "Flow",
+    "Flows",
     "Fragment",
     "Kind",
     "Place",
+    "PlaceName",
     "Places",
     "PositiveInt",
+    "Region",
     "Target",
     "Targets",
+    "Task",
+    "TaskGroup",
+    "TaskGroups",
+    "held_place",
+    "run_place",
 ]
 
 
@@ -55,6 +66,20 @@ class Branch:
 
 
 @attrs.frozen
+class Extra:
+    """Arcs that a pattern adds to transitions of a task.
+
+    A task's name in ``clear`` stands for every place of that task: what waits to start it, its
+    open and held items, and its joins; bookkeeping places get their resting tokens back.
+    """
+
+    take: Sequence[str | Arc] = ()
+    needs: Sequence[str | Arc] = ()
+    lacks: Sequence[str | Arc] = ()
+    clear: Sequence[str] = ()
+
+
+@attrs.frozen
 class Fragment:
     """A piece of net over places that belong to its surroundings.
 
@@ -64,6 +89,8 @@ class Fragment:
         unfinished: Places of the fragment whose tokens are work to be done; empty at rest.
         invariants: Sums of tokens over the fragment's places that never change.
         same: Places of the surroundings that are one and the same here.
+        starts: Task to arcs that are added to each of its starts and to its retry.
+        completes: Task to arcs that are added to its completion.
     """
 
     transitions: Sequence[Transition] = ()
@@ -71,6 +98,27 @@ class Fragment:
     unfinished: Sequence[str] = ()
     invariants: Sequence[Invariant] = ()
     same: Mapping[str, str] = attrs.field(factory=dict)
+    starts: Mapping[str, Extra] = attrs.field(factory=dict)
+    completes: Mapping[str, Extra] = attrs.field(factory=dict)
+
+
+def run_place(task: str) -> str:
+    """The place that holds a token for each open item of a task."""
+    return f"{task}.run"
+
+
+def held_place(task: str) -> str:
+    """The place that holds a token for each failed item of a task that may be tried again."""
+    return f"{task}.held"
+
+
+@attrs.frozen
+class Flow:
+    """A flow of the surrounding net: the place between two tasks (or declared places)."""
+
+    source: str
+    target: str
+    place: str
 
 
 def _condition(argument: JsonValue) -> str:
@@ -103,6 +151,35 @@ def _targets(argument: JsonValue) -> tuple[str, ...]:
     return targets
 
 
+def _names(argument: JsonValue) -> tuple[str, ...]:
+    given = argument if isinstance(argument, list) else [argument]
+    names = tuple(name for name in given if isinstance(name, str) and name)
+    if not names or len(names) != len(given):
+        raise ValueError(f"expected a list of names, found {_shown(argument)}")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} stands twice in the list")
+    return names
+
+
+def _task_group(argument: JsonValue) -> tuple[str, ...]:
+    names = _names(argument)
+    if len(names) < 2:
+        raise ValueError(f"expected a list of two or more tasks, found {_shown(argument)}")
+    return names
+
+
+def _task_groups(argument: JsonValue) -> tuple[tuple[str, ...], ...]:
+    if not isinstance(argument, list) or len(argument) < 2:
+        raise ValueError(f"expected a list of two or more lists of tasks, found {_shown(argument)}")
+    groups = tuple(_names(group) for group in argument)
+    names = [name for group in groups for name in group]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} stands in two of the lists")
+    return groups
+
+
 def _branches(argument: JsonValue) -> tuple[Branch, ...]:
     if not isinstance(argument, list) or not argument:
         raise ValueError(
@@ -124,6 +201,16 @@ def _branches(argument: JsonValue) -> tuple[Branch, ...]:
     if branches[0].when is None:
         raise ValueError("a choice needs at least one branch with a condition")
     return tuple(branches)
+
+
+def _count(argument: JsonValue) -> str:
+    if isinstance(argument, str) and argument.strip():
+        return argument
+    if isinstance(argument, bool) or not isinstance(argument, int) or argument < 1:
+        raise ValueError(
+            f"expected a whole number from 1 or an expression, found {_shown(argument)}"
+        )
+    return str(argument)
 
 
 def _shown(argument: JsonValue) -> str:
@@ -155,6 +242,40 @@ Targets = Annotated[
     Kind("two or more tasks or places", _targets, {"type": "array", "items": _NAME, "minItems": 2}),
 ]
 """Names of tasks or places; the executor gets the places that lead there."""
+
+Task = Annotated[str, "the task that the pattern stands at"]
+"""The task that the pattern stands at, by name."""
+
+Flows = Annotated[tuple[Flow, ...], "flows of the surroundings"]
+"""All flows of the surrounding net."""
+
+Count = Annotated[str, Kind("a number", _count, {"type": ["integer", "string"]})]
+"""A whole number, or an expression that yields one; the executor gets an expression."""
+
+TaskGroup = Annotated[
+    tuple[str, ...],
+    Kind("two or more tasks", _task_group, {"type": "array", "items": _NAME, "minItems": 2}),
+]
+"""Names of two or more tasks of the net."""
+
+TaskGroups = Annotated[
+    tuple[tuple[str, ...], ...],
+    Kind(
+        "two or more lists of tasks",
+        _task_groups,
+        {"type": "array", "items": {"type": "array", "items": _NAME}, "minItems": 2},
+    ),
+]
+"""Two or more disjoint sets of tasks of the net."""
+
+Region = Annotated[
+    tuple[str, ...],
+    Kind("tasks and places", _names, {"type": "array", "items": _NAME, "minItems": 1}),
+]
+"""Names of tasks and declared places of the net: any set of them, connected or not."""
+
+PlaceName = Annotated[str, Kind("a declared place", _target, _NAME)]
+"""The name of a place that the net declares."""
 
 Branches = Annotated[
     tuple[Branch, ...],

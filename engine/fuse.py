@@ -7,15 +7,15 @@ Berthelot's agglomerations, which keep all that can be seen when a case is quies
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import attrs
 import msgspec
 
-from weft.engine.fragment import Fragment
-from weft.engine.net import Arc, Invariant, Place, Transition
+from weft.engine.fragment import Extra, Fragment
+from weft.engine.net import Arc, Invariant, Place, Role, Transition, arcs_of
 
-__all__ = ["NetDraft", "fuse", "unify"]
+__all__ = ["NetDraft", "add_extras", "fuse", "unify"]
 
 
 @attrs.define
@@ -28,6 +28,8 @@ class NetDraft:
     same: dict[str, str] = attrs.field(factory=dict)
     declared: set[str] = attrs.field(factory=set)
     """Places that the author named: they stay as they are."""
+    starts: list[tuple[str, Extra]] = attrs.field(factory=list)
+    completes: list[tuple[str, Extra]] = attrs.field(factory=list)
 
     def place(self, name: str, *, end: bool = False, tokens: int = 0, resting: bool = False) -> str:
         """The name of a place, which is made when it is new."""
@@ -68,6 +70,15 @@ class NetDraft:
         for invariant in fragment.invariants:
             weights = {own.get(p, p): w for p, w in invariant.weights.items()}
             self.invariants.append(Invariant(weights, invariant.total))
+        for added, given in ((self.starts, fragment.starts), (self.completes, fragment.completes)):
+            for task, extra in given.items():
+                resolved = Extra(
+                    take=named(arcs_of(extra.take)),
+                    needs=named(arcs_of(extra.needs)),
+                    lacks=named(arcs_of(extra.lacks)),
+                    clear=[own.get(p, p) for p in extra.clear],
+                )
+                added.append((task, resolved))
         for name, other in fragment.same.items():
             name, other = self.find(name), self.find(other)
             if name in self.declared:  # the author's name stays
@@ -82,6 +93,34 @@ def _added(arcs: Iterable[Arc]) -> tuple[Arc, ...]:
     for arc in arcs:
         key = (arc.place, arc.case_wide)
         weights[key] = weights.get(key, 0) + arc.weight
+    return tuple(Arc(place, weight, wide) for (place, wide), weight in weights.items())
+
+
+def add_extras(draft: NetDraft) -> None:
+    """Put the arcs that patterns add to tasks on the transitions of those tasks."""
+    kinds = ((draft.starts, (Role.START, Role.RETRY)), (draft.completes, (Role.COMPLETE,)))
+    for added, roles in kinds:
+        for task, extra in added:
+            draft.transitions = [
+                t
+                if t.task != task or t.role not in roles
+                else msgspec.structs.replace(
+                    t,
+                    take=_added([*t.take, *arcs_of(extra.take)]),
+                    needs=_strictest([*t.needs, *arcs_of(extra.needs)], max),
+                    lacks=_strictest([*t.lacks, *arcs_of(extra.lacks)], min),
+                    clear=tuple(dict.fromkeys([*t.clear, *extra.clear])),
+                )
+                for t in draft.transitions
+            ]
+
+
+def _strictest(arcs: Iterable[Arc], of: Callable[[int, int], int]) -> tuple[Arc, ...]:
+    """Arcs with only the strictest of those of the same place."""
+    weights: dict[tuple[str, bool], int] = {}
+    for arc in arcs:
+        key = (arc.place, arc.case_wide)
+        weights[key] = of(weights.get(key, arc.weight), arc.weight)
     return tuple(Arc(place, weight, wide) for (place, wide), weight in weights.items())
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "Task",
     "Transition",
     "VariableType",
+    "arcs_of",
     "external",
     "immediate",
 ]
@@ -131,7 +132,7 @@ class Invariant(msgspec.Struct, frozen=True):
     total: int
 
 
-def _arcs(places: Iterable[str | Arc]) -> tuple[Arc, ...]:
+def arcs_of(places: Iterable[str | Arc]) -> tuple[Arc, ...]:
     """Arcs from place names; a name given twice is an arc of weight two."""
     weights: dict[tuple[str, bool], int] = {}
     for place in places:
@@ -157,11 +158,11 @@ def immediate(
     """A transition that fires by itself; a place named twice weighs two."""
     return Transition(
         name=name,
-        take=_arcs(take),
-        put=_arcs(put),
+        take=arcs_of(take),
+        put=arcs_of(put),
         counted=tuple((counted or {}).items()),
-        needs=_arcs(needs),
-        lacks=_arcs(lacks),
+        needs=arcs_of(needs),
+        lacks=arcs_of(lacks),
         clear=tuple(dict.fromkeys(clear)),
         when=when,
         ends=ends,
@@ -186,10 +187,10 @@ def external(
         external=True,
         role=role,
         task=task,
-        take=_arcs(take),
-        put=_arcs(put),
-        needs=_arcs(needs),
-        lacks=_arcs(lacks),
+        take=arcs_of(take),
+        put=arcs_of(put),
+        needs=arcs_of(needs),
+        lacks=arcs_of(lacks),
         clear=tuple(dict.fromkeys(clear)),
     )
 
@@ -339,6 +340,11 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
                 for name in compile_expression(t.when).reads:
                     readers.setdefault(name, []).append(i)
         return {name: tuple(found) for name, found in readers.items()}
+
+    @cached_property
+    def offers(self) -> bool:
+        """Whether some task waits for somebody to start it."""
+        return any(not task.automatic for task in self.tasks.values())
 
     @cached_property
     def types(self) -> dict[str, DataType]:

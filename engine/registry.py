@@ -17,7 +17,23 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import attrs
 
-from weft.engine.fragment import Branches, Condition, Fragment, Kind, Place, Places, Target, Targets
+from weft.engine.fragment import (
+    Branches,
+    Condition,
+    Count,
+    Flows,
+    Fragment,
+    Kind,
+    Place,
+    PlaceName,
+    Places,
+    Region,
+    Target,
+    Targets,
+    Task,
+    TaskGroup,
+    TaskGroups,
+)
 from weft.schema.errors import DefinitionError
 from weft.schema.jsonvalue import JsonValue
 
@@ -48,16 +64,23 @@ class Attachment(Enum):
     THEN = "then"
     """At ``then`` and ``on-failure``: ``input: Place``, and ``end: Place`` if it asks for it."""
     TASK = "task"
-    """Around a task: ``input``, ``output``, ``body_input``, ``body_output``."""
+    """A key of a task: ``task``, and to stand around it ``input``, ``output``, ``body_input``,
+    ``body_output`` (all four or none)."""
+    NET = "net"
+    """A key of a net: ``flows`` if it asks for them."""
 
 
 _GIVEN: Mapping[Attachment, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     Attachment.JOIN: ({"inputs": Places, "output": Place}, {}),
     Attachment.THEN: ({"input": Place}, {"end": Place}),
     Attachment.TASK: (
-        {"input": Place, "output": Place, "body_input": Place, "body_output": Place},
         {},
+        {
+            "task": Task,
+            **dict.fromkeys(("input", "output", "body_input", "body_output"), Place),
+        },
     ),
+    Attachment.NET: ({}, {"flows": Flows}),
 }
 """What each attachment gives: required and optional places."""
 
@@ -79,6 +102,21 @@ class Parameter:
     def leads_on(self) -> bool:
         """Whether its value names tasks or places that the flow goes on to."""
         return self.kind in _LEADING
+
+    @property
+    def names_tasks(self) -> bool:
+        """Whether its value names tasks of the net."""
+        return self.kind in (_TASK_GROUP, _TASK_GROUPS)
+
+    @property
+    def names_parts(self) -> bool:
+        """Whether its value names tasks and declared places of the net."""
+        return self.kind in (_REGION, _PLACE_NAME)
+
+    @property
+    def is_count(self) -> bool:
+        """Whether its value is an expression that yields a number."""
+        return self.kind is _COUNT
 
     @property
     def is_condition(self) -> bool:
@@ -223,8 +261,8 @@ def _inspect(executor: Callable[..., Fragment]) -> Pattern:
         if name in required or name in optional:
             if hint != (required.get(name) or optional.get(name)):
                 raise DefinitionError(
-                    f"{source}: parameter {name!r} is given by the surroundings; annotate it as "
-                    f"{'Places' if required.get(name) == Places else 'Place'}",
+                    f"{source}: parameter {name!r} is given by the surroundings; annotate it with "
+                    f"the type of weft.engine.fragment that attaches to {mark.attachment.value!r}",
                     code="pattern",
                 )
             wants.add(name)
@@ -327,4 +365,7 @@ class Registry:
 
 
 _CONDITION = _kind(Condition)
+_COUNT = _kind(Count)
+_TASK_GROUP, _TASK_GROUPS = _kind(TaskGroup), _kind(TaskGroups)
+_REGION, _PLACE_NAME = _kind(Region), _kind(PlaceName)
 _LEADING = tuple(_kind(hint) for hint in (Target, Targets, Branches))

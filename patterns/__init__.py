@@ -15,9 +15,14 @@ _EXECUTORS = (
     *(basic.sequence, basic.parallel_split, basic.synchronization),
     *(basic.exclusive_choice, basic.simple_merge),
     *(branching.multi_choice, branching.multi_merge),
+    *(branching.structured_discriminator, branching.structured_partial_join),
+    *(branching.blocking_discriminator, branching.blocking_partial_join),
+    *(branching.cancelling_discriminator, branching.cancelling_partial_join),
+    *(branching.generalised_and_join, branching.thread_merge, branching.thread_split),
     *(iteration.arbitrary_cycles, iteration.structured_loop),
-    *(state_based.deferred_choice,),
-    *(cancellation.cancel_case,),
+    *(state_based.deferred_choice, state_based.milestone, state_based.critical_section),
+    *(state_based.interleaved_parallel_routing, state_based.interleaved_routing),
+    *(cancellation.cancel_task, cancellation.cancel_case, cancellation.cancel_region),
     *(termination.implicit_termination, termination.explicit_termination),
 )
 

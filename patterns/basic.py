@@ -70,7 +70,7 @@ def exclusive_choice(input: Place, branches: Branches) -> Fragment:
         input ─▶ [choice 1: when] ─▶ branch 1
         input ─▶ [choice m: when] ─▶ branch m
         input ─▶ [otherwise]      ─▶ default
-        input ── [nothing holds]: the case fails
+        input ── [nothing holds]: it fails
     """
     choices = [
         immediate(
@@ -89,7 +89,6 @@ def exclusive_choice(input: Place, branches: Branches) -> Fragment:
                 needs=[input],
                 ends=Ends(
                     Outcome.FAILED,
-                    case=True,
                     reason="no branch of the exclusive choice holds, and it has no default",
                 ),
                 priority=len(branches) + 1,

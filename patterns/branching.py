@@ -1,13 +1,34 @@
-"""Branching and synchronization: WCP-6 and WCP-8."""
+"""Branching and synchronization: WCP-6, 8, 9, 28 to 33, 41 and 42."""
 
 from __future__ import annotations
 
-from weft.engine.fragment import Branches, Fragment, Place, Places
-from weft.engine.net import Ends, Outcome, Transition, immediate
+from weft.engine.fragment import (
+    Branches,
+    Count,
+    Fragment,
+    Place,
+    Places,
+    PositiveInt,
+    Region,
+    Target,
+)
+from weft.engine.net import Ends, Invariant, Outcome, Transition, immediate
 from weft.engine.registry import Attachment, Family, pattern
 from weft.patterns.basic import merging
 
-__all__ = ["multi_choice", "multi_merge"]
+__all__ = [
+    "blocking_discriminator",
+    "blocking_partial_join",
+    "cancelling_discriminator",
+    "cancelling_partial_join",
+    "generalised_and_join",
+    "multi_choice",
+    "multi_merge",
+    "structured_discriminator",
+    "structured_partial_join",
+    "thread_merge",
+    "thread_split",
+]
 
 
 @pattern(
@@ -61,7 +82,6 @@ def multi_choice(input: Place, branches: Branches) -> Fragment:
                 put=[input],
                 ends=Ends(
                     Outcome.FAILED,
-                    case=True,
                     reason="no branch of the multi-choice holds, and it has no default",
                 ),
             )
@@ -79,3 +99,186 @@ def multi_merge(inputs: Places, output: Place) -> Fragment:
         input m ─▶ [merge m] ─▶ output
     """
     return Fragment(merging(inputs, output))
+
+
+def _partial_join(inputs: Places, output: Place, n: int) -> Fragment:
+    """Go on at the n-th of m arrivals, absorb the rest, and be ready again when all have come.
+
+    The k-th thread of a branch belongs to round k: ``todo`` lets one thread of each branch in a
+    round, and a surplus one waits at its own branch until the reset. It needs neither an
+    inhibitor nor a priority.
+
+        input i, todo i ─▶ [early i] ─▶ came
+        open, n came ─▶ [fire] ─▶ closed, output
+        came (closed) ─▶ [absorb] ─▶ late
+        closed, m-n late ─▶ [reset] ─▶ open, todo 1, …, todo m
+    """
+    m = len(inputs)
+    if not n <= m:
+        raise ValueError(f"n is {n}, and only {m} branches lead here; n is 1 to {m}")
+    todo = [f"todo {i}" for i in range(1, m + 1)]
+    return Fragment(
+        [
+            *(
+                immediate(f"early {i}", take=[place, mark], put=["came"])
+                for i, (place, mark) in enumerate(zip(inputs, todo, strict=True), 1)
+            ),
+            immediate("fire", take=["open", *["came"] * n], put=["closed", output]),
+            immediate("absorb", take=["came"], needs=["closed"], put=["late"]),
+            immediate("reset", take=["closed", *["late"] * (m - n)], put=["open", *todo]),
+        ],
+        resting={"open": 1, "closed": 0, "late": 0, **dict.fromkeys(todo, 1)},
+        unfinished=["came"],
+        invariants=[Invariant({"open": 1, "closed": 1}, total=1)],
+    )
+
+
+def _cancelling_join(inputs: Places, output: Place, n: int, region: Region) -> Fragment:
+    """Go on at the n-th of m arrivals, withdraw the work of the region, and be ready at once.
+
+    input i, todo i ─▶ [early i] ─▶ came
+    n came ─▶ [fire: clears came, todo, the region] ─▶ output, todo 1, …, todo m
+    """
+    m = len(inputs)
+    if not n <= m:
+        raise ValueError(f"n is {n}, and only {m} branches lead here; n is 1 to {m}")
+    todo = [f"todo {i}" for i in range(1, m + 1)]
+    return Fragment(
+        [
+            *(
+                immediate(f"early {i}", take=[place, mark], put=["came"])
+                for i, (place, mark) in enumerate(zip(inputs, todo, strict=True), 1)
+            ),
+            immediate(
+                "fire",
+                take=["came"] * n,
+                clear=["came", *todo, *inputs, *region],
+                put=[output, *todo],
+            ),
+        ],
+        resting=dict.fromkeys(todo, 1),
+        unfinished=["came"],
+    )
+
+
+@pattern(
+    9,
+    "Structured Discriminator",
+    family=Family.BRANCHING,
+    attaches=Attachment.JOIN,
+    aliases=["1-out-of-M join"],
+)
+def structured_discriminator(inputs: Places, output: Place) -> Fragment:
+    """Go on at the first of m branches; absorb the others; be ready again when all have come.
+
+    WCP-9 in Russell et al., "Workflow Control-Flow Patterns" (2006): the structured partial join
+    of one. The net is `_partial_join`'s.
+    """
+    return _partial_join(inputs, output, 1)
+
+
+@pattern(28, "Blocking Discriminator", family=Family.BRANCHING, attaches=Attachment.JOIN)
+def blocking_discriminator(inputs: Places, output: Place) -> Fragment:
+    """As the structured discriminator; arrivals of the next round wait at their own branch.
+
+    WCP-28 in Russell et al., "Workflow Control-Flow Patterns" (2006). The net is
+    `_partial_join`'s.
+    """
+    return _partial_join(inputs, output, 1)
+
+
+@pattern(29, "Cancelling Discriminator", family=Family.BRANCHING, attaches=Attachment.JOIN)
+def cancelling_discriminator(inputs: Places, output: Place, cancels: Region) -> Fragment:
+    """Go on at the first of m branches, withdraw the work of the others, and be ready at once.
+
+    WCP-29 in Russell et al., "Workflow Control-Flow Patterns" (2006). ``cancels`` names the tasks
+    and places of the branches. The net is `_cancelling_join`'s.
+    """
+    return _cancelling_join(inputs, output, 1, cancels)
+
+
+@pattern(
+    30,
+    "Structured Partial Join",
+    family=Family.BRANCHING,
+    attaches=Attachment.JOIN,
+    aliases=["n-out-of-M join"],
+)
+def structured_partial_join(inputs: Places, output: Place, n: PositiveInt) -> Fragment:
+    """Go on when n of the m branches have come; be ready again when all have.
+
+    WCP-30 in Russell et al., "Workflow Control-Flow Patterns" (2006). The net is
+    `_partial_join`'s.
+    """
+    return _partial_join(inputs, output, n)
+
+
+@pattern(31, "Blocking Partial Join", family=Family.BRANCHING, attaches=Attachment.JOIN)
+def blocking_partial_join(inputs: Places, output: Place, n: PositiveInt) -> Fragment:
+    """As the structured partial join; arrivals of the next round wait at their own branch.
+
+    WCP-31 in Russell et al., "Workflow Control-Flow Patterns" (2006). The net is
+    `_partial_join`'s.
+    """
+    return _partial_join(inputs, output, n)
+
+
+@pattern(32, "Cancelling Partial Join", family=Family.BRANCHING, attaches=Attachment.JOIN)
+def cancelling_partial_join(
+    inputs: Places, output: Place, n: PositiveInt, cancels: Region
+) -> Fragment:
+    """Go on when n of the m branches have come, withdraw the others' work, be ready at once.
+
+    WCP-32 in Russell et al., "Workflow Control-Flow Patterns" (2006). ``cancels`` names the tasks
+    and places of the branches. The net is `_cancelling_join`'s.
+    """
+    return _cancelling_join(inputs, output, n, cancels)
+
+
+@pattern(33, "Generalised AND-Join", family=Family.BRANCHING, attaches=Attachment.JOIN)
+def generalised_and_join(inputs: Places, output: Place) -> Fragment:
+    """One thread of each branch makes one; surplus threads queue on their branch.
+
+    WCP-33 in Russell et al., "Workflow Control-Flow Patterns" (2006).
+
+        input 1, …, input m ─▶ [join] ─▶ output
+    """
+    return Fragment([immediate("join", take=inputs, put=[output])])
+
+
+@pattern(41, "Thread Merge", family=Family.BRANCHING, attaches=Attachment.TASK)
+def thread_merge(
+    input: Place, output: Place, body_input: Place, body_output: Place, n: Count
+) -> Fragment:
+    """Before the task, n threads on its one branch become one; n is fixed or from data.
+
+    WCP-41 in Russell et al., "Workflow Control-Flow Patterns" (2006). n is read when the first of
+    the threads arrives; less than one is an error.
+
+        input, free ─▶ [first] ─▶ busy, n-1 need
+        input, need (busy) ─▶ [more]
+        busy, no need ─▶ [merge] ─▶ body input, free
+        body output ─▶ [leave] ─▶ output
+    """
+    return Fragment(
+        [
+            immediate("first", take=[input, "free"], put=["busy"], counted={"need": f"({n}) - 1"}),
+            immediate("more", take=[input, "need"], needs=["busy"]),
+            immediate("merge", take=["busy"], lacks=["need"], put=[body_input, "free"]),
+            immediate("leave", take=[body_output], put=[output]),
+        ],
+        resting={"free": 1},
+        unfinished=["busy", "need"],
+        invariants=[Invariant({"free": 1, "busy": 1}, total=1)],
+    )
+
+
+@pattern(42, "Thread Split", family=Family.BRANCHING, attaches=Attachment.THEN)
+def thread_split(input: Place, to: Target, n: Count) -> Fragment:
+    """One thread becomes n on the same branch; n is fixed or from data.
+
+    WCP-42 in Russell et al., "Workflow Control-Flow Patterns" (2006). Less than one is an error.
+
+        input ─▶ [split] ─▶ n to
+    """
+    return Fragment([immediate("split", take=[input], put=[to], counted={to: f"({n}) - 1"})])
