@@ -7,7 +7,7 @@ Times are whole microseconds since 1970-01-01 UTC (`Microseconds`); durations ar
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, NewType, Protocol, runtime_checkable
@@ -341,10 +341,18 @@ class Connector(Protocol):
     kind: str
     automatic: bool
 
-    def bind(self, task: str, config: JsonValue, *, origin: Path | None) -> Performer | None:
+    def bind(
+        self,
+        task: str,
+        config: JsonValue,
+        *,
+        origin: Path | None,
+        inputs: Collection[str] | None = None,
+    ) -> Performer | None:
         """Check a task's configuration and give what performs it (None if not automatic).
 
-        ``origin`` is the folder that the specification was read from.
+        ``origin`` is the folder that the specification was read from; ``inputs`` are the names
+        of the inputs that the task will be given (None: not known).
 
         Raises:
             DefinitionError: The configuration is wrong; the message says what is accepted.

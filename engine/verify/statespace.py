@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from time import perf_counter
 
 import attrs
 
@@ -47,7 +46,6 @@ class StateSpace:
         bounded: Whether the markings are finitely many; None: not known within the bound.
         dead_transitions: Transitions that no marking enables (those never seen, if incomplete).
         complete: Whether all markings were seen.
-        seconds: How long it took.
         dead_markings: The first deadlocks, readable, at most ten.
     """
 
@@ -62,7 +60,6 @@ class StateSpace:
     bounded: bool | None
     dead_transitions: int
     complete: bool
-    seconds: float
     dead_markings: Sequence[dict[str, int]] = attrs.field(factory=tuple, repr=False)
 
 
@@ -104,7 +101,6 @@ class _Exploration:
         """For each marking the largest token sum on the path to it, itself included."""
 
     def run(self) -> StateSpace:
-        began = perf_counter()
         image, initial = self.image, self.net.initial
         index: dict[bytes, int] = {initial: 0}
         self.markings.append(initial)
@@ -167,7 +163,6 @@ class _Exploration:
             bounded=bounded,
             dead_transitions=len(self.net.transitions) - len(seen),
             complete=complete,
-            seconds=perf_counter() - began,
             dead_markings=tuple(self.net.marking_view(self.markings[i]) for i in dead[:10]),
         )
 
