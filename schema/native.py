@@ -26,7 +26,7 @@ import attrs
 
 from weft.schema.datatypes import InvalidDeclaration, Variable
 from weft.schema.durations import format_duration, parse_duration
-from weft.schema.errors import DefinitionError, raise_faults
+from weft.schema.errors import DefinitionError, DefinitionErrors, raise_faults
 from weft.schema.files import read_file
 from weft.schema.jsonvalue import JsonValue, NotJson, checked
 from weft.schema.specification import (
@@ -50,6 +50,7 @@ __all__ = [
     "MAX_FACTOR",
     "MAX_TASKS",
     "MAX_TOKENS",
+    "MAX_VALUES",
     "NAME_PATTERN",
     "SPECIFICATION_NAME_PATTERN",
     "VARIABLE_PATTERN",
@@ -61,6 +62,9 @@ __all__ = [
 
 FORMAT_VERSION: Final = 1
 """The version of the format that this module reads, as in ``weft: 1``."""
+
+MAX_VALUES: Final = 1_000_000
+"""How many values a file may have in all, lists and mappings included."""
 
 MAX_TASKS: Final = 100_000
 """How many tasks a net may have."""
@@ -119,7 +123,7 @@ def read_native(
         file=file,
         text=text if isinstance(text, bytes) else text.encode(),
         origin=origin,
-        positions=_positions(root),
+        positions=_positions(root, file),
     )
     reader = _Reader(source)
     specification = None
@@ -150,16 +154,28 @@ def step_name(index: int) -> str:
 
 
 class _EnoughError(Exception):
-    """So many faults that reading on helps nobody."""
+    """So many faults, or values, that reading on helps nobody."""
 
 
 # --- positions ------------------------------------------------------------------------------
 
 
-def _positions(root: Node) -> dict[Location, tuple[int, int]]:
+def _positions(root: Node, file: str | None) -> dict[Location, tuple[int, int]]:
     """Where each location of a tree stands; a step stands under the task that it means."""
     positions: dict[Location, tuple[int, int]] = {(): (root.line, root.column)}
-    _add_positions(positions, root, ())
+    try:
+        _add_positions(positions, root, ())
+    except _EnoughError:
+        raise DefinitionErrors(
+            f"{file or 'the text'} is not a valid specification",
+            [
+                DefinitionError(
+                    f"the file has more than {MAX_VALUES:,} values; keep large data outside of it",
+                    code="bound",
+                    file=file,
+                )
+            ],
+        ) from None
     steps = root.get("sequence") if isinstance(root, MappingNode) else None
     if isinstance(steps, SequenceNode) and ("net",) not in positions:
         positions["net",] = positions["sequence",]
@@ -174,6 +190,8 @@ def _positions(root: Node) -> dict[Location, tuple[int, int]]:
 def _add_positions(
     positions: dict[Location, tuple[int, int]], node: Node, location: Location
 ) -> None:
+    if not isinstance(node, ScalarNode) and len(positions) + len(node) > MAX_VALUES:
+        raise _EnoughError
     if isinstance(node, MappingNode):
         for key, value in node.entries:
             nothing = isinstance(value, ScalarNode) and not value.text and not value.quoted

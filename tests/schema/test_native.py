@@ -746,6 +746,15 @@ def test_the_number_of_tasks_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     assert fault.message == f"tasks: {message}"
 
 
+def test_the_number_of_values_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "weft: 1\nname: p\nsequence: [{x: [0, 0, 0]}, {x: {a: 0}}]\n"
+    read_native(text)
+    monkeypatch.setattr(native, "MAX_VALUES", 8)
+    (fault,) = faults_of(text)
+    assert fault.message == "the file has more than 8 values; keep large data outside of it"
+    assert fault.file == "p.yaml"
+
+
 # --- any text at all ------------------------------------------------------------------------
 
 
