@@ -58,9 +58,10 @@ def main(doing: str, url: str, *more: str) -> None:
         journal.close()
     else:
         journal.claim(CaseId(more[0]), EngineId("theirs"))
-        forked = os.fork() if doing == "fork" else None
-        if forked != 0:
-            say("claimed" if forked is None else f"claimed {forked}")
+        if doing == "claim":
+            say("claimed")
+        elif os.fork() == 0:  # the child speaks: then it has done what it does after a fork
+            say(f"claimed {os.getpid()}")
         signal.pause()
 
 
