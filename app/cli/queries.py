@@ -207,7 +207,7 @@ def event_line(record: Record) -> str:
     """An event of the journal for people."""
     data = json.loads(record.data)
     about = " ".join(f"{key}={compact(value, 60)}" for key, value in data.items())
-    return f"{record.sequence:5}  {clock_time(record.time)}  {record.type:18}  {about}"
+    return f"{record.sequence:5}  {clock_time(record.time)}  {record.type:18}  {about}".rstrip()
 
 
 # ── work ─────────────────────────────────────────────────────────────────────────────────────
