@@ -129,10 +129,9 @@ class Session(AbstractAsyncContextManager["Engine"]):
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> bool | None:
-        if self._engine is None:
-            return None
-        return await self._engine.__aexit__(kind, error, trace)
+    ) -> None:
+        if self._engine is not None:
+            await self._engine.__aexit__(kind, error, trace)
 
     def __enter__(self) -> SyncEngine:
         from anyio.from_thread import start_blocking_portal

@@ -118,6 +118,7 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
     items: list[WorkItem]
     serials: dict[str, int]
     next_scope: int
+    hash: bytes
     error: dict[str, Any] | None = None
 
 
@@ -126,8 +127,8 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Stored)
 
 
-def snapshot(case: CaseState, sequence: int) -> Snapshot:
-    """The snapshot of a case after its event ``sequence``."""
+def snapshot(case: CaseState, sequence: int, hash: bytes) -> Snapshot:
+    """The snapshot of a case after its event ``sequence``, whose link of the chain is ``hash``."""
     stored = _Stored(
         id=case.id,
         net=case.compiled.hash,
@@ -136,32 +137,40 @@ def snapshot(case: CaseState, sequence: int) -> Snapshot:
         items=list(case.items.values()),
         serials=dict(case.serials),
         next_scope=case.next_scope,
+        hash=hash,
         error=case.error,
     )
     return Snapshot(sequence, SNAPSHOT_FORMAT, _encoder.encode(stored))
 
 
-def restore(stored: Snapshot, compiled: CompiledSpecification) -> CaseState | None:
-    """The case of a snapshot; None when another release wrote its layout (replay all, then).
+def restore(
+    stored: Snapshot, compiled: CompiledSpecification
+) -> tuple[CaseState, bytes] | tuple[None, bytes]:
+    """The case of a snapshot, and the hash of the event it was made after.
+
+    No case when another release wrote its layout (replay all, then).
 
     Raises:
         JournalError: The bytes do not fit the layout, or the snapshot is of another net.
     """
     if stored.format != SNAPSHOT_FORMAT:
-        return None
+        return None, b""
     try:
         s = _decoder.decode(stored.data)
     except msgspec.MsgspecError as error:
         raise JournalError(f"the snapshot cannot be read: {error}", code="corrupt") from error
     if s.net != compiled.hash:
         raise JournalError("the snapshot belongs to another net", code="corrupt")
-    return CaseState(
+    case = CaseState(
         id=CaseId(s.id),
         compiled=compiled,
         status=s.status,
-        scopes=settle({scope.id: scope for scope in s.scopes}),
+        scopes=settle(
+            {x.id: msgspec.structs.replace(x, data=settle(dict(x.data))) for x in s.scopes}
+        ),
         items=settle({item.id: item for item in s.items}),
         serials=settle(s.serials),
         next_scope=s.next_scope,
         error=s.error,
     )
+    return case, s.hash

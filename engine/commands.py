@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from weft.engine.net import CompiledSpecification
-from weft.engine.ports import CaseId, ItemId
+from weft.engine.ports import CaseId, ItemId, Microseconds
 from weft.schema.jsonvalue import JsonValue
 
 __all__ = [
@@ -84,10 +84,16 @@ class FailWorkItem:
 
 @attrs.frozen
 class RetryWorkItem:
-    """Begin the next attempt at a held item, now."""
+    """Begin the next attempt at a held item, now.
+
+    Somebody who asks for it brings a failed case back to life. The engine asks with ``due``, the
+    time that the item was waiting for: it is only accepted while the case runs and that is still
+    the item's time.
+    """
 
     item: ItemId
     by: str | None = None
+    due: Microseconds | None = None
 
 
 @attrs.frozen
@@ -132,12 +138,15 @@ class SuspendCase:
 
 @attrs.frozen
 class ResumeCase:
-    """Go on with a suspended, failed or deadlocked case; held items are attempted again."""
+    """Go on with a suspended, failed or deadlocked case.
+
+    In a failed one the held items are attempted again, and so is what its failure stopped.
+    """
 
 
 @attrs.frozen
 class RecoverCase:
-    """Go on after a crash or a drained stop.
+    """Let a running case go on after a crash or a drained stop.
 
     Every automatic item whose attempt was interrupted begins the next one, and what could not
     start while the engine was stopping starts now. ``under_way`` are the items whose attempts

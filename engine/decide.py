@@ -19,16 +19,17 @@ The first transition to fire that ends something ends it at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
 from weft.engine import commands as c
 from weft.engine import events as e
 from weft.engine.case import CaseState, WorkItem
-from weft.engine.evolve import Draft
+from weft.engine.evolve import Draft, serial
 from weft.engine.expressions import ExpressionError, compile_expression
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import Arc, Ends, Mapped, Net, Outcome, Role, Task, Transition
@@ -38,7 +39,7 @@ from weft.schema.datatypes import merged
 from weft.schema.errors import CommandRejected, InternalError, UsageError, WorkFailed
 from weft.schema.jsonvalue import JsonValue, NotJson, checked
 
-__all__ = ["DEFAULT_LIMITS", "Decision", "Limits", "decide", "describe_items"]
+__all__ = ["DEFAULT_LIMITS", "Decision", "Limits", "begins", "decide", "describe_items"]
 
 
 @attrs.frozen
@@ -85,6 +86,7 @@ def decide(
     Raises:
         CommandRejected: The command does not fit the state; nothing has happened.
     """
+    _check_texts(command)
     run = _Run(case, command, time, limits, starts)
     try:
         _HANDLERS[type(command)](run, command)
@@ -93,7 +95,37 @@ def decide(
         run = _Run(case, command, time, limits, starts)
         run.caused(stop.cause)
         run.emit(e.CaseFailed(error=stop.error))
+    except OverflowError as error:
+        # Not even what was asked for fits.
+        run = _Run(case, command, time, limits, starts)
+        problem = _error("overflow", f"a place overflows: {error}")
+        if run.over():
+            raise CommandRejected(problem["message"], code="overflow") from None
+        run.emit(e.CaseFailed(error=problem))
     return Decision(tuple(run.events), run.draft.freeze())
+
+
+def begins(case: CaseState) -> bool:
+    """Whether an automatic task of a case can start, though none has started it."""
+    run = _Run(case, c.RecoverCase(), Microseconds(0), DEFAULT_LIMITS, starts=False)
+    return any(task.automatic for scope in case.scopes for task, _, _ in run.enabled_starts(scope))
+
+
+def _check_texts(command: c.Command) -> None:
+    """Refuse names and reasons that could not be stored, or not be read back.
+
+    Raises:
+        UsageError: One is no text, or has a lone surrogate.
+    """
+    for name in ("item", "by", "to", "reason"):
+        value = getattr(command, name, None)
+        if value is None or (type(value) is str and value.isascii()):
+            continue
+        try:
+            if not isinstance(checked(value, what=name), str):
+                raise UsageError(f"{name} is {value!r:.60}; a text is needed", code="text")
+        except NotJson as error:
+            raise UsageError(str(error), code="text") from error
 
 
 class _Runaway(Exception):
@@ -347,8 +379,9 @@ class _Run:
         """Count a firing against the bound of the run."""
         self.firings += 1
         if self.firings > self.limits.firings:
-            recent = [x.transition for x in self.events[-200:] if isinstance(x, e.TransitionFired)]
-            loop = ", ".join(dict.fromkeys(recent))
+            last = self.events[-200:]
+            kinds = (e.TransitionFired, e.WorkItemStarted)
+            loop = ", ".join(dict.fromkeys(x.transition for x in last if isinstance(x, kinds)))
             raise _Runaway(
                 self.cause,
                 _error(
@@ -360,8 +393,8 @@ class _Run:
 
     def end(self, scope: int, ends: Ends) -> None:
         """Apply an end that has fired."""
-        if ends.outcome is Outcome.FAILED and (ends.case or scope == e.ROOT):
-            self.emit(e.CaseFailed(error=_error("end", ends.reason, f"scope {scope}")))
+        if ends.outcome is Outcome.FAILED:
+            self.raised(None if ends.case else scope, _error("end", ends.reason, f"scope {scope}"))
         elif ends.case or scope == e.ROOT:
             if ends.outcome is Outcome.CANCELLED:
                 self.emit(e.CaseCancelled(reason=ends.reason))
@@ -371,8 +404,8 @@ class _Run:
             self.close_scope(scope)
         else:
             item = self.draft.items[str(self.draft.scope(scope).item)]
-            verb = "failed" if ends.outcome is Outcome.FAILED else "was cancelled"
-            self.fail(item, _error("child", f"the net of {item.task!r} {verb}: {ends.reason}"))
+            message = f"the net of {item.task!r} was cancelled: {ends.reason}"
+            self.fail(item, _error("child", message))
 
     def unfinished(self, scope: int) -> dict[str, int]:
         """The tokens of a scope that mean unfinished work."""
@@ -485,7 +518,7 @@ class _Run:
     def offer(self) -> None:
         """Offer what may be started by somebody, and withdraw offers that no longer stand."""
         for scope in sorted(self.touched):
-            if scope not in self.draft.scopes:
+            if scope not in self.draft.scopes or not self.draft.net(scope).offers:
                 continue
             wanted: dict[str, int] = {}
             for task, _, index in self.enabled_starts(scope):
@@ -501,7 +534,9 @@ class _Run:
             for name, items in standing.items():
                 surplus = len(items) - wanted.get(name, 0)
                 # What nobody has claimed goes first, the newest before older ones.
-                items.sort(key=lambda item: (item.claimed_by is None, _number(item)), reverse=True)
+                items.sort(
+                    key=lambda item: (item.claimed_by is None, serial(item.id)), reverse=True
+                )
                 for item in items[: max(surplus, 0)]:
                     self.emit(e.WorkItemWithdrawn(item.id))
             for name, degree in wanted.items():
@@ -512,18 +547,24 @@ class _Run:
         """Say how the quiescent case stands: completed, live, or deadlocked."""
         if len(self.draft.scopes) == 1 and self.finished(e.ROOT):
             self.emit(e.CaseCompleted())
-        elif not self.draft.items and not self.live():
+        elif not self.live():
             self.emit(e.CaseDeadlocked())
 
     def live(self) -> bool:
-        """Whether something can still be done from outside."""
-        return any(
-            self.arcs_allow(scope, index, self.draft.net(scope))
-            for scope in self.draft.scopes
-            for index in kernel.enabled_external(
-                self.draft.net(scope).image, self.draft.marking(scope)
-            )
-        )
+        """Whether something can still be done: to an item, or by starting one.
+
+        The item of a composite task does not count while its net runs: what can be done to it is
+        done in that net, and a net that is stuck does not become live by having a parent.
+        """
+        if any(item.child is None for item in self.draft.items.values()):
+            return True
+        for scope in self.draft.scopes:
+            net = self.draft.net(scope)
+            for index in kernel.enabled_external(net.image, self.draft.marking(scope)):
+                role = net.transitions[index].role
+                if role in _BEGINNINGS and self.arcs_allow(scope, index, net):
+                    return True
+        return False
 
     # ── items ────────────────────────────────────────────────────────────────────────────────
 
@@ -535,13 +576,11 @@ class _Run:
         """
         item = self.draft.items.get(command.item)
         if item is None:
-            task = command.item.rpartition("/")[0]
+            task, _, number = command.item.rpartition("/")
             known = self.draft.serials.get(task, 0)
             state = "there is no such item"
-            if known and command.item.rpartition("/")[2].isdigit():
-                number = int(command.item.rpartition("/")[2])
-                if 1 <= number <= known:
-                    state = "it is not open any more (completed, cancelled or given up)"
+            if _NUMBER.fullmatch(number) and int(number) <= known:
+                state = "it is not open any more (completed, cancelled or given up)"
             raise CommandRejected(
                 f"cannot {verb} work item {command.item!r}: {state}; "
                 f"{describe_items(self.draft.items.values())}",
@@ -603,8 +642,12 @@ class _Run:
         else:
             scope = {**data, "result": result}
             try:
-                written = {name: self.value(m, scope) for name, m in task.outputs.items()}
-            except ExpressionError as error:
+                # Checked, because an expression may nest what it is given ever deeper.
+                written = {
+                    name: checked(self.value(m, scope), what=name)
+                    for name, m in task.outputs.items()
+                }
+            except (ExpressionError, NotJson) as error:
                 raise WorkFailed(
                     f"an output of {task.name!r} failed: {error}", code="output", retryable=False
                 ) from error
@@ -636,19 +679,72 @@ class _Run:
             self.abandon(self.draft.items[item.id], None)
 
     def abandon(self, item: WorkItem, by: str | None) -> None:
-        """Give a held item up: to its error branch, or failing the case."""
+        """Give a held item up: to its error branch, to who handles it above, or failing the case."""
         task = self.draft.task(item)
         error = item.error or {}
         if task.give_up is None:
-            self.emit(e.CaseFailed(error=error, by=by))
+            self.raised(item.scope, error, by)
             return
         self.emit(e.WorkItemGivenUp(item.id, {"error": error}, by))
         self.fired(item.scope, task.give_up)
         self.consider_readers(item.scope, ["error"])
 
+    def raised(self, scope: int | None, error: dict[str, Any], by: str | None = None) -> None:
+        """An error that nobody in its scope handles: it fails the case, or a composite task.
 
-def _number(item: WorkItem) -> int:
-    return int(item.id.rpartition("/")[2])
+        The nearest composite task above that has another attempt or an error branch is failed in
+        its place, with all that runs below it. When there is none the case fails, and its
+        marking stays as it is.
+        """
+        handler = None if scope is None else self.handler(scope)
+        if handler is None:
+            self.emit(e.CaseFailed(error=error, by=by))
+        else:
+            retry_at = self.next_attempt(handler, 1.0)
+            self.fail(handler, {**error, "cause": error}, retry_at=retry_at)
+
+    def handler(self, scope: int) -> WorkItem | None:
+        """The nearest composite task's item above a scope that can go on after a failure."""
+        state = self.draft.scope(scope)
+        while state.item is not None and state.parent is not None:
+            item = self.draft.items[state.item]
+            task = self.draft.task(item)
+            if task.give_up is not None or item.attempt < task.retry.attempts:
+                return item
+            state = self.draft.scope(state.parent)
+        return None
+
+    def next_attempt(self, item: WorkItem, draw: float) -> int | None:
+        """When an item that fails now is due again; None when its attempts are used up."""
+        policy = self.draft.task(item).retry
+        if item.attempt >= policy.attempts:
+            return None
+        return self.time + policy.wait(item.attempt, draw)
+
+
+_NUMBER = re.compile("[1-9][0-9]{0,17}")
+"""The number in the id of an item."""
+
+
+def _storable(error: dict[str, Any]) -> dict[str, Any]:
+    """An error as it can be stored: what is no JSON in it becomes text."""
+    try:
+        return cast("dict[str, Any]", checked(error, what="error"))
+    except NotJson:
+        return {_text(key): _storable_part(value) for key, value in error.items()}
+
+
+def _storable_part(value: object) -> JsonValue:
+    try:
+        return checked(value, what="error")
+    except NotJson:
+        return _text(value)
+
+
+def _text(value: object) -> str:
+    """Anything as text that is Unicode, and not longer than people read."""
+    text = value if isinstance(value, str) else repr(value)
+    return text[:10_000].encode("utf-8", "backslashreplace").decode()
 
 
 def _initial_data(net: Net, given: Mapping[str, JsonValue]) -> dict[str, Any]:
@@ -722,10 +818,6 @@ def _complete(run: _Run, command: c.CompleteWorkItem) -> None:
     run.demand_case(f"complete work item {command.item!r}", *_ACTIVE)
     item = run.item(command, "complete")
     run.demand(item, "complete", ItemStatus.STARTED, ItemStatus.OFFERED)
-    if item.status is ItemStatus.OFFERED:
-        run.demand_case(f"start work item {command.item!r}", CaseStatus.RUNNING)
-        _begin(run, item, command.by)
-        item = run.draft.items[item.id]
     task = run.draft.task(item)
     if task.child is not None:
         raise CommandRejected(
@@ -733,6 +825,14 @@ def _complete(run: _Run, command: c.CompleteWorkItem) -> None:
             code="composite",
             where=f"case {run.draft.id}",
         )
+    if item.status is ItemStatus.OFFERED:
+        run.demand_case(f"start work item {command.item!r}", CaseStatus.RUNNING)
+        _begin(run, item, command.by)
+        started = run.draft.items.get(item.id)
+        if started is None or started.status is not ItemStatus.STARTED:
+            run.settle()  # it could not be started: that is what has happened
+            return
+        item = started
     try:
         result = checked(command.result, what="result")
     except NotJson as error:
@@ -751,22 +851,48 @@ def _fail(run: _Run, command: c.FailWorkItem) -> None:
     run.demand_case(f"fail work item {command.item!r}", *_ACTIVE)
     item = run.item(command, "fail")
     run.demand(item, "fail", ItemStatus.STARTED)
-    policy = run.draft.task(item).retry
-    retry_at: int | None = None
-    if command.retryable and item.attempt < policy.attempts:
-        retry_at = run.time + policy.wait(item.attempt, command.draw)
-    run.fail(item, command.error, retry_at=retry_at)
+    retry_at = run.next_attempt(item, command.draw) if command.retryable else None
+    run.fail(item, _storable(command.error), retry_at=retry_at)
     run.settle()
 
 
 def _retry(run: _Run, command: c.RetryWorkItem) -> None:
-    run.demand_case(f"retry work item {command.item!r}", CaseStatus.RUNNING, CaseStatus.FAILED)
+    asked = command.due is None
+    states = (CaseStatus.RUNNING, CaseStatus.FAILED) if asked else (CaseStatus.RUNNING,)
+    run.demand_case(f"retry work item {command.item!r}", *states)
     item = run.item(command, "retry")
     run.demand(item, "retry", ItemStatus.FAILED)
+    if not asked and item.retry_at != command.due:
+        raise CommandRejected(
+            f"work item {item.id!r} is not due at {command.due}, but at {item.retry_at}",
+            code="not-due",
+            where=f"case {run.draft.id}",
+        )
     if run.draft.status is CaseStatus.FAILED:
-        run.emit(e.CaseResumed())
+        _reopen(run)
     _again(run, item, command.by)
     run.settle()
+
+
+def _reopen(run: _Run) -> None:
+    """Let a case go on that was not running: whatever was enabled when it stopped may fire.
+
+    The attempts that a failure has stopped in other branches are made again.
+    """
+    failed = run.draft.status is CaseStatus.FAILED
+    run.emit(e.CaseResumed())
+    if failed:
+        for item in list(run.draft.items.values()):
+            if item.status is ItemStatus.STARTED and _performed(run, item):
+                _again(run, item, interrupted=True)
+    for scope in list(run.draft.scopes):
+        run.consider_all(scope)
+
+
+def _performed(run: _Run, item: WorkItem) -> bool:
+    """Whether an attempt at an item is something that the engine runs."""
+    task = run.draft.task(item)
+    return task.automatic and task.child is None
 
 
 def _again(run: _Run, item: WorkItem, by: str | None = None, *, interrupted: bool = False) -> None:
@@ -785,14 +911,14 @@ def _give_up(run: _Run, command: c.GiveUpWorkItem) -> None:
     run.demand(item, "give up", ItemStatus.FAILED)
     task = run.draft.task(item)
     if run.draft.status is CaseStatus.FAILED:
-        if task.give_up is None:
+        if task.give_up is None and run.handler(item.scope) is None:
             raise CommandRejected(
                 f"cannot give up work item {item.id!r}: its task has no `on-failure`, "
                 "and the case has failed already; retry it, or cancel the case",
                 code="no-error-branch",
                 where=f"case {run.draft.id}",
             )
-        run.emit(e.CaseResumed())
+        _reopen(run)
     run.abandon(item, command.by)
     run.settle()
 
@@ -836,22 +962,23 @@ def _suspend(run: _Run, command: c.SuspendCase) -> None:
 def _resume(run: _Run, command: c.ResumeCase) -> None:
     run.demand_case("resume", CaseStatus.SUSPENDED, CaseStatus.FAILED, CaseStatus.DEADLOCKED)
     failed = run.draft.status is CaseStatus.FAILED
-    run.emit(e.CaseResumed())
+    _reopen(run)
     if failed:
-        for item in list(run.draft.items.values()):
+        for name in list(run.draft.items):
+            # Beginning one again may fail the case anew, or end others with the net they are in.
+            item = run.draft.items.get(name)
+            if item is None or run.over():
+                continue
             if item.status is ItemStatus.FAILED and item.retry_at is None:
                 _again(run, item)
-    for scope in list(run.draft.scopes):
-        run.consider_all(scope)
     run.settle()
 
 
 def _recover(run: _Run, command: c.RecoverCase) -> None:
-    run.demand_case("recover", *_ACTIVE)
+    run.demand_case("recover", CaseStatus.RUNNING)
     for item in list(run.draft.items.values()):
-        task = run.draft.task(item)
         alive = item.status is not ItemStatus.STARTED or item.id in command.under_way
-        if not alive and task.automatic and task.child is None:
+        if not alive and _performed(run, item):
             _again(run, item, interrupted=True)
     for scope in list(run.draft.scopes):
         run.consider_all(scope)
@@ -864,6 +991,8 @@ def _cancel(run: _Run, command: c.CancelCase) -> None:
 
 
 _ACTIVE = (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
+_BEGINNINGS = (Role.START, Role.FIRE)
+"""The roles of transitions by which something new begins; the others belong to an open item."""
 
 _HANDLERS: dict[type, Callable[[_Run, Any], None]] = {
     c.StartCase: _start_case,

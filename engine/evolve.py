@@ -54,7 +54,14 @@ def evolve_all(
     """The case after several events: the fold of `evolve`, with one copy for all of them."""
     draft = Draft(case, compiled)
     for event in events:
-        draft.apply(event)
+        try:
+            draft.apply(event)
+        except (LookupError, ValueError, OverflowError) as error:
+            raise JournalError(
+                f"{type(event).__name__} does not fit the state before it: {error}",
+                code="corrupt",
+                where=draft.id or None,
+            ) from error
     return draft.freeze()
 
 

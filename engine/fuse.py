@@ -154,9 +154,11 @@ def fuse(draft: NetDraft) -> list[Transition]:
 
     *Post*: a place whose only reader is a plain immediate that takes one token of it and nothing
     else is no state: whoever puts there puts what the immediate would put. *Pre*: a place that
-    only external transitions take from, fed by a plain immediate that puts nothing else and
-    competes with no other immediate, is no state either: those transitions take what the
-    immediate would take, so that a join does not commit its tokens before the task starts.
+    only external transitions take from, fed by a plain immediate that puts nothing else, is no
+    state either: those transitions take what the immediate would take, so that a join does not
+    commit its tokens before the task starts. Immediates that compete with each other vanish
+    together or not at all: that is what makes a choice of the environment out of a place from
+    which several tasks start (`_Fusion.vanishing`).
     G. Berthelot, "Transformations and Decompositions of Nets" (1987).
 
     Returns:
@@ -165,8 +167,9 @@ def fuse(draft: NetDraft) -> list[Transition]:
     fusion = _Fusion(draft)
     for t in draft.transitions:
         fusion.post(t.name)
-    for t in draft.transitions:
-        fusion.pre(t.name)
+    while vanishing := fusion.vanishing():
+        for name in vanishing:
+            fusion.pre(name)
     return list(fusion.transitions.values())
 
 
@@ -232,20 +235,42 @@ class _Fusion:
             tokens = ahead.tokens + gone.tokens * arc.weight
             self.draft.places[arc.place] = msgspec.structs.replace(ahead, tokens=tokens)
 
-    def pre(self, name: str) -> None:
-        """Let the external readers of a plain immediate's one output take what it would take."""
-        t = self.transitions.get(name)
-        if t is None or not _plain(t) or len(t.put) != 1 or t.put[0].weight != 1:
-            return
+    def vanishing(self) -> list[str]:
+        """The immediates that `pre` may take out now, in their order.
+
+        The greatest set in which every rival of a member is external or a member itself: one
+        that stayed would always be faster than the external transitions that the others become.
+        """
+        found = dict.fromkeys(name for name, t in self.transitions.items() if self.passes_on(t))
+        while True:
+            staying = [
+                name for name in found if not all(map(found.__contains__, self.rivals(name)))
+            ]
+            if not staying:
+                return list(found)
+            for name in staying:
+                del found[name]
+
+    def passes_on(self, t: Transition) -> bool:
+        """Whether a plain immediate only feeds a place that external transitions take from."""
+        if not _plain(t) or len(t.put) != 1 or t.put[0].weight != 1:
+            return False
         place = t.put[0].place
         if place in self.fixed or any(a.place == place for a in t.take):
-            return
-        rivals = {r for arc in t.take for r in self.readers[arc.place]} - {name}
-        if not all(self.transitions[r].external for r in rivals):
-            return  # an alternative of a choice
+            return False
         starts = [self.transitions[r] for r in self.readers[place]]
-        if not starts or not all(s.external and Arc(place) in s.take for s in starts):
-            return
+        return bool(starts) and all(s.external and Arc(place) in s.take for s in starts)
+
+    def rivals(self, name: str) -> list[str]:
+        """The immediates that take from a place that this one takes from."""
+        read = (r for arc in self.transitions[name].take for r in self.readers[arc.place])
+        return [r for r in read if not self.transitions[r].external]
+
+    def pre(self, name: str) -> None:
+        """Let the external readers of a plain immediate's one output take what it would take."""
+        t = self.transitions[name]
+        place = t.put[0].place
+        starts = [self.transitions[r] for r in self.readers[place]]
         alone = len(self.writers[place]) == 1 and not self.draft.places[place].tokens
         self.forget(t)
         del self.transitions[name]

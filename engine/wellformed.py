@@ -80,7 +80,8 @@ def _transition_faults(t: Transition, places: Counter[str]) -> Iterator[str]:
 
 
 def _competition_faults(net: Net) -> Iterator[str]:
-    """An unguarded immediate beside an external one on a place would always win."""
+    """What fires by itself, at once and always, leaves nothing to those that compete with it."""
+    yield from _dead(net)
     externals: dict[str, str] = {}
     for t in net.transitions:
         if t.external:
@@ -96,3 +97,28 @@ def _competition_faults(net: Net) -> Iterator[str]:
                     f"{t.name!r} fires by itself and takes from {arc.place!r}, from which "
                     f"{rival!r} waits to take: the waiting one could never be chosen"
                 )
+
+
+def _dead(net: Net) -> Iterator[str]:
+    """Immediates that never get a token, because an earlier one takes it wherever they could."""
+    firsts: dict[str, list[Transition]] = {}
+    order = sorted((t.priority, i) for i, t in enumerate(net.transitions) if not t.external)
+    for _, i in order:
+        t = net.transitions[i]
+        there = {arc.place: arc.weight for arc in t.take}
+        winner = next(
+            (
+                rival
+                for place in there
+                for rival in firsts.get(place, ())
+                if all(there.get(arc.place, 0) >= arc.weight for arc in rival.take)
+            ),
+            None,
+        )
+        if winner is not None:
+            yield (
+                f"{t.name!r} can never fire: {winner.name!r} fires by itself before it, and takes "
+                f"from the same place ({', '.join(arc.place for arc in winner.take)})"
+            )
+        elif t.take and not (t.when or t.needs or t.lacks):
+            firsts.setdefault(t.take[0].place, []).append(t)

@@ -6,35 +6,40 @@ item (or the case stops), that scope is cancelled and with it all that the attem
 
 from __future__ import annotations
 
+import math
 import random
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from asyncio import CancelledError
+from collections import OrderedDict
+from typing import Any, Generic, TypeVar
 
 import anyio
 import attrs
 
-from weft.engine.ports import CaseId, ItemId, Performer, Work, Worker
+from weft.engine.ports import Performer, Work, Worker
 from weft.schema.errors import WorkFailed
 
-if TYPE_CHECKING:
-    from weft.engine.runtime.live import LiveCase
+__all__ = ["Attempt", "Outcome", "Queue", "perform", "perform_inline"]
 
-__all__ = ["Attempt", "Outcome", "Queue", "perform"]
+MESSAGE_LENGTH = 10_000
+"""What an exception says is kept up to so many characters."""
 
 
 @attrs.define(eq=False)
 class Attempt:
-    """One attempt at an item: bound to what performs it, waiting or running."""
+    """One attempt at an item: bound to what performs it, waiting or running.
 
-    live: LiveCase
+    ``running`` is true from the start of the work until its outcome is durable.
+    """
+
     work: Work
     performer: Performer
     scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
+    running: bool = False
 
     @property
-    def key(self) -> tuple[CaseId, ItemId]:
-        """The case and the item."""
-        return self.work.case, self.work.item
+    def stopped(self) -> bool:
+        """Whether nobody wants the outcome any more."""
+        return self.scope.cancel_called
 
 
 @attrs.frozen
@@ -46,52 +51,64 @@ class Outcome:
     retryable: bool = True
 
 
-class Queue:
-    """Attempts that wait for their turn: first come first served, or drawn by a seed."""
+Owner = TypeVar("Owner")
+
+
+class Queue(Generic[Owner]):
+    """Attempts that wait for their turn, with the case that each is for.
+
+    First come first served, or drawn by a seed.
+    """
 
     def __init__(self, draw: random.Random | None = None) -> None:
-        self._waiting: deque[Attempt] = deque()
+        self._waiting: OrderedDict[Attempt, Owner] = OrderedDict()
         self._draw = draw
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, attempt: Attempt) -> None:
+    def put(self, owner: Owner, attempt: Attempt) -> None:
         """Add an attempt."""
-        self._waiting.append(attempt)
+        self._waiting[attempt] = owner
 
-    def take(self) -> Attempt:
+    def take(self) -> tuple[Owner, Attempt]:
         """The next attempt: the oldest, or one drawn at random."""
         if self._draw is not None and len(self._waiting) > 1:
-            self._waiting.rotate(-self._draw.randrange(len(self._waiting)))
-        return self._waiting.popleft()
+            attempt = list(self._waiting)[self._draw.randrange(len(self._waiting))]
+            return self._waiting.pop(attempt), attempt
+        attempt, owner = self._waiting.popitem(last=False)
+        return owner, attempt
 
     def remove(self, attempt: Attempt) -> None:
         """Forget an attempt that was cancelled before its turn."""
-        if attempt in self._waiting:
-            self._waiting.remove(attempt)
+        self._waiting.pop(attempt, None)
 
 
 def describe(error: BaseException) -> dict[str, Any]:
     """An exception as the error of a work item: class, code, message, and what else it tells."""
     if isinstance(error, WorkFailed):
         return {**error.as_json(), **getattr(error, "details", {})}
-    return {
-        "class": type(error).__name__,
-        "code": "raised",
-        "message": str(error) or type(error).__name__,
-        "where": None,
-    }
+    name = type(error).__name__
+    try:
+        message = str(error)[:MESSAGE_LENGTH] or name
+    except Exception:  # noqa: BLE001  # its __str__ is the task's code, too
+        message = f"{name}, which cannot say more"
+    return {"class": name, "code": "raised", "message": message, "where": None}
+
+
+def _failed(error: BaseException) -> Outcome:
+    return Outcome(error=describe(error), retryable=getattr(error, "retryable", True) is not False)
 
 
 def perform_inline(attempt: Attempt) -> Outcome:
     """Run an inline attempt to its end, on this thread."""
     try:
         return Outcome(result=attempt.performer.call(attempt.work))
-    except WorkFailed as error:
-        return Outcome(error=describe(error), retryable=error.retryable)
-    except Exception as error:  # noqa: BLE001  # what a task raises is its item's failure
-        return Outcome(error=describe(error))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  # what a task raises is its item's failure
+        # SystemExit and CancelledError, too: nobody can cancel code that does not wait.
+        return _failed(error)
 
 
 async def perform(attempt: Attempt) -> Outcome | None:
@@ -99,22 +116,30 @@ async def perform(attempt: Attempt) -> Outcome | None:
 
     An attempt that takes longer than its timeout fails with the code ``timeout``.
     """
+    if attempt.stopped:
+        return None
+    if attempt.performer.worker is Worker.INLINE:
+        return perform_inline(attempt)
     outcome: Outcome | None = None
     with attempt.scope:
         timeout = attempt.work.timeout_seconds
         with anyio.move_on_after(timeout) as limit:
-            if attempt.performer.worker is Worker.INLINE:
-                outcome = perform_inline(attempt)
-            else:
-                try:
-                    outcome = Outcome(result=await attempt.performer.call(attempt.work))
-                except WorkFailed as error:
-                    outcome = Outcome(error=describe(error), retryable=error.retryable)
-                except Exception as error:  # noqa: BLE001  # as above
-                    outcome = Outcome(error=describe(error))
+            outcome = await _awaited(attempt)
         if limit.cancelled_caught and outcome is None:
             message = f"attempt {attempt.work.attempt} did not end within {timeout:g} s"
             outcome = Outcome(
                 error={"class": "WorkFailed", "code": "timeout", "message": message, "where": None}
             )
     return outcome
+
+
+async def _awaited(attempt: Attempt) -> Outcome:
+    """Run an asynchronous attempt to its end."""
+    try:
+        return Outcome(result=await attempt.performer.call(attempt.work))
+    except CancelledError as error:
+        if anyio.current_effective_deadline() == -math.inf:
+            raise  # the timeout, the item or the engine
+        return _failed(error)  # of something that the task was waiting for
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # what a task raises is its failure
+        return _failed(error)

@@ -45,7 +45,15 @@ from weft.engine.ports import (
 from weft.engine.registry import Registry
 from weft.engine.runtime.attempts import Attempt, Outcome, Queue, perform, perform_inline
 from weft.engine.runtime.clock import SystemClock, VirtualClock
-from weft.engine.runtime.live import Batch, LiveCase, find_case, idle, read_case, stored_net
+from weft.engine.runtime.live import (
+    Batch,
+    LiveCase,
+    find_case,
+    idle,
+    read_case,
+    stored_net,
+    touched_items,
+)
 from weft.schema import jsonvalue
 from weft.schema.errors import (
     CommandRejected,
@@ -76,7 +84,16 @@ class _Driven:
     ready: deque[Attempt] = attrs.field(factory=deque)
     attempts: dict[str, Attempt] = attrs.field(factory=dict)
     driving: bool = False
-    broken: WeftError | None = None
+
+    @property
+    def broken(self) -> WeftError | None:
+        """Why the case was set aside; None: it was not."""
+        return self.live.broken
+
+    @property
+    def at_work(self) -> bool:
+        """Whether an attempt at one of its items is being made."""
+        return self.driving or any(attempt.running for attempt in self.attempts.values())
 
 
 class Engine:
@@ -116,7 +133,8 @@ class Engine:
         self.registry = registry
         self.connectors = connectors
         self.seed = seed
-        self.random = random.Random(seed)
+        # Each kind of draw has a stream of its own, so that none hangs on how often another draws.
+        self._ids = random.Random(None if seed is None else f"{seed} ids")
         self.clock: Clock = clock or (SystemClock() if seed is None else VirtualClock())
         self.limits = limits
         self.snapshot_every = snapshot_every
@@ -125,7 +143,9 @@ class Engine:
         self.id = EngineId(name if seed is None else f"seed-{seed}-{name}")
         self.listeners: list[Listener] = []
         self._concurrency = 1 if seed is not None else concurrency
-        self._queue = Queue(self.random if seed is not None else None)
+        self._queue: Queue[_Driven] = Queue(
+            None if seed is None else random.Random(f"{seed} turns")
+        )
         self._running = 0
         self._work_waits = anyio.Event()
         self._driven: dict[CaseId, _Driven] = {}
@@ -151,7 +171,7 @@ class Engine:
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> bool | None:
+    ) -> None:
         nursery = self._open()
         try:
             if error is None:
@@ -161,25 +181,29 @@ class Engine:
             nursery.cancel_scope.cancel()
             try:
                 if isinstance(error, anyio.get_cancelled_exc_class()):
-                    suppressed = await nursery.__aexit__(kind, error, trace)
+                    await nursery.__aexit__(kind, error, trace)
                 else:
                     # What the block raised is the caller's and leaves as it is: the nursery
                     # would wrap it in an exception group.
                     await nursery.__aexit__(None, None, None)
-                    suppressed = None
             finally:
                 self._nursery = None
                 with anyio.CancelScope(shield=True):
                     for connector in self.connectors.values():
-                        await connector.aclose()
-                for case in list(self._driven):
-                    self.journal.release(case, self.id)
+                        try:
+                            await connector.aclose()
+                        except Exception:
+                            logger.exception("connector %r did not close", connector.kind)
+                for driven in self._driven.values():
+                    self.journal.release(driven.live.case.id, self.id)
+                    driven.live.tell()
                 self.journal.close()
-        return suppressed
 
     async def drain(self, seconds: float | None = None) -> bool:
         """Take no new work and wait until what runs has ended; whether it did in that time."""
         self._draining = True
+        for driven in list(self._driven.values()):
+            driven.live.tell()
         with anyio.move_on_after(seconds):
             while self._running or any(d.driving for d in self._driven.values()):
                 self._quiet = anyio.Event()
@@ -294,12 +318,11 @@ class Engine:
             compiled = specification
             self._compiled[compiled.hash] = compiled
         name = self._case_id(compiled.name, case)
-        live = self._live()
-        driven = _Driven(live, self._bind(compiled, origin))
+        driven = self._take(self._bind(compiled, origin))
         self.journal.claim(name, self.id)
         self._driven[name] = driven
         try:
-            await live.execute(c.StartCase(name, compiled, dict(data or {})))
+            await driven.live.execute(c.StartCase(name, compiled, dict(data or {})))
         except BaseException:
             del self._driven[name]
             self.journal.release(name, self.id)
@@ -309,7 +332,7 @@ class Engine:
     def _case_id(self, name: str, wanted: str | None) -> CaseId:
         if wanted is None:
             while True:
-                drawn = CaseId(f"{name}-{self.random.getrandbits(40):010x}")
+                drawn = CaseId(f"{name}-{self._ids.getrandbits(40):010x}")
                 if drawn not in self._driven and self.journal.summary(drawn) is None:
                     return drawn
         if not wanted or len(wanted) > 200 or not set(wanted) <= _ID_LETTERS:
@@ -321,14 +344,17 @@ class Engine:
             raise CommandRejected(f"there is a case {wanted!r} already", code="case-exists")
         return CaseId(wanted)
 
-    def _live(self) -> LiveCase:
-        return LiveCase(
+    def _take(self, performers: Mapping[tuple[str, str], Performer | None]) -> _Driven:
+        """A case to drive, still without its state."""
+        live = LiveCase(
             self.journal,
             self.clock,
             limits=self.limits,
             snapshot_every=self.snapshot_every,
-            adopt=self._adopt,
+            adopt=lambda batch: self._adopt(driven, batch),
         )
+        driven = _Driven(live, performers)
+        return driven
 
     def find(self, case: str) -> CaseSummary:
         """The summary of a case (see `find_case`)."""
@@ -351,14 +377,16 @@ class Engine:
         try:
             summary = self.find(case)  # again: the one who had it may have written
             compiled = self._stored(summary.net)
-            live = self._live()
-            driven = _Driven(live, self._bind(compiled, self._origin(summary)))
-            live.take_over(read_case(self.journal, summary, compiled))
+            driven = self._take(self._bind(compiled, self._origin(summary)))
+            driven.live.take_over(read_case(self.journal, summary, compiled))
         except BaseException:
             self.journal.release(name, self.id)
             raise
-        self._driven[name] = driven
-        self._schedule_retries(driven, live.case.items.values())
+        if driven.live.case.status.final:  # nothing to drive
+            self.journal.release(name, self.id)
+        else:
+            self._driven[name] = driven
+            self._schedule_retries(driven, driven.live.case.items.values())
         return Case(self, driven)
 
     def read(self, case: str) -> CaseState:
@@ -387,36 +415,42 @@ class Engine:
                     recovered.append(await self.resume(summary.case))
                 except CommandRejected as error:  # somebody else drives it
                     logger.info("case %s is not taken over: %s", summary.case, error)
+                except WeftError as error:  # its journal, or its code: the others go on
+                    logger.error("case %s cannot be recovered: %s", summary.case, error)
         return recovered
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────
 
-    def _adopt(self, live: LiveCase, batch: Batch) -> None:
-        """What follows from a durable batch: attempts begin and end, retries are scheduled."""
-        driven = self._driven[batch.case]
+    def _adopt(self, driven: _Driven, batch: Batch) -> None:
+        """What follows from a durable batch: attempts end and begin, retries are scheduled."""
         for listener in self.listeners:
             try:
                 listener(batch)
             except Exception:
                 logger.exception("a listener failed on case %s", batch.case)
-        items = batch.after.items
-        for event in batch.events:
-            if isinstance(event, e.WorkItemStarted | e.WorkItemRetried):
-                item = items.get(event.item)
-                if item is not None and item.status is ItemStatus.STARTED:
-                    self._begin(driven, item)
-            elif isinstance(event, e.WorkItemFailed) and event.retry_at is not None:
-                item = items.get(event.item)
-                if item is not None:
-                    self._schedule_retries(driven, [item])
-        over = batch.after.status not in (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
-        for name, attempt in list(driven.attempts.items()):
-            item = items.get(name)
-            if over or item is None or item.attempt != attempt.work.attempt:
+        after = batch.after
+        if after.status not in (CaseStatus.RUNNING, CaseStatus.SUSPENDED):
+            for attempt in list(driven.attempts.values()):
                 self._stop(driven, attempt)
+            if after.status.final and self._driven.get(batch.case) is driven:
+                del self._driven[batch.case]
+                self.journal.release(batch.case, self.id)
+            return
+        touched = list(touched_items(batch.before, batch.events))
+        for name in touched:  # before others begin: the next attempt at an item stops the last
+            running, item = driven.attempts.get(name), after.items.get(name)
+            if running is not None and not _wanted(running, item):
+                self._stop(driven, running)
+        for name in touched:
+            item = after.items.get(name)
+            if item is not None and item.status is ItemStatus.STARTED:
+                self._begin(driven, item)
+        reopened = any(isinstance(event, e.CaseResumed) for event in batch.events)
+        held = after.items if reopened else touched
+        self._schedule_retries(driven, [after.items[n] for n in held if n in after.items])
 
     def _begin(self, driven: _Driven, item: WorkItem) -> None:
-        """Begin an attempt at an automatic item."""
+        """Begin an attempt at an automatic item; nothing, if it is being made already."""
         live = driven.live
         task = live.case.task(item)
         performer = driven.performers.get((live.case.net(item.scope).name, item.task))
@@ -431,7 +465,7 @@ class Engine:
             inputs={name: jsonvalue.copy(value) for name, value in item.inputs.items()},
             timeout_seconds=None if task.timeout is None else task.timeout / 1_000_000,
         )
-        attempt = Attempt(live, work, performer)
+        attempt = Attempt(work, performer)
         driven.attempts[item.id] = attempt
         if self.seed is None and performer.worker is Worker.INLINE:
             driven.ready.append(attempt)
@@ -439,15 +473,13 @@ class Engine:
                 driven.driving = True
                 self._open().start_soon(self._drive, driven)
         else:
-            self._queue.put(attempt)
+            self._queue.put(driven, attempt)
             self._pump()
 
     def _stop(self, driven: _Driven, attempt: Attempt) -> None:
-        """Stop an attempt whose item is gone."""
+        """Stop an attempt that nobody wants any more; one that is ready is passed over."""
         driven.attempts.pop(attempt.work.item, None)
         self._queue.remove(attempt)
-        if attempt in driven.ready:
-            driven.ready.remove(attempt)
         attempt.scope.cancel()
 
     def _pump(self) -> None:
@@ -458,18 +490,18 @@ class Engine:
             and (self._concurrency is None or self._running < self._concurrency)
         ):
             self._running += 1
-            attempt = self._queue.take()
-            self._open().start_soon(self._attempt, attempt)
+            driven, attempt = self._queue.take()
+            attempt.running = True
+            self._open().start_soon(self._attempt, driven, attempt)
 
-    async def _attempt(self, attempt: Attempt) -> None:
-        driven = self._driven[attempt.work.case]
+    async def _attempt(self, driven: _Driven, attempt: Attempt) -> None:
         try:
             outcome = await perform(attempt)
             if outcome is not None:
                 await self._finish(driven, attempt, outcome)
         finally:
             self._running -= 1
-            self._ended()
+            self._ended(driven)
             self._pump()
 
     async def _drive(self, driven: _Driven) -> None:
@@ -478,24 +510,28 @@ class Engine:
         try:
             while driven.ready and not self._draining:
                 attempt = driven.ready.popleft()
+                if attempt.stopped:
+                    continue
+                attempt.running = True
                 await self._finish(driven, attempt, perform_inline(attempt))
                 turns += 1
                 if turns % INLINE_TURN == 0:
                     await anyio.lowlevel.checkpoint()
         finally:
             driven.driving = False
-            self._ended()
+            self._ended(driven)
 
-    def _ended(self) -> None:
+    def _ended(self, driven: _Driven) -> None:
+        """Tell those who wait for the engine, or a case, to be quiet."""
         if self._draining:
             self._quiet.set()
-        self._due_changed.set()
+            driven.live.tell()
+        if self.seed is not None:  # virtual time stands still while there is work
+            self._due_changed.set()
 
     async def _finish(self, driven: _Driven, attempt: Attempt, outcome: Outcome) -> None:
         """Make the end of an attempt an event of its case."""
         work = attempt.work
-        if driven.attempts.get(work.item) is attempt:
-            del driven.attempts[work.item]
         command: c.Command
         if outcome.error is None:
             command = c.CompleteWorkItem(work.item, outcome.result, attempt=work.attempt)
@@ -504,15 +540,26 @@ class Engine:
                 work.item,
                 outcome.error,
                 retryable=outcome.retryable,
-                draw=self.random.random(),
+                draw=self.draw(work.case, work.item, work.attempt),
                 attempt=work.attempt,
             )
         await self._try(driven, command)
+        # Its batch has stopped it; if the command was not wanted any more, nothing has.
+        if driven.attempts.get(work.item) is attempt:
+            del driven.attempts[work.item]
+
+    def draw(self, case: CaseId, item: str, attempt: int) -> float:
+        """A number between 0 and 1 for the wait after an attempt; with a seed, always the same."""
+        if self.seed is None:
+            return random.random()
+        return random.Random(f"{self.seed} {case} {item} {attempt}").random()
 
     async def _try(self, driven: _Driven, command: c.Command) -> None:
         """Execute a command of the engine's own; what goes wrong is kept for those who wait."""
         try:
             await driven.live.execute(command, starts=not self._draining)
+        except UsageError as error:
+            self._break(driven, _internal(error))
         except CommandRejected as error:
             logger.debug("case %s: %s", driven.live.case.id, error)  # the item was cancelled
         except WeftError as error:
@@ -523,10 +570,10 @@ class Engine:
 
     def _break(self, driven: _Driven, error: WeftError) -> None:
         """Set a case aside: it cannot be stored. Others go on."""
-        driven.broken = error
+        driven.live.broken = driven.live.broken or error
         for attempt in list(driven.attempts.values()):
             self._stop(driven, attempt)
-        driven.live.changed.set()
+        driven.live.tell()
 
     # ── time ─────────────────────────────────────────────────────────────────────────────────
 
@@ -562,12 +609,26 @@ class Engine:
             _, _, case, name = heappop(self._due)
             driven = self._driven.get(case)
             item = driven.live.case.items.get(name) if driven is not None else None
-            if driven is not None and item is not None and item.retry_at == due:
-                await self._try(driven, c.RetryWorkItem(name))
+            if driven is None or item is None or item.retry_at != due:
+                continue
+            command = c.RetryWorkItem(name, due=due)
+            if self.seed is None:
+                self._open().start_soon(self._try, driven, command)
+            else:
+                await self._try(driven, command)
 
     async def _alarm(self, time: Microseconds, waiting: anyio.CancelScope) -> None:
         await self.clock.sleep_until(time)
         waiting.cancel()
+
+
+def _wanted(attempt: Attempt, item: WorkItem | None) -> bool:
+    """Whether an item is still the one, and the state of it, that an attempt was made for."""
+    return (
+        item is not None
+        and item.status is ItemStatus.STARTED
+        and item.attempt == attempt.work.attempt
+    )
 
 
 def _internal(error: Exception) -> InternalError:
@@ -645,16 +706,24 @@ class Case:
     async def wait(self) -> CaseStatus:
         """Wait until the case ends, stops or is idle.
 
+        It also comes back, with the case *running*, when this engine has nothing under way for
+        it: because it is stopping, or because the case was opened and not resumed.
+
         Raises:
             JournalError: It could not be stored; it is as its journal says.
         """
+        driven = self._driven
         while True:
-            driven = self._driven
             if driven.broken is not None:
                 raise driven.broken
             if self.status is not CaseStatus.RUNNING or self.idle:
                 return self.status
-            if self._engine.draining and not driven.driving and not driven.attempts:
+            if self._engine.draining:
+                under_way = driven.at_work
+            else:
+                waits = (item.retry_at is not None for item in self.state.items.values())
+                under_way = bool(driven.attempts) or any(waits)
+            if not under_way:
                 return self.status
             await driven.live.changed.wait()
 
@@ -665,8 +734,6 @@ class Case:
             CommandRejected: It does not fit the state; nothing has happened.
             JournalError: It could not be stored; nothing has happened.
         """
-        if self._driven.broken is not None:
-            raise self._driven.broken
         await self._driven.live.execute(command, id=id, starts=not self._engine.draining)
 
     async def begin(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
@@ -700,7 +767,8 @@ class Case:
     ) -> None:
         """Fail a started item for a reason."""
         error = {"class": "WorkFailed", "code": "reported", "message": reason, "where": None}
-        draw = self._engine.random.random()
+        held = self.state.items.get(item)
+        draw = self._engine.draw(self.id, item, held.attempt if held is not None else 0)
         await self.execute(c.FailWorkItem(ItemId(item), error, draw=draw, by=by), id=id)
 
     async def retry(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
@@ -741,7 +809,7 @@ class Case:
         """
         if self.status is not CaseStatus.RUNNING:
             await self.execute(c.ResumeCase())
-        if self.status in (CaseStatus.RUNNING, CaseStatus.SUSPENDED):
+        if self.status is CaseStatus.RUNNING:
             await self._recover()
 
     async def _recover(self) -> None:

@@ -6,7 +6,7 @@ time, in the order of the calls; nobody sees a state that is not durable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 
 import anyio
@@ -16,7 +16,7 @@ import msgspec
 from weft.engine import commands as c
 from weft.engine import events as e
 from weft.engine.case import CaseState, WorkItem, restore, snapshot
-from weft.engine.decide import Decision, Limits, decide
+from weft.engine.decide import Decision, Limits, begins, decide
 from weft.engine.evolve import evolve_all
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification
@@ -32,7 +32,7 @@ from weft.engine.ports import (
     Record,
     ScopeId,
 )
-from weft.schema.errors import JournalError, UsageError
+from weft.schema.errors import JournalError, UsageError, WeftError
 
 __all__ = [
     "Batch",
@@ -43,6 +43,7 @@ __all__ = [
     "read_case",
     "replay",
     "stored_net",
+    "touched_items",
 ]
 
 
@@ -60,16 +61,19 @@ class Batch:
 def idle(case: CaseState) -> bool:
     """Whether a running case has nothing to do until the outside acts.
 
-    It is idle when no item with an automatic connector is started or waits for a retry.
+    It is idle when no item waits for a retry, no item with an automatic connector is started,
+    and none can be: an engine that was stopping may have left some to be started.
     """
     if case.status is not CaseStatus.RUNNING:
         return False
     for item in case.items.values():
-        task = case.task(item)
-        busy = item.status is ItemStatus.STARTED or item.retry_at is not None
-        if busy and task.automatic and task.child is None:
+        if item.retry_at is not None:
             return False
-    return True
+        if item.status is ItemStatus.STARTED:
+            task = case.task(item)
+            if task.automatic and task.child is None:
+                return False
+    return not begins(case)
 
 
 def wake_at(case: CaseState) -> Microseconds | None:
@@ -92,7 +96,7 @@ class LiveCase:
         *,
         limits: Limits,
         snapshot_every: int,
-        adopt: Callable[[LiveCase, Batch], None],
+        adopt: Callable[[Batch], None],
     ) -> None:
         self.journal = journal
         self.clock = clock
@@ -106,6 +110,7 @@ class LiveCase:
         self.updated = Microseconds(0)
         self.snapshot_at = 0
         self.changed = anyio.Event()
+        self.broken: WeftError | None = None
         self._door = anyio.Lock(fast_acquire=True)
 
     def take_over(self, stored: Stored) -> None:
@@ -134,18 +139,24 @@ class LiveCase:
 
         Raises:
             CommandRejected: It does not fit the state.
+            UsageError: It says something that cannot be stored.
             JournalError: It could not be made durable; the case is as it was.
         """
         with anyio.CancelScope(shield=True) if self._door.locked() else nullcontext():
             await self._door.acquire()
         try:
+            if self.broken is not None:
+                raise self.broken
             if id is not None and self.state and self.journal.command_seen(self.state.id, id):
                 return None
             now = self.clock.now()
             decision = decide(self.state, command, time=now, limits=self.limits, starts=starts)
             if not decision.events:
                 return None
-            batch = self._append(decision, now, id)
+            try:
+                batch = self._append(decision, now, id)
+            except (UnicodeError, TypeError, OverflowError, RecursionError) as error:
+                raise UsageError(f"this cannot be stored: {error}", code="not-storable") from error
             durable = self.journal.append(batch)
             if durable is not None:
                 # Nobody may walk away from a commit: it happens or it does not.
@@ -160,7 +171,7 @@ class LiveCase:
         after = decision.case
         records = self._records(after.id, decision.events, now)
         last = records[-1].sequence
-        opened, closed = _work_list_changes(self.state, after)
+        opened, closed = _work_list_changes(self.state, after, decision.events)
         due = last - self.snapshot_at >= self.snapshot_every
         return Append(
             case=after.id,
@@ -182,7 +193,7 @@ class LiveCase:
             command=id,
             opened=opened,
             closed=closed,
-            snapshot=snapshot(after, last) if due else None,
+            snapshot=snapshot(after, last, records[-1].hash) if due else None,
         )
 
     def _adopted(self, decision: Decision, batch: Append) -> Batch:
@@ -194,11 +205,15 @@ class LiveCase:
         if batch.snapshot is not None:
             self.snapshot_at = last.sequence
         done = Batch(batch.case, before, decision.case, decision.events, tuple(batch.records))
-        self._adopt(self, done)
+        self._adopt(done)
+        self.tell()
+        return done
+
+    def tell(self) -> None:
+        """Wake all who wait for a change."""
         if self.changed.statistics().tasks_waiting:
             self.changed.set()
             self.changed = anyio.Event()
-        return done
 
     def _records(
         self, case: CaseId, events: Sequence[e.Event], now: Microseconds
@@ -235,25 +250,34 @@ def _row(case: CaseState, item: WorkItem) -> OpenItem:
     )
 
 
+def touched_items(before: CaseState | None, events: Sequence[e.Event]) -> Iterable[str]:
+    """The ids of the items that a batch may have changed, each once, in order.
+
+    A batch has few of them even where a case has many.
+    """
+    names: dict[str, None] = {}
+    for event in events:
+        if isinstance(event, e.CaseCompleted | e.CaseCancelled):
+            names.update(dict.fromkeys(before.items if before is not None else ()))
+        elif (name := getattr(event, "item", None)) is not None:
+            names[name] = None
+        names.update(dict.fromkeys(getattr(event, "cancelled", ())))
+    return names
+
+
 def _work_list_changes(
-    before: CaseState | None, after: CaseState
+    before: CaseState | None, after: CaseState, events: Sequence[e.Event]
 ) -> tuple[list[OpenItem], list[ItemId]]:
     """The rows of the work list that a batch opens or changes, and those that it closes."""
-    old = before.items if before is not None else {}
-    opened = [
-        _row(after, item)
-        for item in after.items.values()
-        if old.get(item.id) is not item and _listed(after, item)
-    ]
-    if before is None:
-        return opened, []
-    closed = [
-        ItemId(item.id)
-        for item in old.values()
-        if after.items.get(item.id) is not item
-        and _listed(before, item)
-        and (item.id not in after.items or not _listed(after, after.items[item.id]))
-    ]
+    opened: list[OpenItem] = []
+    closed: list[ItemId] = []
+    for name in touched_items(before, events):
+        old = before.items.get(name) if before is not None else None
+        new = after.items.get(name)
+        if new is not None and _listed(after, new):
+            opened.append(_row(after, new))
+        elif before is not None and old is not None and _listed(before, old):
+            closed.append(ItemId(name))
     return opened, closed
 
 
@@ -289,12 +313,11 @@ def read_case(
         JournalError: The journal is damaged; the message says at which event.
     """
     kept = journal.snapshot(summary.case, until=at)
-    state = restore(kept, compiled) if kept is not None else None
-    after = kept.sequence if state is not None and kept is not None else 0
-    before = e.GENESIS
-    if after:
-        link = journal.records(summary.case, after=after - 1, until=after)
-        before = link[0].hash if link else before
+    state, before, after = None, e.GENESIS, 0
+    if kept is not None:
+        state, link = restore(kept, compiled)
+        if state is not None:
+            before, after = link, kept.sequence
     records = journal.records(summary.case, after=after, until=at)
     state = replay(state, records, compiled, case=summary.case, after=after, before=before)
     if not records:

@@ -1,0 +1,370 @@
+"""What the tests of the core share: generated specifications, and schedules of commands.
+
+A generated specification is block-structured or a tangle of flows; it uses every pattern that
+needs no context of its own. `Schedule` turns drawn numbers into commands that mostly fit the
+state of a case, and sometimes do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+from hypothesis import strategies as st
+
+from weft.engine import commands as c
+from weft.engine.case import CaseState
+from weft.engine.compile import compile_specification
+from weft.engine.decide import Limits, decide
+from weft.engine.lifecycle import CaseStatus, ItemStatus
+from weft.engine.net import CompiledSpecification
+from weft.engine.ports import CaseId, ItemId, Microseconds
+from weft.patterns import builtin
+from weft.schema.datatypes import DataType, Variable
+from weft.schema.errors import CommandRejected
+from weft.schema.specification import (
+    NetDefinition,
+    PlaceDefinition,
+    Retry,
+    Specification,
+    TaskDefinition,
+    Termination,
+    Use,
+)
+
+REGISTRY = builtin()
+LIMITS = Limits(firings=300, depth=3)
+"""Small, so that what does not end is found to be so soon."""
+
+
+@attrs.frozen
+class Kind:
+    """A connector as far as the compiler wants to know it."""
+
+    automatic: bool
+
+
+CONNECTORS = {"auto": Kind(automatic=True), "person": Kind(automatic=False)}
+GUARDS = ("x > 0", "x == 1", "y > 1", "x + y < 3", "true", "false")
+
+
+def integers() -> dict[str, Variable]:
+    """The variables that generated guards read."""
+    integer = DataType("integer")
+    return {name: Variable(name, integer, default=0) for name in ("x", "y")}
+
+
+def specification(
+    nets: Mapping[str, NetDefinition] | NetDefinition, name: str = "case"
+) -> Specification:
+    """A specification of nets, or of one."""
+    if isinstance(nets, NetDefinition):
+        nets = {nets.name: nets}
+    return Specification(name=name, version="1", nets=nets)
+
+
+def net(
+    start: str | Sequence[str],
+    *tasks: TaskDefinition,
+    name: str = "net",
+    places: Sequence[PlaceDefinition] = (),
+    variables: Mapping[str, Variable] | None = None,
+    termination: Termination = Termination.IMPLICIT,
+) -> NetDefinition:
+    """A net of tasks."""
+    return NetDefinition(
+        name=name,
+        start=(start,) if isinstance(start, str) else tuple(start),
+        tasks={task.name: task for task in tasks},
+        places={place.name: place for place in places},
+        variables=integers() if variables is None else variables,
+        termination=termination,
+    )
+
+
+def use(written: Any) -> Use | None:
+    """A ``then`` or ``join`` as a file has it: a name, or ``{pattern: argument}``."""
+    if written is None or isinstance(written, Use):
+        return written
+    if isinstance(written, str):
+        return Use("sequence", written)
+    ((name, argument),) = written.items()
+    return Use(name, argument)
+
+
+def task(
+    name: str,
+    kind: str | None = "auto",
+    then: Any = None,
+    *,
+    join: str | None = None,
+    on_failure: Any = None,
+    child: str | None = None,
+    around: Sequence[Use] = (),
+    **more: Any,
+) -> TaskDefinition:
+    """A task: automatic, of a person, empty (None), or a composite one (``child``)."""
+    if child is not None:
+        uses: tuple[Use, ...] = (Use("net", child),)
+    else:
+        uses = () if kind is None else (Use(kind, {}),)
+    return TaskDefinition(
+        name=name,
+        then=use(then),
+        join=None if join is None else Use(join),
+        on_failure=use(on_failure),
+        uses=(*uses, *around),
+        **more,
+    )
+
+
+def compiled(
+    spec: Specification | NetDefinition | Mapping[str, NetDefinition],
+) -> CompiledSpecification:
+    """The nets of a specification."""
+    if not isinstance(spec, Specification):
+        spec = specification(spec)
+    return compile_specification(spec, registry=REGISTRY, connectors=CONNECTORS)
+
+
+# ── generated specifications ─────────────────────────────────────────────────────────────────
+
+
+class _Net:
+    """Draws one net."""
+
+    def __init__(self, draw: Any, name: str, children: Sequence[str]) -> None:
+        self.draw = draw
+        self.name = name
+        self.children = children
+        self.tasks: list[TaskDefinition] = []
+        self.places: list[PlaceDefinition] = []
+        self.count = 0
+
+    def new_name(self) -> str:
+        self.count += 1
+        return f"t{self.count}"
+
+    def guards(self, targets: Sequence[str]) -> list[dict[str, str]]:
+        """Branches over targets; mostly with a default at the end."""
+        branches = [{"when": self.draw(st.sampled_from(GUARDS)), "to": to} for to in targets]
+        if len(branches) > 1 and self.draw(st.integers(0, 3)):
+            del branches[-1]["when"]
+        return branches
+
+    def add(self, kind: str | None, then: Any, *, name: str | None = None, **more: Any) -> str:
+        """Add a task of a kind; ``work`` draws which kind of work, and its policies."""
+        name = name or self.new_name()
+        if kind == "work":
+            kind = self.draw(st.sampled_from(("auto", "auto", "person", "net")))
+            if kind == "net" and not self.children:
+                kind = "person"
+        if kind is None:
+            self.tasks.append(task(name, None, then, **more))
+            return name
+        given: dict[str, Any] = {"outputs": {self.draw(st.sampled_from("xy")): "result"}}
+        if kind == "net":
+            given = {"child": self.draw(st.sampled_from(self.children))}
+            given["outputs"] = {"x": "result.x"}
+        if self.draw(st.integers(0, 3)) == 0:
+            given["retry"] = Retry(attempts=2, delay_seconds=1.0)
+        if self.draw(st.integers(0, 4)) == 0:
+            given["concurrency"] = 1
+        if self.draw(st.integers(0, 4)) == 0:
+            word = self.draw(st.sampled_from(("while", "until")))
+            condition = self.draw(st.sampled_from(GUARDS[:4]))
+            given["around"] = [Use("structured-loop", {word: condition})]
+        self.tasks.append(task(name, kind, then, **given, **more))
+        return name
+
+    # Block-structured: every block is entered at one task, and goes on to ``following``.
+
+    def block(self, following: Any, depth: int) -> str:
+        """Draw a block; gives the task it is entered at."""
+        kinds = ["task", "task", "caught"]
+        if depth > 0:
+            kinds += ["sequence", "parallel", "exclusive", "multi", "deferred", "loop"]
+        match self.draw(st.sampled_from(kinds)):
+            case "sequence":
+                return self.block(self.block(following, depth - 1), depth - 1)
+            case "parallel":
+                close = self.add(
+                    self.draw(st.sampled_from((None, "work"))), following, join="synchronization"
+                )
+                branches = [self.block(close, depth - 1) for _ in range(2)]
+                return self.add(None, {"parallel-split": branches})
+            case "exclusive":
+                close = self.add("work", following, join="simple-merge")
+                branches = [self.block(close, depth - 1) for _ in range(2)]
+                return self.add("work", {"exclusive-choice": self.guards(branches)})
+            case "multi":
+                close = self.add("work", following, join="multi-merge")
+                branches = [self.block(close, depth - 1) for _ in range(2)]
+                return self.add("work", {"multi-choice": self.guards(branches)})
+            case "deferred":
+                close = self.add("work", following)
+                branches = [self.add("person", close) for _ in range(2)]
+                return self.add("work", {"deferred-choice": branches})
+            case "loop":
+                name = self.new_name()
+                back = self.block(name, depth - 1)
+                branches = [{"when": "x > 0", "to": back}, {"to": self.block(following, 0)}]
+                return self.add("work", {"exclusive-choice": branches}, name=name)
+            case "caught":
+                handler = self.add("work", following)
+                return self.add("auto", following, on_failure=handler)
+        return self.add("work", following)
+
+    # Unstructured: every task may lead anywhere.
+
+    def tangle(self) -> Sequence[str]:
+        """Draw tasks whose flows go anywhere; gives those it starts with."""
+        size = self.draw(st.integers(2, 5))
+        names = [f"t{i}" for i in range(size)]
+        if self.draw(st.booleans()):
+            tokens = self.draw(st.integers(0, 2))
+            self.places.append(PlaceDefinition("store", tokens, use(self.leads(names))))
+        ends = [*names, "store"] if self.places else names
+        for name in names:
+            kind = self.draw(st.sampled_from(("work", "work", "work", None)))
+            more: dict[str, Any] = {}
+            if kind is not None and self.draw(st.integers(0, 4)) == 0:
+                more["on_failure"] = self.draw(st.sampled_from(names))
+            self.add(kind, self.leads(ends), name=name, **more)
+        start = [names[0], *(n for n in names[1:] if not any(t for t, _ in self.flows_to(n)))]
+        joins = st.sampled_from((None, None, None, "synchronization", "multi-merge"))
+        for i, made in enumerate(self.tasks):
+            flows = len(set(self.flows_to(made.name))) + (made.name in start)
+            join = self.draw(joins) if flows > 1 else None
+            self.tasks[i] = attrs.evolve(made, join=None if join is None else Use(join))
+        return start
+
+    def flows_to(self, name: str) -> Sequence[tuple[str, str]]:
+        """The flows that lead to a task of a tangle, by owner and kind; not those of itself."""
+        found = []
+        for owner in (*self.tasks, *self.places):
+            for kind in ("then", "on_failure"):
+                led = getattr(owner, kind, None)
+                if led is not None and owner.name != name and f"'{name}'" in repr(led.argument):
+                    found.append((owner.name, kind))
+        return found
+
+    def leads(self, names: Sequence[str]) -> Any:
+        """What follows a task in a tangle."""
+        choices = ("exclusive-choice", "multi-choice", "deferred-choice")
+        shapes = ("to", "to", "parallel-split", *choices, "end", "stop", "cancel")
+        shape = self.draw(st.sampled_from(shapes))
+        to = self.draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
+        match shape:
+            case "end":
+                return None
+            case "stop":
+                return {"explicit-termination": None}
+            case "cancel":
+                return {"cancel-case": None}
+            case "exclusive-choice" | "multi-choice":
+                return {shape: self.guards(to)}
+            case "parallel-split" | "deferred-choice" if len(to) > 1:
+                return {shape: to}
+        return to[0]
+
+
+@st.composite
+def specifications(draw: Any, *, structured: bool | None = None) -> Specification:
+    """A specification: block-structured, or a tangle (which may not compile), or either."""
+    if structured is None:
+        structured = draw(st.booleans())
+    children = ["child"] if draw(st.booleans()) else []
+    nets: dict[str, NetDefinition] = {}
+    for name in ["net", *children]:
+        drawn = _Net(draw, name, children)
+        start = [drawn.block(None, 2)] if structured else drawn.tangle()
+        if (
+            name == "net"
+            and children
+            and not any(u.name == "net" for t in drawn.tasks for u in t.uses)
+        ):
+            drawn.tasks.append(task("last", child="child"))
+            start = [*start, "last"]
+        explicit = not structured and draw(st.integers(0, 5)) == 0
+        nets[name] = net(
+            start,
+            *drawn.tasks,
+            name=name,
+            places=drawn.places,
+            termination=Termination.EXPLICIT if explicit else Termination.IMPLICIT,
+        )
+    return specification(nets)
+
+
+# ── schedules ────────────────────────────────────────────────────────────────────────────────
+
+_STEP = st.tuples(st.integers(0, 23), st.integers(0, 7), st.integers(0, 2))
+LONG = st.lists(_STEP, min_size=12, max_size=40)
+STEPS = st.lists(_STEP, max_size=10) | LONG
+"""What `Schedule` makes commands of."""
+TIME = Microseconds(1_000_000)
+
+
+def command(case: CaseState, step: tuple[int, int, int]) -> c.Command:
+    """The command that a drawn step means for a case; about one in four does not fit."""
+    kind, which, value = step
+    items = list(case.items.values())
+    if kind >= 20 or not items:
+        name = ItemId(("t1/1", "t2/9", "nobody/1", "t1", "/", "t1/0", "²", "t1/" + "9" * 30)[which])
+        return (
+            c.SuspendCase("tired"),
+            c.ResumeCase(),
+            c.RecoverCase(),
+            c.RecoverCase(frozenset(map(ItemId, case.items))),
+            c.StartWorkItem(name),
+            c.CompleteWorkItem(name, value),
+            c.RetryWorkItem(name, due=TIME),
+            c.CancelCase("enough") if value == 2 else c.GiveUpWorkItem(name),
+        )[which]
+    item = items[which % len(items)]
+    name = ItemId(item.id)
+    if kind < 12:  # what fits
+        match item.status:
+            case ItemStatus.OFFERED if kind < 8:
+                return c.StartWorkItem(name, by=item.claimed_by)
+            case ItemStatus.OFFERED if kind < 10:
+                claimed = item.claimed_by is not None
+                return c.ReleaseWorkItem(name) if claimed else c.ClaimWorkItem(name, "ann")
+            case ItemStatus.FAILED if kind < 9:
+                due = None if item.retry_at is None else Microseconds(item.retry_at)
+                return c.RetryWorkItem(name, due=due)
+            case ItemStatus.FAILED:
+                return c.GiveUpWorkItem(name)
+            case ItemStatus.STARTED if kind == 11:
+                return c.FailWorkItem(name, {"code": "no", "message": "x"}, attempt=item.attempt)
+        return c.CompleteWorkItem(name, value)
+    return (
+        c.FailWorkItem(name, {"message": "y"}, retryable=value > 0),
+        c.ClaimWorkItem(name, f"p{value}"),
+        c.ReleaseWorkItem(name),
+        c.DelegateWorkItem(name, f"p{value}"),
+        c.StartWorkItem(name, by=f"p{value}"),
+        c.CompleteWorkItem(name, "text"),
+        c.RetryWorkItem(name),
+        c.CompleteWorkItem(name, value, attempt=7),
+    )[kind - 12]
+
+
+def begin(nets: CompiledSpecification, **data: Any) -> CaseState:
+    """A new case, without anything being kept of it."""
+    return decide(None, c.StartCase(CaseId("case-1"), nets, data), time=TIME, limits=LIMITS).case
+
+
+def perform(case: CaseState, asked: c.Command) -> CaseState:
+    """The case after a command; the same, if it was rejected."""
+    try:
+        return decide(case, asked, time=TIME, limits=LIMITS).case
+    except CommandRejected:
+        return case
+
+
+def active(case: CaseState) -> bool:
+    """Whether offers, starts and ends are judged in this state."""
+    return case.status in (CaseStatus.RUNNING, CaseStatus.SUSPENDED)

@@ -1,0 +1,265 @@
+"""The plainest model of a case: dicts of tokens, arcs read as they are written.
+
+It shares nothing with the kernel, `decide` or `evolve`: it is told what has happened, event by
+event, and complains when that could not have been.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import attrs
+
+from weft.engine import events as e
+from weft.engine.case import CaseState
+from weft.engine.expressions import compile_expression
+from weft.engine.lifecycle import CaseStatus, ItemStatus
+from weft.engine.net import CompiledSpecification, Net, Role, Transition
+
+
+@attrs.define
+class Item:
+    """An open work item."""
+
+    task: str
+    scope: int
+    status: str
+    child: int | None = None
+
+
+@attrs.define
+class Scope:
+    """A live net."""
+
+    net: Net
+    tokens: Counter[str]
+    data: dict[str, Any]
+    item: str | None = None
+
+
+class Model:
+    """What a case must look like after the events it was told."""
+
+    def __init__(self, compiled: CompiledSpecification) -> None:
+        self.compiled = compiled
+        self.scopes: dict[int, Scope] = {}
+        self.items: dict[str, Item] = {}
+        self.used: set[str] = set()
+        self.scopes_used: set[int] = set()
+
+    # ── arcs ─────────────────────────────────────────────────────────────────────────────────
+
+    def transition(self, scope: int, name: str) -> Transition:
+        (found,) = (t for t in self.scopes[scope].net.transitions if t.name == name)
+        return found
+
+    def tokens(self, scope: int, place: str, wide: bool) -> int:
+        if not wide:
+            return self.scopes[scope].tokens[place]
+        kind = self.scopes[scope].net.name
+        return sum(s.tokens[place] for s in self.scopes.values() if s.net.name == kind)
+
+    def enabled(self, scope: int, t: Transition) -> bool:
+        return (
+            all(self.scopes[scope].tokens[a.place] >= a.weight for a in t.take)
+            and all(self.tokens(scope, a.place, a.case_wide) >= a.weight for a in t.needs)
+            and all(self.tokens(scope, a.place, a.case_wide) < a.weight for a in t.lacks)
+        )
+
+    def guard(self, scope: int, t: Transition) -> bool:
+        return t.when is None or compile_expression(t.when).test(self.scopes[scope].data)
+
+    def degree(self, scope: int, t: Transition) -> int:
+        if not self.enabled(scope, t):
+            return 0
+        return min(self.scopes[scope].tokens[a.place] // a.weight for a in t.take)
+
+    def fire(self, scope: int, name: str, event: Any = None) -> None:
+        t = self.transition(scope, name)
+        assert self.enabled(scope, t), f"{name} was not enabled in scope {scope}"
+        tokens = self.scopes[scope].tokens
+        before = sum(tokens.values())
+        for arc in t.take:
+            tokens[arc.place] -= arc.weight
+        cleared = {p: tokens[p] for p in t.clear if tokens[p]}
+        for place in cleared:
+            tokens[place] = 0
+        puts = [(a.place, a.weight) for a in t.put]
+        counts = event.counts if isinstance(event, e.TransitionFired) else ()
+        puts += [(place, n) for (place, _), n in zip(t.counted, counts, strict=True)]
+        for place, n in puts:
+            tokens[place] += n
+        gone = sum(a.weight for a in t.take) + sum(cleared.values())
+        assert sum(tokens.values()) == before - gone + sum(n for _, n in puts)
+        if event is not None:
+            assert event.cleared == cleared
+            net = self.scopes[scope].net
+            runs = {k.run: (k.name, "started") for k in net.tasks.values()}
+            runs |= {k.held: (k.name, "failed") for k in net.tasks.values()}
+            dying = [runs[p] for p in cleared if p in runs]
+            direct = [
+                k for k, i in self.items.items() if i.scope == scope and (i.task, i.status) in dying
+            ]
+            self.close(
+                event, [i.child for k in direct if (i := self.items[k]).child is not None], direct
+            )
+
+    def below(self, scopes: list[int]) -> set[int]:
+        found = set(scopes)
+        while True:
+            more = {
+                i.child for i in self.items.values() if i.scope in found and i.child is not None
+            }
+            if more <= found:
+                return found
+            found |= more
+
+    def close(self, event: Any, scopes: list[int], direct: list[str]) -> None:
+        """Scopes end, with those below and all items in them; the event must say so."""
+        closed = self.below(scopes)
+        said = set(event.closed) | ({event.scope} if isinstance(event, e.ScopeClosed) else set())
+        assert said == closed
+        cancelled = {k for k, i in self.items.items() if i.scope in closed} | set(direct)
+        assert set(event.cancelled) == cancelled
+        assert len(event.cancelled) == len(cancelled)
+        for name in cancelled:
+            del self.items[name]
+        for scope in closed:
+            del self.scopes[scope]
+
+    # ── events ───────────────────────────────────────────────────────────────────────────────
+
+    def tell(self, event: e.Event) -> None:
+        """Take in an event."""
+        match event:
+            case e.CaseStarted():
+                self.open(0, self.compiled.net, event.data, None)
+            case e.TransitionFired():
+                t = self.transition(event.scope, event.transition)
+                assert not t.external
+                assert self.guard(event.scope, t), f"{t.name} fired on a false guard"
+                self.fire(event.scope, t.name, event)
+            case e.ScopeOpened():
+                item = self.items[event.item]
+                net = self.scopes[item.scope].net
+                assert net.tasks[item.task].child == event.net
+                item.child = event.scope
+                self.open(event.scope, self.compiled.nets[event.net], event.data, event.item)
+            case e.ScopeClosed():
+                self.items[str(self.scopes[event.scope].item)].child = None
+                self.close(event, [event.scope], [])
+            case e.WorkItemOffered():
+                self.new(event.item, Item(event.task, event.scope, "offered"))
+            case e.WorkItemWithdrawn():
+                assert self.items.pop(event.item).status == "offered"
+            case e.WorkItemStarted():
+                if event.task is not None:
+                    self.new(event.item, Item(event.task, event.scope, "offered"))
+                self.move(event.item, "offered", "started", event.transition, Role.START)
+            case e.WorkItemCompleted():
+                item = self.items.pop(event.item)
+                assert item.status == "started"
+                task = self.scopes[item.scope].net.tasks[item.task]
+                self.scopes[item.scope].data.update(event.writes)
+                self.fire(item.scope, task.complete, event)
+            case e.WorkItemFailed():
+                item = self.items[event.item]
+                child, item.child = item.child, None
+                self.move(event.item, "started", "failed", self.task(item).fail, Role.FAIL)
+                self.close(event, [] if child not in self.scopes else [child], [])
+            case e.WorkItemRetried():
+                item = self.items[event.item]
+                if event.interrupted:
+                    assert item.status == "started"
+                else:
+                    self.move(event.item, "failed", "started", self.task(item).retry_by, Role.RETRY)
+            case e.WorkItemGivenUp():
+                item = self.items[event.item]
+                give_up = self.task(item).give_up
+                assert give_up is not None
+                self.scopes[item.scope].data.update(event.writes)
+                self.move(event.item, "failed", "gone", give_up, Role.GIVE_UP)
+                del self.items[event.item]
+            case e.CaseCompleted() | e.CaseCancelled():
+                self.items.clear()
+                self.scopes = {0: self.scopes[0]}
+                self.scopes[0].tokens.clear()
+
+    def task(self, item: Item) -> Any:
+        return self.scopes[item.scope].net.tasks[item.task]
+
+    def open(self, scope: int, net: Net, data: dict[str, Any], item: str | None) -> None:
+        assert scope not in self.scopes_used
+        self.scopes_used.add(scope)
+        tokens = Counter({p.name: p.tokens for p in net.places if p.tokens})
+        self.scopes[scope] = Scope(net, tokens, dict(data), item)
+
+    def new(self, name: str, item: Item) -> None:
+        assert name not in self.used, f"{name} is used twice"
+        self.used.add(name)
+        self.items[name] = item
+
+    def move(self, name: str, before: str, after: str, transition: str, role: Role) -> None:
+        item = self.items[name]
+        assert item.status == before
+        t = self.transition(item.scope, transition)
+        assert (t.external, t.role, t.task) == (True, role, item.task)
+        self.fire(item.scope, transition)
+        item.status = after
+
+    # ── states ───────────────────────────────────────────────────────────────────────────────
+
+    def check(self, case: CaseState) -> None:
+        """Compare with a state, between two batches."""
+        assert {n: +s.tokens for n, s in self.scopes.items()} == {
+            n: Counter(tokens) for n, tokens in case.marking().items()
+        }
+        assert {n: s.data for n, s in self.scopes.items()} == {
+            n: dict(s.data) for n, s in case.scopes.items()
+        }
+        assert {n: (i.task, i.scope, i.status, i.child) for n, i in self.items.items()} == {
+            n: (i.task, i.scope, i.status.value, i.child) for n, i in case.items.items()
+        }
+        self.check_places()
+        if case.status in (CaseStatus.RUNNING, CaseStatus.SUSPENDED):
+            self.check_quiescent()
+
+    def check_places(self) -> None:
+        """Open items are the tokens of their places; invariants hold."""
+        for number, scope in self.scopes.items():
+            for task in scope.net.tasks.values():
+                for place, status in ((task.run, "started"), (task.held, "failed")):
+                    items = self.count(number, task.name, status)
+                    assert items == scope.tokens[place], f"{task.name} {status}"
+            for invariant in scope.net.invariants:
+                total = sum(scope.tokens[p] * w for p, w in invariant.weights.items())
+                assert total == invariant.total
+
+    def count(self, scope: int, task: str, status: str) -> int:
+        return sum(
+            1 for i in self.items.values() if (i.scope, i.task, i.status) == (scope, task, status)
+        )
+
+    def check_quiescent(self) -> None:
+        """No immediate is enabled but by a false guard; offers are what may be started."""
+        for number, scope in self.scopes.items():
+            for t in scope.net.transitions:
+                if not t.external and self.enabled(number, t):
+                    assert not self.guard(number, t), f"{t.name} is enabled and has not fired"
+            for task in scope.net.tasks.values():
+                if task.automatic:
+                    continue
+                degree = sum(self.degree(number, self.transition(number, s)) for s in task.starts)
+                offered = self.count(number, task.name, ItemStatus.OFFERED.value)
+                assert offered == min(degree, task.concurrency or degree)
+
+    def begins(self) -> bool:
+        """Whether an automatic task could start."""
+        return any(
+            self.enabled(number, self.transition(number, start))
+            for number, scope in self.scopes.items()
+            for task in scope.net.tasks.values()
+            if task.automatic
+            for start in task.starts
+        )
