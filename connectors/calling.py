@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 
-from weft.connectors.failure import AttemptFailed, class_name, raised
+from weft.connectors.failure import class_name, raised
 from weft.connectors.options import did_you_mean
 from weft.connectors.typed import Converter, Mismatch, as_it_is, converter, mismatch
 from weft.engine.ports import Work
@@ -252,7 +252,7 @@ class _Planner:
         return call
 
 
-def _raised(name: str, error: BaseException) -> AttemptFailed:
+def _raised(name: str, error: BaseException) -> WorkFailed:
     """The failure that an exception is; one that must not be swallowed is raised on."""
     stop = (*PASS_ON, asyncio.CancelledError)
     if isinstance(error, BaseExceptionGroup) and error.subgroup(stop) is not None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
 
 from weft.schema.errors import WorkFailed
 from weft.schema.jsonvalue import JsonValue
 
-__all__ = ["AttemptFailed", "describe_exception", "raised"]
+__all__ = ["describe_exception", "raised"]
 
 MESSAGE_CHARACTERS = 4_000
 """No message or note is kept longer."""
@@ -20,30 +18,6 @@ MEMBERS = 10
 """No more causes, notes or members of a group are kept."""
 LOCAL_MODULES = "_weft_beside_"
 """How the internal names of modules found beside a specification begin (see `lookup`)."""
-
-
-class AttemptFailed(WorkFailed):
-    """An attempt failed, and ``details`` says how, as JSON.
-
-    For an exception of a task function they are what `describe_exception` gives; for a command,
-    its exit code and its output.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: str | None = None,
-        where: str | None = None,
-        retryable: bool = True,
-        details: Mapping[str, JsonValue] | None = None,
-    ) -> None:
-        super().__init__(message, code=code, where=where, retryable=retryable)
-        self.details: dict[str, JsonValue] = dict(details or {})
-
-    def as_json(self) -> dict[str, Any]:
-        """As for every error; the class is the public one."""
-        return {**super().as_json(), "class": WorkFailed.__name__}
 
 
 def shorten(text: str, limit: int) -> str:
@@ -142,9 +116,9 @@ def describe_exception(error: BaseException) -> dict[str, JsonValue]:
     }
 
 
-def raised(what: str, error: BaseException) -> AttemptFailed:
+def raised(what: str, error: BaseException) -> WorkFailed:
     """The failure of an attempt whose function, named by ``what``, raised ``error``."""
     details = describe_exception(error)
     message = f"{what} raised {details['class']}"
     text = str(details["message"])
-    return AttemptFailed(f"{message}: {text}" if text else message, code="raised", details=details)
+    return WorkFailed(f"{message}: {text}" if text else message, code="raised", details=details)

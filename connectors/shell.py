@@ -24,7 +24,7 @@ import anyio
 import attrs
 
 from weft.connectors.child import Child
-from weft.connectors.failure import AttemptFailed, shorten
+from weft.connectors.failure import shorten
 from weft.connectors.options import (
     Kind,
     OptionFault,
@@ -42,7 +42,7 @@ from weft.connectors.options import (
 )
 from weft.engine.ports import Performer, Work, Worker
 from weft.schema.datatypes import DataType
-from weft.schema.errors import DefinitionError, DefinitionErrors
+from weft.schema.errors import DefinitionError, DefinitionErrors, WorkFailed
 from weft.schema.jsonvalue import JsonValue
 
 __all__ = ["ShellConnector", "ShellOptions"]
@@ -353,7 +353,7 @@ def _fill(argument: Argument, work: Work, where: str) -> str:
     if argument.name == "*":
         return json.dumps(dict(work.inputs), ensure_ascii=False)
     if argument.name not in work.inputs:
-        raise AttemptFailed(
+        raise WorkFailed(
             f"{where} refers to the input {argument.name!r}, but the inputs are "
             f"{', '.join(work.inputs) or 'none'}",
             code="input-type",
@@ -361,7 +361,7 @@ def _fill(argument: Argument, work: Work, where: str) -> str:
         )
     filled = _as_text(work.inputs[argument.name])
     if "\0" in filled and where != "stdin":
-        raise AttemptFailed(
+        raise WorkFailed(
             f"{where}: the input {argument.name!r} holds a NUL character, "
             "which no argument can hold",
             code="input-type",
@@ -395,22 +395,22 @@ _CANNOT_START = {
 }
 
 
-def _cannot_start(error: OSError, program: str, directory: str | None) -> AttemptFailed:
+def _cannot_start(error: OSError, program: str, directory: str | None) -> WorkFailed:
     """Why a command could not be started, told by its errno."""
     if directory is not None and not Path(directory).is_dir():
-        return AttemptFailed(
+        return WorkFailed(
             f"the working directory {directory!r} is no folder",
             code="no-directory",
             retryable=False,
         )
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         sought = "no such file" if "/" in program else "not found in the folders of PATH"
-        return AttemptFailed(f"program {program!r}: {sought}", code="not-found", retryable=False)
+        return WorkFailed(f"program {program!r}: {sought}", code="not-found", retryable=False)
     if error.errno in _CANNOT_START:
         code, meaning = _CANNOT_START[error.errno]
-        return AttemptFailed(f"program {program!r} {meaning}", code=code, retryable=False)
+        return WorkFailed(f"program {program!r} {meaning}", code=code, retryable=False)
     # too many processes or open files, no memory: that may pass
-    return AttemptFailed(f"program {program!r}: {error.strerror}", code="cannot-start")
+    return WorkFailed(f"program {program!r}: {error.strerror}", code="cannot-start")
 
 
 async def run_command(options: ShellOptions, work: Work) -> dict[str, JsonValue]:
@@ -478,7 +478,7 @@ async def run_command(options: ShellOptions, work: Work) -> dict[str, JsonValue]
 
 def _unexpected_exit(
     options: ShellOptions, result: dict[str, JsonValue], exit_code: int
-) -> AttemptFailed:
+) -> WorkFailed:
     if exit_code < 0:
         try:
             ended = f"was ended by {signal.Signals(-exit_code).name}"
@@ -491,7 +491,7 @@ def _unexpected_exit(
     last = (str(result["stderr"]).strip() or str(result["stdout"]).strip())[-TAIL_CHARACTERS:]
     if last:
         message = f"{message}; its last output:\n{last}"
-    return AttemptFailed(message, code="exit-code", details=result)
+    return WorkFailed(message, code="exit-code", details=result)
 
 
 class ShellConnector:

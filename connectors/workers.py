@@ -27,7 +27,7 @@ import anyio
 import attrs
 
 from weft.connectors.child import Child
-from weft.connectors.failure import AttemptFailed, raised
+from weft.connectors.failure import raised
 from weft.schema.errors import InternalError, WorkFailed
 from weft.schema.jsonvalue import JsonValue
 
@@ -157,7 +157,7 @@ class Workers:
                 finished = True
             except (ConnectionError, EOFError) as error:
                 await worker.child.wait_ended()
-                raise AttemptFailed(
+                raise WorkFailed(
                     f"the worker process of {what} {_how_it_ended(worker.child.exit_code)} "
                     "before it had a result",
                     code="worker-died",
@@ -180,7 +180,7 @@ class Workers:
         try:
             worker = _Worker()
         except OSError as error:
-            raise AttemptFailed(
+            raise WorkFailed(
                 f"no worker process can be started: {error.strerror}", code="cannot-start"
             ) from error
         self._all.add(worker)
@@ -210,9 +210,7 @@ def _result(answer: tuple[Any, ...]) -> JsonValue:
         case ("result", value):
             return value  # type: ignore[no-any-return]
         case ("failed", message, code, where, retryable, details):
-            raise AttemptFailed(
-                message, code=code, where=where, retryable=retryable, details=details
-            )
+            raise WorkFailed(message, code=code, where=where, retryable=retryable, details=details)
         case _:
             raise InternalError(f"a worker process gave an unknown answer: {answer!r:.200}")
 

@@ -15,8 +15,8 @@ The same facts are attributes, so that a program need not read prose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 
 class WeftError(Exception):
@@ -80,7 +80,8 @@ class DefinitionErrors(ExceptionGroup[DefinitionError], DefinitionError):
 
     default_code = "definition"
 
-    def __new__(cls, message: str, faults: Sequence[DefinitionError]) -> DefinitionErrors:
+    def __new__(cls, message: str, faults: Sequence[DefinitionError]) -> Self:
+        """A group needs its members when it is made."""
         return super().__new__(cls, message, list(faults))
 
     def __init__(self, message: str, faults: Sequence[DefinitionError]) -> None:
@@ -121,7 +122,8 @@ class UsageError(CommandRejected):
 class WorkFailed(WeftError):
     """The code or command of a task failed, or gave a result of the wrong shape.
 
-    ``retryable`` says whether another attempt can help (a result of the wrong type: no).
+    ``retryable`` says whether another attempt can help (a result of the wrong type: no);
+    ``details`` are what else is known of it, as JSON: a traceback, an exit code.
     """
 
     default_code = "work-failed"
@@ -133,9 +135,11 @@ class WorkFailed(WeftError):
         code: str | None = None,
         where: str | None = None,
         retryable: bool = True,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message, code=code, where=where)
         self.retryable = retryable
+        self.details: dict[str, Any] = dict(details or {})
 
 
 class JournalError(WeftError):

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from tests.connectors.conftest import make_work
 from weft.connectors.calling import NotCallable, Plan, plan_call
-from weft.connectors.failure import AttemptFailed
 from weft.engine.ports import Work
 from weft.schema.errors import WorkFailed
 from weft.schema.jsonvalue import JsonValue
@@ -507,8 +506,8 @@ def test_a_result_that_cannot_be_made_back_is_only_made_json() -> None:
 # ── failures ─────────────────────────────────────────────────────────────────────────────────
 
 
-def failure_of(function: Any) -> AttemptFailed:
-    with pytest.raises(AttemptFailed) as caught:
+def failure_of(function: Any) -> WorkFailed:
+    with pytest.raises(WorkFailed) as caught:
         call(function)
     assert caught.value.code == "raised"
     return caught.value
@@ -608,13 +607,13 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_failure() -> None:
         future.cancel()
         await future
 
-    with pytest.raises(AttemptFailed, match=r"raised asyncio.*CancelledError"):
+    with pytest.raises(WorkFailed, match=r"raised asyncio.*CancelledError"):
         await call(function)
 
     def plain() -> None:
         raise asyncio.CancelledError
 
-    with pytest.raises(AttemptFailed, match=r"raised asyncio.*CancelledError"):
+    with pytest.raises(WorkFailed, match=r"raised asyncio.*CancelledError"):
         call(plain)
 
 
@@ -640,7 +639,7 @@ def test_an_asynchronous_function_fails_like_any_other() -> None:
         return a
 
     assert asyncio.run(call(function, a=0)) == 0
-    with pytest.raises(AttemptFailed, match="m:f raised SystemExit: 3"):
+    with pytest.raises(WorkFailed, match="m:f raised SystemExit: 3"):
         asyncio.run(call(function, a=3))
     with pytest.raises(WorkFailed, match="cannot be called"):
         asyncio.run(call(function, a="x"))

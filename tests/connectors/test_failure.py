@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.connectors.failure import AttemptFailed, describe_exception, raised, shorten
+from weft.connectors.failure import describe_exception, raised, shorten
+from weft.schema.errors import WorkFailed
 from weft.schema.jsonvalue import checked
 
 
@@ -144,8 +145,8 @@ def test_shortening_keeps_the_beginning_and_the_end(text: str, limit: int) -> No
 
 def test_the_failure_of_an_attempt() -> None:
     failure = raised("checks:analyse", ValueError("no such file"))
-    assert isinstance(failure, AttemptFailed)
+    assert isinstance(failure, WorkFailed)
     assert failure.message == "checks:analyse raised ValueError: no such file"
     assert failure.code == "raised"
     assert raised("checks:analyse", ValueError()).message == "checks:analyse raised ValueError"
-    assert AttemptFailed("x").details == {}
+    assert WorkFailed("x").details == {}

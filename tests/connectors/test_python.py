@@ -14,7 +14,6 @@ import pytest
 from tests.connectors.conftest import make_work, perform
 from weft.connectors import builtin
 from weft.connectors import workers as workers_module
-from weft.connectors.failure import AttemptFailed
 from weft.connectors.python import PythonConnector, RunIn, TaskMark, task
 from weft.connectors.workers import Workers
 from weft.engine.ports import Connector, Worker
@@ -172,7 +171,7 @@ async def test_arguments_and_results_are_the_same_everywhere(
 
 @EVERYWHERE
 async def test_failures_are_the_same_everywhere(run: Callable[..., Any], run_in: str) -> None:
-    with pytest.raises(AttemptFailed) as caught:
+    with pytest.raises(WorkFailed) as caught:
         await run("fail", run_in)
     assert caught.value.message == "checks:fail raised LookupError: no such order"
     assert caught.value.code == "raised"

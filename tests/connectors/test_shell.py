@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from tests.connectors.conftest import make_work, perform
 from weft.connectors import shell as shell_module
-from weft.connectors.failure import AttemptFailed
 from weft.connectors.shell import Kept, ShellConnector
 from weft.schema.errors import DefinitionError, DefinitionErrors, WorkFailed
 from weft.schema.jsonvalue import JsonValue
@@ -133,7 +132,7 @@ async def test_an_exit_code_other_than_0_is_a_failure_that_quotes_the_output() -
     assert caught.value.retryable
     assert "ended with exit code 3 (expected: 0)" in caught.value.message
     assert caught.value.message.endswith("no such file")
-    assert isinstance(caught.value, AttemptFailed)
+    assert isinstance(caught.value, WorkFailed)
     assert caught.value.details["exit_code"] == 3
     assert caught.value.details["stdout"] == "counting\n"
 
