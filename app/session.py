@@ -102,7 +102,9 @@ class Session(AbstractAsyncContextManager["Engine"]):
         registry = builtin_patterns()
         for executor in patterns:
             registry.register(executor)
-        kinds = dict(builtin_connectors(functions=functions or {}))
+        # With a seed the order of attempts is drawn, so nothing may run beside the drawn one.
+        seeded = options.get("seed") is not None
+        kinds = dict(builtin_connectors(functions=functions or {}, only_inline=seeded))
         for kind, connector in (connectors or {}).items():
             if kind in kinds:
                 raise UsageError(
@@ -358,7 +360,6 @@ def run(
         data: The case's variables.
         options: As for `open`; by default in memory.
     """
-    if not hasattr(specification, "nets"):
-        specification = load(specification)  # type: ignore[arg-type]  # a path, then
+    loaded = load(specification) if isinstance(specification, str | Path) else specification
     with open(**options) as engine:
-        return engine.run(specification, data)  # type: ignore[arg-type]  # narrowed above
+        return engine.run(loaded, data)

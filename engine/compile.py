@@ -176,6 +176,7 @@ class _NetCompiler:
         name = f"{source}>{target}"
         if target not in self.definition.tasks:
             known = [*self.definition.tasks, *self.definition.places]
+            known += [p.key for p in self.registry if p.attachment is Attachment.THEN]
             near = get_close_matches(target, known, n=3)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             self.fault(
@@ -254,6 +255,11 @@ class _NetCompiler:
                     f"the results of {first!r} and {name!r} would share the variable "
                     f"{variable_name(name)!r}; rename one of them",
                 )
+        if END in definition.places:
+            self.fault(
+                self.at("places", END),
+                f"the place {END!r} is there already: threads that have nowhere to go rest in it",
+            )
         for place in definition.places.values():
             self.draft.place(place.name, tokens=place.tokens)
             self.draft.declared.add(place.name)
@@ -479,7 +485,7 @@ class _NetCompiler:
                 hint = f"; did you mean {' or '.join(near)}?" if near else ""
                 self.fault(
                     location,
-                    f"a task has no key {use.name!r}{hint} Accepted: {', '.join(known)}",
+                    f"a task has no key {use.name!r}{hint}; accepted: {', '.join(known)}",
                     code="unknown-key",
                 )
             return body_in, body_out
@@ -536,7 +542,7 @@ class _NetCompiler:
                 hint = f"; did you mean {near[0]}?" if near else ""
                 self.fault(
                     location,
-                    f"{variable!r} is not a declared variable{hint} Declared under `data`: {known}",
+                    f"{variable!r} is not a declared variable{hint}; declared under `data`: {known}",
                     code="unknown-variable",
                 )
             outputs[variable] = self.mapped(value, location, names)

@@ -361,7 +361,7 @@ class Registry:
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         if found is not None:
             raise ValueError(f"{key} stands at {found.attachment.value!r}, not here{hint}")
-        raise ValueError(f"no pattern is called {key!r}{hint} Known here: {', '.join(fitting)}")
+        raise ValueError(f"no pattern is called {key!r}{hint}; known here: {', '.join(fitting)}")
 
 
 _CONDITION = _kind(Condition)

@@ -94,6 +94,12 @@ class DefinitionErrors(ExceptionGroup[DefinitionError], DefinitionError):
         self._title = message
 
     @property
+    def faults(self) -> tuple[DefinitionError, ...]:
+        """The faults, one by one, whatever groups they came in."""
+        members = (e.faults if isinstance(e, DefinitionErrors) else (e,) for e in self.exceptions)
+        return tuple(f for group in members for f in group if isinstance(f, DefinitionError))
+
+    @property
     def message(self) -> str:  # type: ignore[override]  # the group derives it from its members
         """All faults, one a line."""
         return "\n".join(str(fault) for fault in self.exceptions)

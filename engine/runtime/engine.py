@@ -26,7 +26,7 @@ from weft.engine.case import CaseState, WorkItem
 from weft.engine.compile import compile_specification
 from weft.engine.decide import DEFAULT_LIMITS, Limits
 from weft.engine.lifecycle import CaseStatus, ItemStatus
-from weft.engine.net import CompiledSpecification
+from weft.engine.net import CompiledSpecification, Task
 from weft.engine.ports import (
     CaseId,
     CaseSummary,
@@ -57,9 +57,12 @@ from weft.engine.runtime.live import (
 from weft.schema import jsonvalue
 from weft.schema.errors import (
     CommandRejected,
+    DefinitionError,
+    DefinitionErrors,
     InternalError,
     UsageError,
     WeftError,
+    raise_faults,
 )
 from weft.schema.jsonvalue import JsonValue
 from weft.schema.specification import Specification
@@ -233,7 +236,7 @@ class Engine:
             specification, registry=self.registry, connectors=self.connectors
         )
         origin = specification.source.origin
-        self._bind(compiled, origin)
+        self._bind(compiled, origin, specification)
         known = self.journal.specification(specification.name, specification.version)
         if known is None or known.net != compiled.hash or known.source != specification.source.text:
             self.journal.put_net(compiled.hash, compiled.content)
@@ -252,19 +255,32 @@ class Engine:
         return compiled
 
     def _bind(
-        self, compiled: CompiledSpecification, origin: Path | None
+        self,
+        compiled: CompiledSpecification,
+        origin: Path | None,
+        specification: Specification | None = None,
     ) -> Mapping[tuple[str, str], Performer | None]:
+        """What performs the tasks; faults of their configurations come all at once."""
         key = (compiled.hash, origin)
-        if key not in self._bound:
-            self._bound[key] = {
-                (net.name, task.name): self._connector(task.connector).bind(
-                    task.name, task.config, origin=origin
-                )
-                for net in compiled.nets.values()
-                for task in net.tasks.values()
-                if task.connector is not None
-            }
-        return self._bound[key]
+        bound = self._bound.get(key)
+        if bound is not None:
+            return bound
+        bound, faults = {}, []
+        for net in compiled.nets.values():
+            for task in net.tasks.values():
+                if task.connector is None:
+                    continue
+                connector = self._connector(task.connector)
+                try:
+                    bound[net.name, task.name] = connector.bind(
+                        task.name, task.config, origin=origin, inputs=tuple(task.inputs)
+                    )
+                except DefinitionError as error:
+                    members = error.faults if isinstance(error, DefinitionErrors) else (error,)
+                    faults += [_placed(f, specification, net.name, task) for f in members]
+        raise_faults(f"the tasks of {compiled.name} cannot be performed", faults)
+        self._bound[key] = bound
+        return bound
 
     def _connector(self, kind: str) -> Connector:
         connector = self.connectors.get(kind)
@@ -629,6 +645,17 @@ def _wanted(attempt: Attempt, item: WorkItem | None) -> bool:
         and item.status is ItemStatus.STARTED
         and item.attempt == attempt.work.attempt
     )
+
+
+def _placed(
+    fault: DefinitionError, specification: Specification | None, net: str, task: Task
+) -> DefinitionError:
+    """A fault of a connector's configuration, with its place in the file if that is known."""
+    if specification is None or fault.line is not None:
+        return fault
+    path = getattr(fault, "path", ())
+    location = specification.location(net, "tasks", task.name, str(task.connector), *path)
+    return specification.source.fault(location, fault.message, code=fault.code)
 
 
 def _internal(error: Exception) -> InternalError:
