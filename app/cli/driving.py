@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from weft.cli.asking import ask
+from weft.cli.asking import SIGNALS, ask, terminal
 from weft.cli.describe import Outcome, item_object
 from weft.cli.output import Screen
 from weft.cli.stores import refuse_missing
@@ -33,10 +33,6 @@ __all__ = ["Act", "change", "drive", "go_on"]
 
 Act = Callable[["Engine"], Awaitable["Case"]]
 """What a command does: it starts or opens a case, and gives its handle."""
-
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""Those that ask a run to stop."""
 
 
 async def go_on(case: Case) -> None:
@@ -200,16 +196,12 @@ class _Driving:
         for item in case.work_items:
             if case.state.task(item).automatic or item.status is ItemStatus.FAILED:
                 continue
-            # The loop stands still meanwhile, and may: the case is idle. Signals are the prompt's.
-            before = {n: signal.signal(n, signal.default_int_handler) for n in SIGNALS}
             try:
-                answer = ask(self.screen, item_object(case.state, item))
+                with terminal() as read_line:  # the loop stands still, and may: the case is idle
+                    answer = ask(self.screen, item_object(case.state, item), read_line)
             except KeyboardInterrupt:
                 self.left = True
                 return False
-            finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
             if answer is None:
                 return False
             try:

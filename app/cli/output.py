@@ -8,6 +8,7 @@ in silence. Texts of strangers cannot steer the terminal: control characters are
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -171,7 +172,9 @@ class Screen:
         try:
             stream.write(text.translate(_VISIBLE) + "\n")
             stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):  # a pipe or terminal that has gone
+                raise
             _silence(stream)
 
 
