@@ -34,6 +34,7 @@ from weft.engine.expressions import ExpressionError, compile_expression
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import Arc, Ends, Mapped, Net, Outcome, Role, Task, Transition
 from weft.engine.ports import Microseconds
+from weft.engine.table import unordered
 from weft.native import kernel
 from weft.schema.datatypes import merged
 from weft.schema.errors import CommandRejected, InternalError, UsageError, WorkFailed
@@ -118,8 +119,8 @@ def _check_texts(command: c.Command) -> None:
         UsageError: One is no text, or has a lone surrogate.
     """
     for name in ("item", "by", "to", "reason"):
-        value = getattr(command, name, None)
-        if value is None or (type(value) is str and value.isascii()):
+        value = getattr(command, name, "")
+        if (type(value) is str and value.isascii()) or (value is None and name != "item"):
             continue
         try:
             if not isinstance(checked(value, what=name), str):
@@ -178,6 +179,7 @@ class _Run:
         self.candidates: list[tuple[tuple[int, int], int, int]] = []
         self.queued: set[tuple[int, int]] = set()
         self.touched: set[int] = set()
+        self.beginnings: dict[int, set[int]] = {}
         self.firings = 0
 
     # ── events ───────────────────────────────────────────────────────────────────────────────
@@ -192,13 +194,16 @@ class _Run:
             self.emit(event)
 
     def fired(self, scope: int, transition: str) -> None:
-        """Note what a firing may have enabled: immediates that read a place it changed."""
+        """Note what a firing may have enabled or disabled: what reads a place it changed."""
         net = self.draft.net(scope)
-        index = net.transition_index[transition]
         self.touched.add(scope)
-        for t in kernel.touched_immediate(net.image, index):
-            self.consider(scope, t, net)
-        if net.case_wide:
+        external = net.image.external
+        for t in kernel.touched(net.image, net.transition_index[transition]):
+            if not external[t]:
+                self.consider(scope, t, net)
+            elif t in net.beginnings:
+                self.beginnings.setdefault(scope, set()).add(t)
+        if self.draft.compiled.case_wide:
             self.consider_case_wide()
 
     def consider(self, scope: int, transition: int, net: Net) -> None:
@@ -213,12 +218,15 @@ class _Run:
             for t in net.case_wide:
                 if not net.transitions[t].external:
                     self.consider(scope.id, t, net)
+                elif t in net.beginnings:
+                    self.beginnings.setdefault(scope.id, set()).add(t)
             self.touched.add(scope.id)
 
     def consider_all(self, scope: int) -> None:
-        """Every immediate of a scope: when it opens, and when a case is resumed."""
+        """All that may begin in a scope: when it opens, and when a case is resumed."""
         net = self.draft.net(scope)
         self.touched.add(scope)
+        self.beginnings[scope] = set(net.beginnings)
         for t in net.immediates:
             self.queued.add((scope, t))
             self.candidates.append((net.rank[t], scope, t))
@@ -440,21 +448,58 @@ class _Run:
         if not self.starts or self.draft.status is not CaseStatus.RUNNING:
             return False
         before = len(self.events)
-        for scope in sorted(self.touched):
+        for scope in sorted(self.beginnings):
             if scope not in self.draft.scopes:
                 continue
             net = self.draft.net(scope)
-            for task, transition, index in list(self.enabled_starts(scope)):
+            for index in sorted(self.beginnings[scope]):
+                transition = net.transitions[index]
+                task = net.tasks[str(transition.task)]
+                if transition.role is Role.RETRY:
+                    self.retry_due(scope, task)
                 while (
-                    task.automatic
+                    transition.role is Role.START
+                    and task.automatic
                     and scope in self.draft.scopes
                     and self.arcs_allow(scope, index, net)
                 ):
                     self.bounded()
                     self.start(scope, task, transition, self.new_id(task.name), None, new=True)
-                    if self.over():
-                        return False
+                if self.over():
+                    return False
         return len(self.events) > before
+
+    def retry_due(self, scope: int, task: Task) -> None:
+        """Begin the retries of a task that were due before, while something kept them waiting."""
+        due = sorted(
+            (item.retry_at, serial(item.id), item)
+            for item in unordered(self.draft.items)
+            if item.scope == scope
+            and item.task == task.name
+            and item.retry_at is not None
+            and item.retry_at <= self.time
+        )
+        for _, _, item in due:
+            if not self.over() and item.id in self.draft.items and self.may_retry(item):
+                self.bounded()
+                self.again(item)
+
+    def may_retry(self, item: WorkItem) -> bool:
+        """Whether a held item may be attempted again: other work can stand against it."""
+        if item.scope not in self.draft.scopes:
+            return False
+        net = self.draft.net(item.scope)
+        index = net.transition_index[net.tasks[item.task].retry_by]
+        return self.arcs_allow(item.scope, index, net)
+
+    def again(self, item: WorkItem, by: str | None = None, *, interrupted: bool = False) -> None:
+        """Begin the next attempt at an item."""
+        task = self.draft.task(item)
+        self.emit(e.WorkItemRetried(item.id, item.attempt + 1, interrupted, by))
+        if not interrupted:
+            self.fired(item.scope, task.retry_by)
+            if task.child is not None:
+                self.open_scope(self.draft.items[item.id], task)
 
     def new_id(self, task: str) -> str:
         return f"{task}/{self.draft.serials.get(task, 0) + 1}"
@@ -517,22 +562,28 @@ class _Run:
 
     def offer(self) -> None:
         """Offer what may be started by somebody, and withdraw offers that no longer stand."""
-        for scope in sorted(self.touched):
-            if scope not in self.draft.scopes or not self.draft.net(scope).offers:
+        for scope in sorted(self.beginnings):
+            if scope not in self.draft.scopes:
                 continue
-            wanted: dict[str, int] = {}
-            for task, _, index in self.enabled_starts(scope):
-                if not task.automatic:
-                    image = self.draft.net(scope).image
-                    degree = kernel.degree(image, self.draft.marking(scope), index)
-                    total = wanted.get(task.name, 0) + degree
-                    wanted[task.name] = min(total, task.concurrency or total)
-            standing: dict[str, list[WorkItem]] = {}
-            for item in self.draft.items.values():
-                if item.scope == scope and item.status is ItemStatus.OFFERED:
-                    standing.setdefault(item.task, []).append(item)
+            net = self.draft.net(scope)
+            names = (str(net.transitions[t].task) for t in sorted(self.beginnings[scope]))
+            wanted = {
+                name: self.wanted(scope, net, net.tasks[name])
+                for name in dict.fromkeys(names)
+                if not net.tasks[name].automatic
+            }
+            if not wanted:
+                continue
+            standing: dict[str, list[WorkItem]] = {name: [] for name in wanted}
+            for item in unordered(self.draft.items):
+                if (
+                    item.scope == scope
+                    and item.status is ItemStatus.OFFERED
+                    and item.task in wanted
+                ):
+                    standing[item.task].append(item)
             for name, items in standing.items():
-                surplus = len(items) - wanted.get(name, 0)
+                surplus = len(items) - wanted[name]
                 # What nobody has claimed goes first, the newest before older ones.
                 items.sort(
                     key=lambda item: (item.claimed_by is None, serial(item.id)), reverse=True
@@ -540,8 +591,18 @@ class _Run:
                 for item in items[: max(surplus, 0)]:
                     self.emit(e.WorkItemWithdrawn(item.id))
             for name, degree in wanted.items():
-                for _ in range(degree - len(standing.get(name, ()))):
+                for _ in range(degree - len(standing[name])):
                     self.emit(e.WorkItemOffered(self.new_id(name), name, scope))
+
+    def wanted(self, scope: int, net: Net, task: Task) -> int:
+        """How many items of a task somebody could start now."""
+        indices = [net.transition_index[name] for name in task.starts]
+        degree = sum(
+            kernel.degree(net.image, self.draft.marking(scope), index)
+            for index in indices
+            if self.arcs_allow(scope, index, net)
+        )
+        return min(degree, task.concurrency or degree)
 
     def judge(self) -> None:
         """Say how the quiescent case stands: completed, live, or deadlocked."""
@@ -556,7 +617,7 @@ class _Run:
         The item of a composite task does not count while its net runs: what can be done to it is
         done in that net, and a net that is stuck does not become live by having a parent.
         """
-        if any(item.child is None for item in self.draft.items.values()):
+        if any(item.child is None for item in unordered(self.draft.items)):
             return True
         for scope in self.draft.scopes:
             net = self.draft.net(scope)
@@ -870,7 +931,14 @@ def _retry(run: _Run, command: c.RetryWorkItem) -> None:
         )
     if run.draft.status is CaseStatus.FAILED:
         _reopen(run)
-    _again(run, item, command.by)
+    if not run.may_retry(item):
+        raise CommandRejected(
+            f"cannot retry work item {item.id!r} now: other work keeps task {item.task!r} from "
+            "running; wait until that is done",
+            code="blocked",
+            where=f"case {run.draft.id}",
+        )
+    run.again(item, command.by)
     run.settle()
 
 
@@ -884,7 +952,7 @@ def _reopen(run: _Run) -> None:
     if failed:
         for item in list(run.draft.items.values()):
             if item.status is ItemStatus.STARTED and _performed(run, item):
-                _again(run, item, interrupted=True)
+                run.again(item, interrupted=True)
     for scope in list(run.draft.scopes):
         run.consider_all(scope)
 
@@ -893,16 +961,6 @@ def _performed(run: _Run, item: WorkItem) -> bool:
     """Whether an attempt at an item is something that the engine runs."""
     task = run.draft.task(item)
     return task.automatic and task.child is None
-
-
-def _again(run: _Run, item: WorkItem, by: str | None = None, *, interrupted: bool = False) -> None:
-    """Begin the next attempt at an item."""
-    task = run.draft.task(item)
-    run.emit(e.WorkItemRetried(item.id, item.attempt + 1, interrupted, by))
-    if not interrupted:
-        run.fired(item.scope, task.retry_by)
-    if task.child is not None and not interrupted:
-        run.open_scope(run.draft.items[item.id], task)
 
 
 def _give_up(run: _Run, command: c.GiveUpWorkItem) -> None:
@@ -969,8 +1027,9 @@ def _resume(run: _Run, command: c.ResumeCase) -> None:
             item = run.draft.items.get(name)
             if item is None or run.over():
                 continue
-            if item.status is ItemStatus.FAILED and item.retry_at is None:
-                _again(run, item)
+            held = item.status is ItemStatus.FAILED and item.retry_at is None
+            if held and run.may_retry(item):
+                run.again(item)
     run.settle()
 
 
@@ -979,7 +1038,7 @@ def _recover(run: _Run, command: c.RecoverCase) -> None:
     for item in list(run.draft.items.values()):
         alive = item.status is not ItemStatus.STARTED or item.id in command.under_way
         if not alive and _performed(run, item):
-            _again(run, item, interrupted=True)
+            run.again(item, interrupted=True)
     for scope in list(run.draft.scopes):
         run.consider_all(scope)
     run.settle()

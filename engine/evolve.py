@@ -234,8 +234,10 @@ class Draft:
                 code="corrupt",
             ) from None
 
-    def _number(self, item: str, task: str) -> None:
+    def _number(self, item: str, task: str, scope: int) -> None:
         """Note the number of a new item, so that its id is never used again."""
+        if task not in self.net(scope).tasks:
+            raise JournalError(f"scope {scope} has no task {task!r}", code="corrupt")
         if self._serials is None:
             self._serials = change(self.serials)
             self.serials = self._serials
@@ -291,7 +293,7 @@ class Draft:
 
     def _item_offered(self, event: e.WorkItemOffered) -> None:
         status = self._step(self.items.get(event.item), event, event.item)
-        self._number(event.item, event.task)
+        self._number(event.item, event.task, event.scope)
         self._change_items()[event.item] = WorkItem(event.item, event.task, event.scope, status)
 
     def _item_withdrawn(self, event: e.WorkItemWithdrawn) -> None:
@@ -319,7 +321,7 @@ class Draft:
             if event.task is None:
                 raise JournalError(f"work item {event.item!r} was not offered", code="corrupt")
             task, scope, holder = event.task, event.scope, event.by
-            self._number(event.item, task)
+            self._number(event.item, task, scope)
         else:
             task, scope, holder = offered.task, offered.scope, event.by or offered.claimed_by
         self._fire(scope, event.transition)

@@ -342,9 +342,17 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
         return {name: tuple(found) for name, found in readers.items()}
 
     @cached_property
-    def offers(self) -> bool:
-        """Whether some task waits for somebody to start it."""
-        return any(not task.automatic for task in self.tasks.values())
+    def beginnings(self) -> frozenset[int]:
+        """The external transitions by which work may begin once something has changed.
+
+        All starts; and the retries against which other work can stand, which may have been due
+        before.
+        """
+        return frozenset(
+            i
+            for i, t in enumerate(self.transitions)
+            if t.role is Role.START or (t.role is Role.RETRY and (t.needs or t.lacks))
+        )
 
     @cached_property
     def types(self) -> dict[str, DataType]:
@@ -390,6 +398,11 @@ class CompiledSpecification(msgspec.Struct, frozen=True, omit_defaults=True, dic
     def hash(self) -> str:
         """The SHA-256 of `content`, in hexadecimal: the identity of the net."""
         return hashlib.sha256(self.content).hexdigest()
+
+    @cached_property
+    def case_wide(self) -> bool:
+        """Whether what happens in one scope may enable something in another."""
+        return any(net.case_wide for net in self.nets.values())
 
     @property
     def net(self) -> Net:

@@ -748,8 +748,7 @@ class Case:
             if self._engine.draining:
                 under_way = driven.at_work
             else:
-                waits = (item.retry_at is not None for item in self.state.items.values())
-                under_way = bool(driven.attempts) or any(waits)
+                under_way = bool(driven.attempts or driven.live.retries)
             if not under_way:
                 return self.status
             await driven.live.changed.wait()

@@ -6,7 +6,7 @@ time, in the order of the calls; nobody sees a state that is not durable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 
 import anyio
@@ -32,6 +32,7 @@ from weft.engine.ports import (
     Record,
     ScopeId,
 )
+from weft.engine.table import unordered
 from weft.schema.errors import JournalError, UsageError, WeftError
 
 __all__ = [
@@ -66,7 +67,7 @@ def idle(case: CaseState) -> bool:
     """
     if case.status is not CaseStatus.RUNNING:
         return False
-    for item in case.items.values():
+    for item in unordered(case.items):
         if item.retry_at is not None:
             return False
         if item.status is ItemStatus.STARTED:
@@ -76,10 +77,16 @@ def idle(case: CaseState) -> bool:
     return not begins(case)
 
 
-def wake_at(case: CaseState) -> Microseconds | None:
-    """When a case has something to do by itself: its earliest retry."""
-    due = [item.retry_at for item in case.items.values() if item.retry_at is not None]
-    return Microseconds(min(due)) if due else None
+def _retries(
+    known: Mapping[str, int], case: CaseState, touched: Iterable[str]
+) -> Mapping[str, int]:
+    """The retries that a case waits for, by item: those known before, with what has changed."""
+    changed = {}
+    for name in touched:
+        item = case.items.get(name)
+        changed[name] = None if item is None else item.retry_at
+    merged = {**known, **changed}
+    return {name: due for name, due in merged.items() if due is not None}
 
 
 def _encoded(value: object) -> bytes | None:
@@ -109,6 +116,8 @@ class LiveCase:
         self.started = Microseconds(0)
         self.updated = Microseconds(0)
         self.snapshot_at = 0
+        self.retries: Mapping[str, int] = {}
+        """When held items are due, by id: what the case does by itself."""
         self.changed = anyio.Event()
         self.broken: WeftError | None = None
         self._door = anyio.Lock(fast_acquire=True)
@@ -119,6 +128,7 @@ class LiveCase:
         self.sequence, self.hash = stored.sequence, stored.hash
         self.started, self.updated = stored.summary.started, stored.summary.updated
         self.snapshot_at = stored.snapshot_at
+        self.retries = _retries({}, stored.state, stored.state.items)
 
     @property
     def case(self) -> CaseState:
@@ -171,7 +181,9 @@ class LiveCase:
         after = decision.case
         records = self._records(after.id, decision.events, now)
         last = records[-1].sequence
-        opened, closed = _work_list_changes(self.state, after, decision.events)
+        touched = list(touched_items(self.state, decision.events))
+        opened, closed = _work_list_changes(self.state, after, touched)
+        wake_at = min(_retries(self.retries, after, touched).values(), default=None)
         due = last - self.snapshot_at >= self.snapshot_every
         return Append(
             case=after.id,
@@ -187,7 +199,7 @@ class LiveCase:
                 started=self.started or now,
                 updated=now,
                 sequence=last,
-                wake_at=wake_at(after),
+                wake_at=None if wake_at is None else Microseconds(wake_at),
                 error=_encoded(after.error),
             ),
             command=id,
@@ -204,6 +216,8 @@ class LiveCase:
         self.started, self.updated = batch.summary.started, batch.summary.updated
         if batch.snapshot is not None:
             self.snapshot_at = last.sequence
+        touched = touched_items(before, decision.events)
+        self.retries = _retries(self.retries, decision.case, touched)
         done = Batch(batch.case, before, decision.case, decision.events, tuple(batch.records))
         self._adopt(done)
         self.tell()
@@ -266,12 +280,12 @@ def touched_items(before: CaseState | None, events: Sequence[e.Event]) -> Iterab
 
 
 def _work_list_changes(
-    before: CaseState | None, after: CaseState, events: Sequence[e.Event]
+    before: CaseState | None, after: CaseState, touched: Iterable[str]
 ) -> tuple[list[OpenItem], list[ItemId]]:
     """The rows of the work list that a batch opens or changes, and those that it closes."""
     opened: list[OpenItem] = []
     closed: list[ItemId] = []
-    for name in touched_items(before, events):
+    for name in touched:
         old = before.items.get(name) if before is not None else None
         new = after.items.get(name)
         if new is not None and _listed(after, new):
