@@ -107,11 +107,6 @@ def _partial_join(inputs: Places, output: Place, n: int) -> Fragment:
     The k-th thread of a branch belongs to round k: ``todo`` lets one thread of each branch in a
     round, and a surplus one waits at its own branch until the reset. It needs neither an
     inhibitor nor a priority.
-
-        input i, todo i ─▶ [early i] ─▶ came
-        open, n came ─▶ [fire] ─▶ closed, output
-        came (closed) ─▶ [absorb] ─▶ late
-        closed, m-n late ─▶ [reset] ─▶ open, todo 1, …, todo m
     """
     m = len(inputs)
     if not n <= m:
@@ -172,7 +167,12 @@ def structured_discriminator(inputs: Places, output: Place) -> Fragment:
     """Go on at the first of m branches; absorb the others; be ready again when all have come.
 
     WCP-9 in Russell et al., "Workflow Control-Flow Patterns" (2006): the structured partial join
-    of one. The net is `_partial_join`'s.
+    of one.
+
+        input i, todo i ─▶ [early i] ─▶ came
+        open, 1 came ─▶ [fire] ─▶ closed, output
+        came (closed) ─▶ [absorb] ─▶ late
+        closed, m-1 late ─▶ [reset] ─▶ open, todo 1, …, todo m
     """
     return _partial_join(inputs, output, 1)
 
@@ -181,8 +181,12 @@ def structured_discriminator(inputs: Places, output: Place) -> Fragment:
 def blocking_discriminator(inputs: Places, output: Place) -> Fragment:
     """As the structured discriminator; arrivals of the next round wait at their own branch.
 
-    WCP-28 in Russell et al., "Workflow Control-Flow Patterns" (2006). The net is
-    `_partial_join`'s.
+    WCP-28 in Russell et al., "Workflow Control-Flow Patterns" (2006).
+
+        input i, todo i ─▶ [early i] ─▶ came
+        open, 1 came ─▶ [fire] ─▶ closed, output
+        came (closed) ─▶ [absorb] ─▶ late
+        closed, m-1 late ─▶ [reset] ─▶ open, todo 1, …, todo m
     """
     return _partial_join(inputs, output, 1)
 
@@ -192,7 +196,10 @@ def cancelling_discriminator(inputs: Places, output: Place, cancels: Region) -> 
     """Go on at the first of m branches, withdraw the work of the others, and be ready at once.
 
     WCP-29 in Russell et al., "Workflow Control-Flow Patterns" (2006). ``cancels`` names the tasks
-    and places of the branches. The net is `_cancelling_join`'s.
+    and places of the branches.
+
+        input i, todo i ─▶ [early i] ─▶ came
+        1 came ─▶ [fire: clears came, todo, the region] ─▶ output, todo 1, …, todo m
     """
     return _cancelling_join(inputs, output, 1, cancels)
 
@@ -207,8 +214,12 @@ def cancelling_discriminator(inputs: Places, output: Place, cancels: Region) -> 
 def structured_partial_join(inputs: Places, output: Place, n: PositiveInt) -> Fragment:
     """Go on when n of the m branches have come; be ready again when all have.
 
-    WCP-30 in Russell et al., "Workflow Control-Flow Patterns" (2006). The net is
-    `_partial_join`'s.
+    WCP-30 in Russell et al., "Workflow Control-Flow Patterns" (2006).
+
+        input i, todo i ─▶ [early i] ─▶ came
+        open, n came ─▶ [fire] ─▶ closed, output
+        came (closed) ─▶ [absorb] ─▶ late
+        closed, m-n late ─▶ [reset] ─▶ open, todo 1, …, todo m
     """
     return _partial_join(inputs, output, n)
 
@@ -217,8 +228,12 @@ def structured_partial_join(inputs: Places, output: Place, n: PositiveInt) -> Fr
 def blocking_partial_join(inputs: Places, output: Place, n: PositiveInt) -> Fragment:
     """As the structured partial join; arrivals of the next round wait at their own branch.
 
-    WCP-31 in Russell et al., "Workflow Control-Flow Patterns" (2006). The net is
-    `_partial_join`'s.
+    WCP-31 in Russell et al., "Workflow Control-Flow Patterns" (2006).
+
+        input i, todo i ─▶ [early i] ─▶ came
+        open, n came ─▶ [fire] ─▶ closed, output
+        came (closed) ─▶ [absorb] ─▶ late
+        closed, m-n late ─▶ [reset] ─▶ open, todo 1, …, todo m
     """
     return _partial_join(inputs, output, n)
 
@@ -230,7 +245,10 @@ def cancelling_partial_join(
     """Go on when n of the m branches have come, withdraw the others' work, be ready at once.
 
     WCP-32 in Russell et al., "Workflow Control-Flow Patterns" (2006). ``cancels`` names the tasks
-    and places of the branches. The net is `_cancelling_join`'s.
+    and places of the branches.
+
+        input i, todo i ─▶ [early i] ─▶ came
+        n came ─▶ [fire: clears came, todo, the region] ─▶ output, todo 1, …, todo m
     """
     return _cancelling_join(inputs, output, n, cancels)
 
