@@ -20,12 +20,14 @@ _ACCEPTED = (
 _SQLITE = "sqlite:///"
 
 
-def open_journal(url: str) -> Journal:
+def open_journal(url: str, *, read_only: bool = False) -> Journal:
     """Open the store that ``url`` names, making it if it is not there.
 
     ``memory:`` keeps everything in this process. ``sqlite:///relative/path`` and
     ``sqlite:////absolute/path`` name a database file; missing folders are made. The path is
     taken as it is written: nothing in it is decoded or expanded.
+
+    With ``read_only`` a store can be read that may not be written to.
 
     Raises:
         UsageError: The URL is none of these (code ``store-url``).
@@ -45,7 +47,7 @@ def open_journal(url: str) -> Journal:
         raise _refused(url, f"a path with '?', '#' or NUL, or with options, is not; {_ACCEPTED}")
     from weft.engine.journal.sqlite import SqliteJournal  # brings a library
 
-    return SqliteJournal(Path(path), url=url)
+    return SqliteJournal(Path(path), url=url, read_only=read_only)
 
 
 def _url_of(path: str) -> str:

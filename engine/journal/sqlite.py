@@ -420,6 +420,8 @@ class SqliteJournal:
         vfs: The name of the SQLite VFS to use, for tests that make the disk fail.
         busy_timeout_seconds: How long to wait for another process that writes. The event loop
             waits, too; writers hold the lock for one commit, a few milliseconds.
+        read_only: It will only be read: it need not be writable, and is not brought to a newer
+            version. Writing to it is not prevented.
 
     Raises:
         JournalError: The file cannot be opened as a journal; ``code`` says why (``newer``,
@@ -434,6 +436,7 @@ class SqliteJournal:
         url: str | None = None,
         vfs: str | None = None,
         busy_timeout_seconds: float = 5.0,
+        read_only: bool = False,
     ) -> None:
         self.url = url or f"sqlite:///{path}"
         self.path = self._place(path)
@@ -445,7 +448,7 @@ class SqliteJournal:
         self._waiting: deque[_Waiting] = deque()
         self._scheduled: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._connection = self._open(vfs)
+        self._connection = self._open(vfs, read_only=read_only)
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────
 
@@ -464,13 +467,31 @@ class SqliteJournal:
             ) from error
         return path
 
-    def _open(self, vfs: str | None) -> apsw.Connection:
+    def _open(self, vfs: str | None, *, read_only: bool) -> apsw.Connection:
+        name, flags = str(self.path), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        try:
+            return self._opened(name, flags, vfs, read_only=read_only)
+        except JournalError as error:
+            wal = self.path.with_name(self.path.name + "-wal")
+            if not read_only or error.code not in ("read-only", "cannot-open") or wal.exists():
+                raise
+        # SQLite wants to make the files of the WAL even to read, and here it cannot. Without a
+        # WAL nobody has the database open, and all there is is in the file.
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        return self._opened(f"{self.path.as_uri()}?immutable=1", flags, vfs, read_only=True)
+
+    def _opened(
+        self, name: str, flags: int, vfs: str | None, *, read_only: bool
+    ) -> apsw.Connection:
         connection: apsw.Connection | None = None
         try:
-            connection = apsw.Connection(str(self.path), vfs=vfs)
+            connection = apsw.Connection(name, flags=flags, vfs=vfs)
             connection.set_busy_timeout(round(self._busy_timeout_seconds * 1000))
             self._check_ours(connection)
-            self._use_wal(connection)
+            if read_only:
+                self._check_current(connection)
+            else:
+                self._use_wal(connection)
             for pragma in (
                 "synchronous = FULL",
                 "foreign_keys = ON",
@@ -481,7 +502,8 @@ class SqliteJournal:
                 "journal_size_limit = 67108864",
             ):
                 connection.execute(f"PRAGMA {pragma}").fetchall()
-            migrate(connection, MIGRATIONS)
+            if not read_only:
+                migrate(connection, MIGRATIONS)
         except BaseException as error:
             if connection is not None:
                 with contextlib.suppress(apsw.Error):
@@ -490,6 +512,16 @@ class SqliteJournal:
                 raise self._fault("open the store", error) from error
             raise
         return connection
+
+    def _check_current(self, connection: apsw.Connection) -> None:
+        """Refuse to read tables that a writer would first have to bring to the newest version."""
+        version = connection.pragma("user_version")
+        if version < len(MIGRATIONS):
+            raise self._error(
+                "older",
+                f"the database has version {version}, and this Weft reads version"
+                f" {len(MIGRATIONS)}: any command that writes to it brings it there",
+            )
 
     def _use_wal(self, connection: apsw.Connection) -> None:
         """Switch a new database to WAL, which SQLite tries once only, whatever its timeout.
