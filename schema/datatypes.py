@@ -524,7 +524,7 @@ class _Reader:
             return declaration
         if declaration in TYPES:
             return {"type": declaration}
-        elif isinstance(declaration, str):
+        if isinstance(declaration, str):
             self.fault(path, self._no_type(declaration))
         else:
             self.fault(
