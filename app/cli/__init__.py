@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from weft.cli import items, queries, running
+from weft.cli import items, nets, queries, running
 from weft.cli.group import Sections, asks_for_json
 from weft.cli.output import Exit, Screen, exit_of_error, prepare_streams
 from weft.schema.errors import WeftError
@@ -22,7 +22,7 @@ __all__ = ["cli", "main"]
 cli = Sections(
     name="weft",
     help="Weft runs workflows: cases that survive crashes and explain themselves.",
-    epilog="Exit codes: 0 done, 1 no, 2 usage, 3 waits, 5 operator, 6 rejected, 70 our fault.",
+    epilog="Exit codes: 0 done, 1 no, 2 usage, 3 waits, 4 undecided, 5 operator, 6 rejected, 70 our fault.",
     sections={
         "Run": [running.run, running.resume, running.suspend, running.cancel],
         "Look": [
@@ -44,6 +44,7 @@ cli = Sections(
             items.retry,
             items.give_up,
         ],
+        "Nets": [nets.statespace],
     },
 )
 """The command group."""

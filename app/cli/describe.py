@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import click
 
 from weft.cli.group import STORE
 from weft.cli.output import Exit, compact, duration, table, timestamp
@@ -26,7 +25,9 @@ __all__ = [
     "Outcome",
     "case_object",
     "choices_of",
+    "data_lines",
     "describe_error",
+    "example",
     "exit_of_case",
     "item_object",
     "item_objects",
@@ -34,6 +35,8 @@ __all__ = [
     "marking_lines",
     "marking_object",
     "open_item_object",
+    "place_in_words",
+    "program",
     "reference",
     "result_lines",
     "state_lines",
@@ -335,7 +338,7 @@ def _next_steps(state: CaseState, store: str) -> list[tuple[str, str]]:
     elif state.status.value == "cancelled":
         steps = [history, status, ("list", "all cases")]
     elif state.status.value == "running" and waiting is not None:
-        answer = _example(waiting["form"])
+        answer = example(waiting["form"])
         given = shlex.quote(json.dumps(answer, ensure_ascii=False))
         complete = f"complete {waiting['item']} --data {given}"
         steps = [(complete, "answer"), ("worklist", "all that waits for somebody"), status]
@@ -344,10 +347,10 @@ def _next_steps(state: CaseState, store: str) -> list[tuple[str, str]]:
     return [(f"{program()} {command}{_store_words(store)}", f"# {what}") for command, what in steps]
 
 
-def _example(schema: Mapping[str, Any]) -> Any:
+def example(schema: Mapping[str, Any]) -> Any:
     """An answer that fits a form: its first choices, and empty values."""
     if "properties" in schema:
-        return {name: _example(field) for name, field in schema["properties"].items()}
+        return {name: example(field) for name, field in schema["properties"].items()}
     if "enum" in schema:
         return schema["enum"][0]
     kind = schema.get("type", "null")
@@ -363,12 +366,11 @@ def _store_words(store: str) -> str:
 
 def program() -> str:
     """How to call this program again: `weft` where that is what the shell would find."""
-    context = click.get_current_context(silent=True)
     name = sys.argv[0] if sys.argv else ""
     path = Path(name)
     if path.name == "__main__.py":
         return f"{shlex.quote(sys.executable)} -m weft"
-    if context is None or path.name != "weft":
+    if path.name != "weft":
         return "weft"
     found = shutil.which("weft")
     if found is not None and Path(found).resolve() == path.resolve():

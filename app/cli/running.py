@@ -188,7 +188,7 @@ def find_specification(what: str, store: str) -> Specification:
     from weft.loading import load, loads
 
     path = Path(what)
-    if path.exists() or path.suffix in (".yaml", ".yml", ".json") or len(path.parts) > 1:
+    if path.suffix in (".yaml", ".yml", ".json") or len(path.parts) > 1 or _exists(path):
         return load(path)
 
     from weft.cli.stores import reading
@@ -207,6 +207,14 @@ def find_specification(what: str, store: str) -> Specification:
         )
     origin = None if known.origin is None else Path(known.origin)
     return loads(known.source.decode(), origin=origin)
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is such a file; not, where this cannot be seen."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def variables(

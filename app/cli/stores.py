@@ -66,7 +66,7 @@ def reading(store: str, *, needed: bool = False) -> Iterator[Journal]:
         refuse_missing(store)
     elif missing(store):
         store = "memory:"
-    journal = open_journal(store)
+    journal = open_journal(store, read_only=True)
     try:
         yield journal
     finally:

@@ -303,3 +303,23 @@ def test_an_answer_that_does_not_fit_is_asked_again(spawn, write):
     terminal.until("does not fit")
     terminal.type("3\n")
     assert terminal.end() == 0
+
+
+def test_a_terminal_that_has_gone_leaves_it_open(spawn, weft, asks):
+    terminal = Terminal(spawn, "run", asks, "--case", "c")
+    terminal.until("leave it open): ")
+    os.close(terminal.ours)
+    assert terminal.process.wait() == 3
+    assert weft("status", "c", "--json").json["idle"] is True
+
+
+def test_somebody_is_asked_within_a_net(spawn, write):
+    path = write(
+        "n.yaml",
+        "weft: 1\nname: n\nnet: {start: outer, tasks: {outer: {net: inner}}}\n"
+        "nets:\n  inner: {start: a, tasks: {a: {person: What?}}}\n",
+    )
+    terminal = Terminal(spawn, "run", path)
+    terminal.until("answer (nothing: leave it open): ")
+    terminal.type("[1, 2]\n")
+    assert terminal.end() == 0

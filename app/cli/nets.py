@@ -1,0 +1,114 @@
+"""Commands about nets: statespace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+from weft.cli.group import answering
+from weft.cli.output import Exit, Screen, duration, error_object, exit_of_error
+from weft.schema.errors import DefinitionError, UsageError, WeftError
+
+if TYPE_CHECKING:
+    from weft.engine.net import Net
+    from weft.engine.verify.statespace import StateSpace
+
+__all__ = ["net_of", "statespace"]
+
+GRAVEST_FIRST = (
+    *(Exit.INTERNAL, Exit.OPERATOR, Exit.USAGE, Exit.NO),
+    *(Exit.UNDECIDED, Exit.DONE),
+)
+"""Of several files the gravest exit code counts."""
+
+
+def net_of(path: Path) -> Net:
+    """The net of a PNML file, or the compiled root net of a specification.
+
+    Raises:
+        DefinitionError: The file holds neither.
+        UsageError: A PNML file, and the XML library is not installed.
+    """
+    if path.suffix.lower() == ".pnml":
+        try:
+            from weft.schema.pnml import read_pnml_file
+        except ImportError as error:
+            raise UsageError(
+                f"PNML needs the extra `xml`: pip install 'weft[xml]' ({error})", code="extra"
+            ) from error
+        from weft.engine.verify.plain import plain_net
+
+        return plain_net(read_pnml_file(path))
+    from weft.connectors import builtin as connectors
+    from weft.engine.compile import compile_specification
+    from weft.loading import load
+    from weft.patterns import builtin as patterns
+
+    return compile_specification(load(path), registry=patterns(), connectors=connectors()).net
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "--max-states",
+    type=click.IntRange(min=1),
+    default=1_000_000,
+    show_default=True,
+    help="Stop after so many markings of a net.",
+)
+@answering
+def statespace(files: Sequence[Path], max_states: int, screen: Screen) -> Exit:
+    """All markings of nets: of PNML files or of specifications."""
+    from weft.engine.verify.statespace import explore
+
+    codes = []
+    for file in files:
+        try:
+            began = perf_counter()
+            found = explore(net_of(file), max_states=max_states)
+        except WeftError as error:
+            if len(files) == 1:
+                raise
+            screen.answer({"file": str(file), "error": error_object(error)})
+            place = "" if isinstance(error, DefinitionError) else f"{file}: "
+            screen.warn(f"Error: {place}{error}")
+            codes.append(exit_of_error(error))
+            continue
+        seconds = perf_counter() - began
+        answer: dict[str, Any] = attrs.asdict(found)
+        dead = answer.pop("dead_markings")
+        screen.answer({"file": str(file), **answer, "seconds": round(seconds, 6)})
+        screen.say(*_lines(file, found, seconds, dead))
+        codes.append(Exit.DONE if found.complete or found.bounded is False else Exit.UNDECIDED)
+    return min(codes, key=GRAVEST_FIRST.index)
+
+
+def _lines(
+    file: Path, found: StateSpace, seconds: float, dead: Sequence[dict[str, int]]
+) -> list[str]:
+    """The answer for people."""
+    if found.bounded is False:
+        extent = f"unbounded, as the first {found.states} markings show"
+    elif found.complete:
+        extent = f"{found.states} markings, all there are"
+    else:
+        extent = f"{found.states} markings, and there are more: raise --max-states"
+    safe = {True: "safe", False: "not safe", None: "safe so far"}[found.safe]
+    lines = [
+        f"{file}: {found.places} places, {found.transitions} transitions",
+        f"  {extent}; {found.firings} firings, in {duration(seconds)}",
+        f"  {safe}: at most {found.max_tokens_in_place} in a place, "
+        f"{found.max_tokens_in_marking} in a marking",
+        f"  {found.deadlocks} dead markings, {found.dead_transitions} transitions never enabled",
+    ]
+    for marking in dead:
+        tokens = ", ".join(p if n == 1 else f"{n}×{p}" for p, n in marking.items())
+        lines.append(f"    dead: {tokens or 'nothing marked'}")
+    return lines
