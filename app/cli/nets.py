@@ -104,8 +104,10 @@ def _lines(
     lines = [
         f"{file}: {found.places} places, {found.transitions} transitions",
         f"  {extent}; {found.firings} firings, in {duration(seconds)}",
-        f"  {safe}: at most {found.max_tokens_in_place} in a place, "
-        f"{found.max_tokens_in_marking} in a marking",
+        (
+            f"  {safe}: at most {found.max_tokens_in_place} in a place, "
+            f"{found.max_tokens_in_marking} in a marking"
+        ),
         f"  {found.deadlocks} dead markings, {found.dead_transitions} transitions never enabled",
     ]
     for marking in dead:
