@@ -516,6 +516,7 @@ class Engine:
             if outcome is not None:
                 await self._finish(driven, attempt, outcome)
         finally:
+            attempt.running = False
             self._running -= 1
             self._ended(driven)
             self._pump()

@@ -235,7 +235,8 @@ def test_a_retry_waits_its_time() -> None:
     assert again.items["a/1"].attempt == 2
     failed = do(again, fail("a/1"))
     assert failed.status is CaseStatus.FAILED
-    assert do(case, fail_now := c.GiveUpWorkItem(ItemId("a/1"))).status is CaseStatus.FAILED
+    fail_now = c.GiveUpWorkItem(ItemId("a/1"))
+    assert do(case, fail_now).status is CaseStatus.FAILED
     rejected(failed, fail_now, "no-error-branch")
 
 
