@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -447,10 +448,14 @@ async def test_leaving_with_work_under_way_cancels_it_after_the_grace() -> None:
 
 async def test_the_error_of_the_block_leaves_as_it_is() -> None:
     w = waiting({"a": Worker.ASYNC}, a=forever)
-    with pytest.raises(KeyError, match="mine"):
+
+    async def fails() -> None:
         async with w.engine() as engine:
             await engine.start(CHAIN)
             raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await fails()
     assert w.functions.closed
 
 
@@ -538,7 +543,7 @@ async def test_ids_and_data_that_are_refused() -> None:
         await engine.start(PERSON, case="x")
         with pytest.raises(CommandRejected, match="there is a case 'x' already"):
             await engine.start(PERSON, case="x")
-        with pytest.raises(UsageError, match="not of type|expected|do not fit"):
+        with pytest.raises(UsageError, match="do not fit"):
             await engine.start(PERSON, {"x": "text"}, case="y")
         await engine.start(PERSON, {"x": 1}, case="y")
         with pytest.raises(UsageError, match="there is no case 'z'; the newest are y, x"):
@@ -584,7 +589,7 @@ async def test_listeners_hear_of_every_durable_batch(caplog: pytest.LogCaptureFi
         records = w.journal.records(case.id)
         assert [r for batch in heard for r in batch.records] == list(records)
         assert heard[0].before is None
-        assert all(x.after == y.before for x, y in zip(heard, heard[1:], strict=False))
+        assert all(x.after == y.before for x, y in pairwise(heard))
     assert "a listener failed" in caplog.text
 
 
