@@ -71,6 +71,7 @@ FUNCTIONS: Final = {
     "int": "an integer, a number or a text",
     "double": "an integer, a number or a text",
     "string": "an integer, a number, true or false, or a text",
+    "text": "anything",
 }
 """The functions of one argument, and what they take."""
 
@@ -80,6 +81,7 @@ METHODS: Final = {
     "startsWith": 1,
     "endsWith": 1,
     "matches": 1,
+    "get": 1,
 }
 """The methods, and the number of their arguments."""
 

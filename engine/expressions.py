@@ -26,6 +26,7 @@ from __future__ import annotations
 import functools
 import importlib.machinery
 import importlib.util
+import json
 import math
 import operator
 import re
@@ -486,6 +487,8 @@ class _Compiler:
     def call(self, node: Call) -> _Function:
         if node.function == "matches":
             return self.matches(node)
+        if node.function == "get":
+            return self.get(node)
         function = _CALLS[node.function]
         given = [*([] if node.target is None else [node.target]), *node.arguments]
         first = self.compiled(given[0])
@@ -511,6 +514,21 @@ class _Compiler:
             )
 
         return call_with_argument
+
+    def get(self, node: Call) -> _Function:
+        """The member of that key or index, or null when there is none: never an error."""
+        assert node.target is not None
+        target, index = self.compiled(node.target), self.compiled(node.arguments[0])
+
+        def member(run: _Run) -> Any:
+            value, key = target(run), index(run)
+            if type(value) is dict and type(key) is str:
+                return value.get(key)
+            if type(value) is list and type(key) is int and 0 <= key < len(value):
+                return value[key]
+            return None
+
+        return member
 
     def matches(self, node: Call) -> _Function:
         assert node.target is not None
@@ -895,6 +913,26 @@ def _to_text(run: _Run, value: Any) -> str:
     raise _cannot("string", value)
 
 
+def _to_any_text(run: _Run, value: Any) -> str:
+    """As `string`, null as an empty text, lists and objects as JSON with sorted keys."""
+    if value is None:
+        return ""
+    if type(value) is not list and type(value) is not dict:
+        return _to_text(run, value)
+    waiting: list[Any] = [value]
+    while waiting:  # before a text is made of it: parts may be shared, and the text does not share
+        part = waiting.pop()
+        if type(part) is dict:
+            waiting += part.values()
+            run.spend(1 + len(part) + (sum(map(len, part)) >> 6))
+        elif type(part) is list:
+            waiting += part
+            run.spend(1 + len(part))
+        elif type(part) is str:
+            run.spend(len(part) >> 6)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
 def _contains(run: _Run, value: str, part: str) -> bool:
     run.spend(1 + (len(value) >> 6))
     return part in value
@@ -915,6 +953,7 @@ _CALLS: Final[Mapping[str, Callable[..., Any]]] = {
     "int": _to_integer,
     "double": _to_number,
     "string": _to_text,
+    "text": _to_any_text,
     "contains": _contains,
     "startsWith": _starts,
     "endsWith": _ends,

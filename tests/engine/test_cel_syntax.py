@@ -186,15 +186,15 @@ FAULTS = [
     ("a.contains()", 2, "contains() takes 1 argument, found 0"),
     ("a.size(1)", 2, "size() takes no arguments, found 1"),
     ("len(a)", 0, ("there is no function len(); write size(…) (there are size, int, double, string, "
-                  "has, all, exists, exists_one, map, filter)")),
+                  "text, has, all, exists, exists_one, map, filter)")),
     ("sise(a)", 0, ("there is no function sise(); did you mean size? (there are size, int, double, "
-                   "string, has, all, exists, exists_one, map, filter)")),
+                   "string, text, has, all, exists, exists_one, map, filter)")),
     ("a.has(b)", 2, "has() is a function: write has(x)"),
     ("a.startswith('b')", 2, ("there is no method startswith(); did you mean startsWith? (there are "
-                             "size, contains, startsWith, endsWith, matches, all, exists, exists_one, "
+                             "size, contains, startsWith, endsWith, matches, get, all, exists, exists_one, "
                              "map, filter)")),
     ("a.upper()", 2, ("there is no method upper(); write a task (there are size, contains, "
-                     "startsWith, endsWith, matches, all, exists, exists_one, map, filter)")),
+                     "startsWith, endsWith, matches, get, all, exists, exists_one, map, filter)")),
     ("matches(a, 'b')", 0, "matches() is a method: write x.matches(…)"),
     ("all(a, a > 1)", 0, "all() is written list.all(x, condition)"),
     ("a.all(x)", 7, ("expected ',' after the name of the item (as in list.all(x, condition)), "
