@@ -274,13 +274,12 @@ def specs(store: str, screen: Screen) -> Exit:
 def show(what: str, store: str, screen: Screen) -> Exit:
     """A specification: its tasks, and the patterns that it uses. Its faults, if it has any."""
     from weft.cli.running import find_specification
-    from weft.connectors import builtin as builtin_connectors
-    from weft.engine.compile import compile_specification
     from weft.patterns import builtin as builtin_patterns
 
     specification = find_specification(what, store)
     registry = builtin_patterns()
-    compile_specification(specification, registry=registry, connectors=builtin_connectors())
+    if specification.source.file is not None:
+        check(specification, registry)
     tasks = [
         task_object(net.name, task, registry)
         for net in specification.nets.values()
@@ -315,6 +314,20 @@ def show(what: str, store: str, screen: Screen) -> Exit:
         f"patterns: {', '.join(_numbered(p) for p in used) or 'none'}",
     )
     return Exit.DONE
+
+
+def check(specification: Specification, registry: Registry) -> None:
+    """Find what is wrong with a specification, in its nets and at its connectors.
+
+    Raises:
+        DefinitionErrors: All of it.
+    """
+    from weft.connectors import builtin as builtin_connectors
+    from weft.engine.journal import open_journal
+    from weft.engine.runtime.engine import Engine
+
+    engine = Engine(open_journal("memory:"), registry=registry, connectors=builtin_connectors())
+    engine.add(specification)
 
 
 def task_object(net: str, task: TaskDefinition, registry: Registry) -> dict[str, Any]:
