@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def test_blocks_of(page, tmp_path, monkeypatch):
 def test_the_pages_are_found():
     assert REPOSITORY / "README.md" in PAGES
     assert REPOSITORY / "docs" / "quickstart.md" in PAGES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_links_of(page):
+    gone = [
+        link
+        for link in re.findall(r"\]\(([^)#\s]+)[^)\s]*\)", page.read_text("utf-8"))
+        if "://" not in link
+        and not (page.parent / link).exists()
+        # News fragments are read in CHANGELOG.md, at the root.
+        and not (page.parent.name == "changes" and (REPOSITORY / link).exists())
+    ]
+    assert not gone, f"{page} leads to what is not there: {', '.join(gone)}"
 
 
 # ── the harness itself: a block that is wrong fails ──────────────────────────────────────────
