@@ -1,0 +1,80 @@
+"""Processes as typed Python: words that build the same specification as YAML does.
+
+    from weft.flow import Variable, process, when
+
+    claim = Variable("claim", Claim)
+    handle = (
+        process("claim", claim)
+        .then(assess)                                    # Claim → Assessment
+        .then(when("assess.score > 3", pay).otherwise(refuse))
+        .build()
+    )
+
+A process runs once as Python, to build the net; the net is what the engine runs, and a case that
+goes on after a crash goes on with the net. So its Python may do as it likes: nothing of it is
+ever replayed. What a step gives must be what the next one takes, and mypy says so.
+"""
+
+from __future__ import annotations
+
+from weft.flow.expressions import Expression, Variable, cel, constant, together
+from weft.flow.net import GraphBuilder, PlaceId, StartedGraph, TaskId, by, graph
+from weft.flow.process import Process, ProcessBuilder, Unfinished, process
+from weft.flow.steps import (
+    Action,
+    Choice,
+    Failure,
+    NoValue,
+    ShellResult,
+    Step,
+    Task,
+    cancel,
+    connect,
+    end,
+    parallel,
+    person,
+    race,
+    repeat,
+    shell,
+    skip,
+    subprocess,
+    task,
+    when,
+)
+
+__all__ = [
+    "Action",
+    "Choice",
+    "Expression",
+    "Failure",
+    "GraphBuilder",
+    "NoValue",
+    "PlaceId",
+    "Process",
+    "ProcessBuilder",
+    "ShellResult",
+    "StartedGraph",
+    "Step",
+    "Task",
+    "TaskId",
+    "Unfinished",
+    "Variable",
+    "by",
+    "cancel",
+    "cel",
+    "connect",
+    "constant",
+    "end",
+    "graph",
+    "parallel",
+    "person",
+    "process",
+    "race",
+    "repeat",
+    "shell",
+    "skip",
+    "subprocess",
+    "task",
+    "together",
+    "when",
+]

@@ -1,0 +1,152 @@
+"""Programs that mypy accepts, with the types that it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Never, assert_never, assert_type
+
+import weft
+from tests.typing.words import (
+    Assessment,
+    Claim,
+    Decision,
+    assess,
+    book,
+    claim,
+    count,
+    decide,
+    improve,
+    notify,
+    pay,
+    refuse,
+)
+from weft.flow import (
+    Action,
+    Expression,
+    Failure,
+    NoValue,
+    Process,
+    ShellResult,
+    Step,
+    by,
+    cancel,
+    cel,
+    end,
+    graph,
+    parallel,
+    process,
+    race,
+    repeat,
+    shell,
+    skip,
+    subprocess,
+    task,
+    together,
+    when,
+)
+from weft.handles import (
+    CancelledCase,
+    CompletedCase,
+    DeadlockedCase,
+    FailedCase,
+    IdleCase,
+    RunningCase,
+    SuspendedCase,
+)
+
+# A task can be called as the function that it is.
+assert_type(assess(Claim("a", 1.0)), Assessment)
+assert_type(notify("text"), None)
+
+
+async def call(work: weft.Work) -> None:
+    assert_type(await pay(Claim("a", 1.0), work), str)
+
+
+# Sequences.
+handled = process("claim", claim).then(assess).then(refuse).then(notify).build()
+assert_type(handled, Process[Claim, None])
+assert_type(assess.then(refuse), Step[Claim, str])
+assert_type(assess.retry(3).timeout("1m").named("again"), Action[Claim, Assessment])
+assert_type(pay.given(claim), Action[object, str])
+
+# A tuple is what a task with several parameters takes.
+assert_type(parallel(improve, assess), Step[Claim, tuple[Claim, Assessment]])
+both = process("both", claim).then(parallel(improve, assess)).then(book).build()
+assert_type(both, Process[Claim, int])
+given = book.given(together(claim, assess.result))
+assert_type(given, Action[object, int])
+
+# Choices.
+assert_type(
+    when("claim.amount > 10.0", pay).when("true", assess).otherwise(refuse),
+    Step[Claim, str | Assessment],
+)
+assert_type(when("true", pay).otherwise(cancel), Step[Claim, str])
+assert_type(when("true", pay).otherwise(end), Step[Claim, str])
+assert_type(when("true", pay).otherwise(skip), Step[Claim, str | NoValue])
+assert_type(claim.map(lambda c: c.amount > 10), Expression[bool])
+assert_type(claim.map(lambda c: c.id), Expression[str])
+when(claim.map(lambda c: c.amount > 10), pay)
+when(cel("claim.amount > 10.0", bool), pay)
+assert_type(race(decide, shell("wait", "sleep", "1")), Step[object, Decision | ShellResult])
+assert_type(repeat(improve, until="true"), Step[Claim, Claim])
+
+
+# Failures.
+@task
+def explain(failure: Failure) -> str:
+    return failure.message
+
+
+assert_type(book.on_failure(explain), Step[tuple[Claim, Assessment], int | str])
+assert_type(pay.on_failure(explain), Step[Claim, str])
+
+# Processes in processes.
+assert_type(subprocess(handled), Action[Claim, None])
+nothing = process("nothing").then(refuse).build()
+assert_type(nothing, Process[NoValue, str])
+
+# Graphs.
+made = graph("graph", claim)
+first, ready = made.task(pay.given(claim)), made.place("ready")
+made.then(first, ready)
+made.then(ready, by("cancel-case"))
+assert_type(made.start(first).build(pay.result), Process[Any, str])
+
+
+# Functions of many parameters are tasks, and say themselves what they work on.
+@task
+def many(a: int, b: int, c: int, d: int) -> int:
+    return a + b + c + d
+
+
+assert_type(many(1, 2, 3, 4), int)
+impossible: Step[Never, int] = many
+
+
+# Handles.
+def handles(engine: weft.SyncEngine) -> None:
+    assert_type(nothing.start(engine), RunningCase[str])
+    assert_type(both.start(engine, Claim("a", 1.0)), RunningCase[int])
+    match now := both.run(engine, Claim("a", 1.0)):
+        case CompletedCase(output=output):
+            assert_type(output, int)
+        case FailedCase(error=error):
+            assert_type(error, Failure)
+            assert_type(now.resume(), RunningCase[int])
+        case IdleCase():
+            for item in now.items_of(decide):
+                assert_type(now.complete(item, Decision("pay")), RunningCase[int])
+        case CancelledCase():
+            pass
+        case DeadlockedCase() | SuspendedCase():
+            assert_type(now.resume(), RunningCase[int])
+        case RunningCase():
+            pass
+        case _:
+            assert_never(now)
+
+
+coroutine: Coroutine[Any, Any, str] = pay(Claim("a", 1.0), weft.Work)  # type: ignore[arg-type]
+assert count.name == "count"
