@@ -15,7 +15,7 @@ JOB = Path(__file__).resolve().parents[2] / "docs" / "examples" / "check-reposit
 def repository(folder, write) -> Path:
     (folder / "tests").mkdir()
     write("tests/test_one.py", "def test_one():\n    assert 1 + 1 == 2\n")
-    write("code.py", '"""Code."""\n\n# TO' + 'DO: more of it\n')
+    write("code.py", '"""Code."""\n\n# TO' + "DO: more of it\n")
     (folder / "build").mkdir()
     write("build/skipped.py", "")
     return Path()
