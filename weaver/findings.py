@@ -29,6 +29,20 @@ class Level(StrEnum):
     IMPROVEMENT = "improvement"
     INFORMATION = "information"
 
+    @property
+    def gravity(self) -> int:
+        """A number that is higher the graver it is."""
+        return _GRAVITY.index(self)
+
+
+_GRAVITY: Final = (
+    Level.INFORMATION,
+    Level.IMPROVEMENT,
+    Level.WARNING,
+    Level.VIOLATION,
+    Level.ERROR,
+)
+
 
 WARNING_IDS: Final = frozenset(
     {

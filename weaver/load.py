@@ -7,6 +7,7 @@ Nothing is fetched: a dependency that is not a folder on this machine is reporte
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -315,7 +316,7 @@ def _format(table: Table) -> FileFormat | None:
     wanted = f"definition/{text}" if written is version_node else text
     major, dot, minor = wanted.partition(".")
     known = {known.value: known for known in FileFormat}
-    if major not in known or (dot and not minor.isdecimal()):
+    if major not in known or (dot and not re.fullmatch(r"\d+(\.\d+)*", minor)):
         table.fault(
             written,
             f"the file format {text!r} is not known; known are 'definition/1' and 'definition/2'",

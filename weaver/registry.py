@@ -412,9 +412,10 @@ class Registry:
 
     name: str
     schema_url: str
-    groups: tuple[Group[Attribute], ...]
-    attributes: Mapping[str, Attribute]
-    dependencies: tuple[Registry, ...] = ()
+    # In a failing test or a log, all of a registry would be megabytes.
+    groups: tuple[Group[Attribute], ...] = attrs.field(repr=False)
+    attributes: Mapping[str, Attribute] = attrs.field(repr=False)
+    dependencies: tuple[Registry, ...] = attrs.field(default=(), repr=False)
     files: int = 0
 
     def of_type(self, type: GroupType) -> tuple[Group[Attribute], ...]:

@@ -125,7 +125,10 @@ def test_formats(checked: Checked, head: str, expected: dict[str, int]) -> None:
     assert ids(checked(f"{head}\ngroups: []\n")) == expected
 
 
-@pytest.mark.parametrize("head", ["file_format: definition/2", "file_format: definition/2.1"])
+@pytest.mark.parametrize(
+    "head",
+    ["file_format: definition/2", "file_format: definition/2.1", "file_format: definition/2.0.0"],
+)
 def test_the_second_format_is_said_to_be_unstable(checked: Checked, head: str) -> None:
     report = checked(f"{head}\nattributes: []\n")
     assert [finding.id for finding in report.findings] == ["UnstableFileFormat"]

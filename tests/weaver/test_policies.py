@@ -484,3 +484,30 @@ def test_errors_of_the_baseline_are_told(write: Write) -> None:
         "DeserializationError"
     ]
     assert report.registry is not None
+
+
+def test_an_entity_may_be_one_of_a_dependency(write: Write) -> None:
+    head = "schema_url: https://{}.example/schemas/1.0.0\n".format
+    entity = (
+        "{type: shop, brief: b., stability: stable, identity: [{ref: t.a, "
+        "requirement_level: required}]}"
+    )
+    write(
+        "below",
+        {
+            "manifest.yaml": head("below"),
+            "a.yaml": f"{HEAD}attributes: [{attribute('t.a')}]\nentities: [{entity}]\n",
+        },
+    )
+    dependency = "{schema_url: https://below.example/schemas/1.0.0, registry_path: ../below}"
+    root = write(
+        "own",
+        {
+            "manifest.yaml": head("own") + f"dependencies: [{dependency}]\n",
+            "a.yaml": f"{HEAD}metrics: [{metric('t.m', ', entity_associations: [shop]')}]\n"
+            "imports: {entities: [shop]}\n",
+        },
+    )
+    report = check(root, policies=["entity_associations"])
+    assert violations(report) == {}
+    assert report.exit_code == 0
