@@ -54,6 +54,7 @@ import msgspec
 
 from weft.engine.journal.batch import check_batch
 from weft.engine.journal.claims import EngineLock, boot, find_engine, lock_file, prune
+from weft.engine.journal.views import VIEWS
 from weft.engine.ports import (
     Append,
     CaseClaimed,
@@ -169,6 +170,7 @@ MIGRATIONS: Final[Sequence[str]] = (
     ) STRICT;
     CREATE INDEX specifications_by_age ON specifications (name, added DESC, no DESC);
     """,
+    VIEWS,  # 2: plain SQL for any program that reads SQLite
 )
 """The steps that lead from an empty database to the newest version, in order.
 

@@ -16,7 +16,7 @@ import pytest
 from tests.engine.journal.batches import batch, item, sequences, specification, write
 from tests.engine.journal.faults import FaultyDisk
 from weft.engine.journal import open_journal, sqlite
-from weft.engine.journal.sqlite import SqliteJournal
+from weft.engine.journal.sqlite import MIGRATIONS, SqliteJournal
 from weft.engine.ports import CaseId, EngineId, ItemId, Snapshot
 from weft.schema.errors import JournalError
 
@@ -282,7 +282,7 @@ def test_a_store_that_another_process_has_for_itself(path: Path) -> None:
     SqliteJournal(path).close()
     other = apsw.Connection(str(path))
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
-    other.execute("PRAGMA user_version = 1")
+    other.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     assert refusal(path, busy_timeout_seconds=0.01).code == "locked"
     other.close()
     SqliteJournal(path).close()
