@@ -16,7 +16,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weft.connectors import task
     from weft.engine.case import CaseState, WorkItem
     from weft.engine.fragment import Fragment
     from weft.engine.lifecycle import CaseStatus, ItemStatus
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from weft.engine.registry import Attachment, Family, Registry, pattern
     from weft.engine.runtime.engine import Case, Engine
     from weft.engine.runtime.live import Batch
+    from weft.flow import task
     from weft.loading import load, loads
     from weft.schema.errors import (
         CommandRejected,
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
-    "weft.connectors": ("task",),
     "weft.engine.case": ("CaseState", "WorkItem"),
     "weft.engine.fragment": ("Fragment",),
     "weft.engine.lifecycle": ("CaseStatus", "ItemStatus"),
@@ -63,6 +62,7 @@ _WHERE = {
     "weft.engine.registry": ("Attachment", "Family", "Registry", "pattern"),
     "weft.engine.runtime.engine": ("Case", "Engine"),
     "weft.engine.runtime.live": ("Batch",),
+    "weft.flow": ("task",),
     "weft.loading": ("load", "loads"),
     "weft.schema.errors": (
         *("CommandRejected", "DefinitionError", "DefinitionErrors", "InternalError"),
