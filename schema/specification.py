@@ -47,7 +47,9 @@ class Source:
     origin: Path | None = None
     positions: Mapping[Location, tuple[int, int]] = attrs.field(factory=dict, repr=False)
 
-    def fault(self, location: Location, message: str, *, code: str | None = None) -> DefinitionError:
+    def fault(
+        self, location: Location, message: str, *, code: str | None = None
+    ) -> DefinitionError:
         """A `DefinitionError` at a location, or at the nearest location around it.
 
         Without a position (a specification built in Python) the message names the location.
@@ -169,6 +171,7 @@ class Specification:
     """A named, versioned process definition, exactly as its author wrote it.
 
     ``nets`` holds the case's own net under ``root`` and those of composite tasks by name.
+    ``metadata`` is what the author says besides: kept, and acted on by nobody here.
     """
 
     name: str
@@ -177,6 +180,7 @@ class Specification:
     root: str = "net"
     description: str = ""
     language: str = "cel"
+    metadata: Mapping[str, JsonValue] = attrs.field(factory=dict)
     source: Source = attrs.field(factory=lambda: Source("python"), eq=False, repr=False)
 
     def location(self, net: str, *rest: str | int) -> Location:

@@ -1,4 +1,4 @@
-# ruff: noqa: PT017 - where an answer or an error is right, both are looked at
+
 """Stores that cannot do what is asked: each says why and what to do, and loses nothing."""
 
 from __future__ import annotations
