@@ -252,7 +252,12 @@ def _inspect(executor: Callable[..., Fragment]) -> Pattern:
         )
     if not inspect.getdoc(executor):
         raise DefinitionError(f"{source} has no docstring to explain the pattern", code="pattern")
-    hints = get_type_hints(executor, include_extras=True)
+    try:
+        hints = get_type_hints(executor, include_extras=True)
+    except NameError as error:
+        raise DefinitionError(
+            f"{source}: an annotation cannot be resolved: {error}", code="pattern"
+        ) from error
     required, optional = _GIVEN[mark.attachment]
     parameters: list[Parameter] = []
     wants: set[str] = set()
