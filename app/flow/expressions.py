@@ -255,8 +255,11 @@ def as_json(value: object) -> JsonValue:
 _SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean", dict: "object"}
 
 
-def declared_type(kind: Any) -> DataType:
-    """The type of case data that holds a Python type; ``any`` where there is no closer one."""
+def declared_type(kind: Any, *, within: tuple[Any, ...] = ()) -> DataType:
+    """The type of case data that holds a Python type; ``any`` where there is no closer one.
+
+    ``within`` are the classes that it is a part of: one that holds itself is told once.
+    """
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if isinstance(kind, type) and origin is None:
         if kind in _SIMPLE:
@@ -266,16 +269,16 @@ def declared_type(kind: Any) -> DataType:
         if issubclass(kind, Enum):
             return _enumeration([member.value for member in kind])
         if attrs.has(kind):
-            return _record(kind)
+            return _record(kind, within)
     if origin is Literal:
         return _enumeration(list(arguments))
     if origin is list:
-        return DataType("array", items=declared_type(arguments[0]))
+        return DataType("array", items=declared_type(arguments[0], within=within))
     if origin is dict:
         return DataType("object")
     if origin in (Union, types.UnionType) and type(None) in arguments and len(arguments) == 2:
         (only,) = (a for a in arguments if a is not type(None))
-        inner = declared_type(only)
+        inner = declared_type(only, within=within)
         return inner if inner.type == "any" else attrs.evolve(inner, nullable=True)
     return DataType()
 
@@ -286,13 +289,18 @@ def _enumeration(values: list[Any]) -> DataType:
     return DataType()
 
 
-def _record(kind: type[Any]) -> DataType:
-    """An object with the fields of an attrs class; without them if it refers to itself."""
+def _record(kind: type[Any], within: tuple[Any, ...]) -> DataType:
+    """An object with the fields of an attrs class."""
+    if kind in within:
+        return DataType("object")
     try:
         hints = typing.get_type_hints(kind)
-        fields = {f.name: declared_type(hints.get(f.name, Any)) for f in attrs.fields(kind)}
-    except (NameError, RecursionError):
+    except NameError:  # an annotation without meaning: the connector says so
         return DataType("object")
+    fields = {
+        f.name: declared_type(hints.get(f.name, Any), within=(*within, kind))
+        for f in attrs.fields(kind)
+    }
     required = frozenset(f.name for f in attrs.fields(kind) if f.default is attrs.NOTHING)
     return DataType("object", fields=fields, required=required) if fields else DataType("object")
 

@@ -27,7 +27,6 @@ from weft.flow.steps import (
     Ending,
     Failure,
     Into,
-    NoValue,
     OnFailure,
     Parallel,
     Performed,
@@ -47,6 +46,10 @@ __all__ = ["Lowered", "Lowering"]
 
 _WORD = re.compile(r"""'[^']*'|"[^"]*"|(?<![.\w])[A-Za-z_]\w*""")
 """Names in an expression, and texts, which are no names."""
+
+
+_FAILURE = "{" + ", ".join(f"'{f.name}': {ERROR}.{f.name}" for f in attrs.fields(Failure)) + "}"
+"""What an error branch is told, of all that is known."""
 
 
 # ── what is being made ───────────────────────────────────────────────────────────────────────
@@ -130,6 +133,8 @@ class _Value:
     """What a step has given: where it lies, and its type."""
 
     kind: Any = Any
+    absent = False
+    """Whether there is no value on some way here."""
 
     def text(self, net: Lowering, at: At) -> str:
         """The expression that reads it."""
@@ -171,6 +176,17 @@ class _Known(_Value):
 
 
 @attrs.define(eq=False)
+class _Kept(_Known):
+    """What is in a variable because tasks have put it there."""
+
+    sources: list[_Value]
+
+    def store(self, variable: str, net: Lowering, at: At) -> None:
+        for source in self.sources:
+            source.store(variable, net, at)
+
+
+@attrs.define(eq=False)
 class _Result(_Value):
     """The result of a task."""
 
@@ -201,6 +217,10 @@ class _OneOf(_Value):
     @property
     def kind(self) -> Any:
         return Union[tuple(v.kind for v in self.values)]  # noqa: UP007  # of a computed tuple
+
+    @property
+    def absent(self) -> bool:  # type: ignore[override]
+        return any(v.absent for v in self.values)
 
     def text(self, net: Lowering, at: At) -> str:
         if self.variable is None:
@@ -234,7 +254,8 @@ class _Tuple(_Value):
 class _Nothing(_Value):
     """No value."""
 
-    kind = NoValue
+    kind = None
+    absent = True
 
     def text(self, net: Lowering, at: At) -> str:
         net.fault(
@@ -296,7 +317,7 @@ class Lowering:
         ends, value = self.step(step, _Ends((_Start(self),)), value, at)
         if any(not isinstance(slot, _After) or slot.key != "then" for slot in ends.slots):
             self.gate(ends, "done", at)
-        return self.finish(value.kind, self.given(value, at))
+        return self.finish(None if value.absent else value.kind, self.given(value, at))
 
     def finish(self, gives: Any, value: Any, **parts: Any) -> Lowered:
         """The net of all that has been lowered; ``parts`` are its further attributes."""
@@ -314,10 +335,8 @@ class Lowering:
 
     def given(self, value: _Value, at: At) -> Any:
         """What the process gives, by the variables that hold it."""
-        if isinstance(value, _Nothing) or value.kind in (NoValue, None, type(None)):
-            return None
-        if isinstance(value, _OneOf) and any(v.kind is NoValue for v in value.values):
-            return None  # a value that may be none cannot be read, and nothing is lost
+        if value.absent or value.kind in (None, type(None)):
+            return None  # a value that may be none cannot be read, so nothing is lost
         if isinstance(value, _Tuple):
             return [self.given(part, at) for part in value.values]
         if isinstance(value, _Known) and isinstance(value.expression, Together):
@@ -460,7 +479,7 @@ class Lowering:
         self, step: Step[Any, Any], ends: _Ends, value: _Value, at: At
     ) -> tuple[_Ends, _Value]:
         """Lower a step behind ``ends``, over what they carry; its own ends and value."""
-        at = getattr(step, "at", at)
+        above, at = at, getattr(step, "at", at)
         if not ends.slots:
             self.fault(at, "nothing leads here: the step before ends the process", "unreachable")
             return ends, value
@@ -471,12 +490,12 @@ class Lowering:
                 draft = self.action(step._action(), ends, value, at)
                 return _Ends((_After(draft),)), _Result(draft)
             case Sequence_():
-                return self.sequence(step, ends, value)
+                return self.sequence(step, ends, value, above)
             case Into():
                 ends, value = self.step(step.step, ends, value, at)
                 self.variable(step.variable, at)
                 value.store(step.variable.name, self, at)
-                return ends, _Known(step.variable)
+                return ends, _Kept(step.variable, [value])
             case Parallel():
                 return self.parallel(step, ends, value)
             case Race():
@@ -492,14 +511,14 @@ class Lowering:
                 return ends, _Nothing()
         raise TypeError(f"{step!r} is no step: make it with @weft.task or the words of weft.flow")
 
-    def sequence(self, step: Sequence_, ends: _Ends, value: _Value) -> tuple[_Ends, _Value]:
+    def sequence(self, step: Sequence_, ends: _Ends, value: _Value, at: At) -> tuple[_Ends, _Value]:
         """A chain of any length, without recursion."""
         rest: list[tuple[Step[Any, Any], At]] = []
         first: Step[Any, Any] = step
         while isinstance(first, Sequence_):
             rest.append((first.second, first.at))
             first = first.first
-        ends, value = self.step(first, ends, value, step.at)
+        ends, value = self.step(first, ends, value, at)
         for following, at in reversed(rest):
             ends, value = self.step(following, ends, value, at)
         return ends, value
@@ -559,7 +578,7 @@ class Lowering:
     ) -> tuple[_Ends, _Value]:
         """A task and its error branch, which meet behind it."""
         draft = self.action(step.action, ends, value, at)
-        failure = _Known(Expression(ERROR, Failure))
+        failure = _Known(Expression(_FAILURE, Failure))
         failed = _Ends((_After(draft, "failed"),))
         handled, gives = self.step(step.handler, failed, failure, at)
         handled = self.simple(handled, at)
@@ -642,19 +661,23 @@ class Lowering:
         if not loops.read:
             return out, given
         # What the next round reads is what this one gives, so both have to lie in one variable.
-        if isinstance(value, _Known):
-            if not isinstance(given, _Known) or given.expression.text != value.expression.text:
-                self.fault(
-                    step.at,
-                    f"the second round would read the first value of {value.expression.text!r} "
-                    "again: keep what a round gives in a variable, with .into(…) at the end of "
-                    "the body, and begin with that variable",
-                    "value",
-                )
-            return out, value
+        for variable in loops.copies:
+            given.store(variable, self, step.at)
+        if loops.copies:
+            kept: Expression[Any] = Expression(loops.copies[0], given.kind)
+            return out, _Kept(kept, [value, given])
         text = value.text(self, step.at)
-        given.store(text, self, step.at)
-        return out, _Known(Expression(text, given.kind))
+        if not isinstance(given, _Known) or given.expression.text != text:
+            self.fault(
+                step.at,
+                f"the second round would read the first value of {text!r} again: keep what a "
+                "round gives in a variable, with .into(…) at the end of the body, and begin with "
+                "that variable",
+                "value",
+            )
+        return out, _Kept(given.expression, [value, given]) if step.tested_before and isinstance(
+            given, _Known
+        ) else given
 
     def cycle(
         self, step: Repeat, condition: str, ends: _Ends, value: _Value
@@ -682,20 +705,29 @@ class Lowering:
 
 
 class _Round(_Value):
-    """What a loop's body begins with; it remembers whether that is read."""
+    """What a loop's body begins with: it lies in one variable in all rounds, if it is read."""
 
     def __init__(self, value: _Value) -> None:
         self.value = value
         self.read = False
+        self.variable: str | None = None
+        self.copies: list[str] = []
         self.kind = value.kind
 
     def text(self, net: Lowering, at: At) -> str:
         self.read = True
-        return self.value.text(net, at)
+        if type(self.value) is _Known:  # which no task gives, so it lies where it lies
+            return self.value.text(net, at)
+        if self.variable is None:
+            self.variable = net.fresh("loop", "_")
+            net.declare(Declaration(self.variable), at)
+            self.store(self.variable, net, at)
+        return self.variable
 
-    def parts(self, net: Lowering, at: At, count: int) -> list[str]:
+    def store(self, variable: str, net: Lowering, at: At) -> None:
         self.read = True
-        return super().parts(net, at, count)
+        self.copies.append(variable)
+        self.value.store(variable, net, at)
 
 
 def _one_of(values: list[_Value], noun: str) -> _Value:

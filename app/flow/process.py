@@ -353,7 +353,7 @@ def built(
         value=lowered.value,
     )
     checked(made, patterns, connectors)
-    return attrs.evolve(made, source=attrs.evolve(source, text=_text(made)))
+    return attrs.evolve(made, source=attrs.evolve(source, text=_text(made, head.at)))
 
 
 def checked(
@@ -377,11 +377,19 @@ def checked(
     )
 
 
-def _text(specification: Specification) -> bytes:
-    """The process as YAML, for people who look it up in a store; nothing if YAML cannot say it."""
+def _text(specification: Specification, at: At) -> bytes:
+    """The process as YAML, for people who look it up in a store.
+
+    Raises:
+        DefinitionErrors: YAML cannot say it: a name that is none.
+    """
     from weft.schema.native_writer import write_native
 
     try:
         return write_native(specification).encode()
-    except DefinitionErrors:
-        return b""
+    except DefinitionErrors as group:
+        faults = [
+            DefinitionError(fault.message, code=fault.code, file=at.file, line=at.line)
+            for fault in group.faults
+        ]
+        raise DefinitionErrors(f"process {specification.name!r} cannot be built", faults) from None

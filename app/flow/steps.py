@@ -160,7 +160,7 @@ class Performed(Step[In_contra, Out_co]):
         policy = Retry(
             attempts=attempts,
             delay_seconds=parse_duration(delay),
-            factor=factor,
+            factor=float(factor),
             max_delay_seconds=parse_duration(max_delay),
             jitter=jitter,
         )

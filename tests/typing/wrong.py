@@ -91,11 +91,11 @@ def handles(engine: weft.SyncEngine, item_id: ItemId, other: CaseId) -> None:
     built.open(engine, item_id)  # E: arg-type
     built.open(engine, "case-1")  # E: arg-type
     running = built.start(engine, Claim("a", 1.0))
-    running.output  # E: attr-defined
+    print(running.output)  # E: attr-defined
     running.resume()  # E: attr-defined
     match now := running.settle():
         case CompletedCase(output=output):
-            number: int = output  # E: assignment
+            print(len(output))  # E: arg-type
             now.cancel()  # E: attr-defined
             now.resume()  # E: attr-defined
         case IdleCase():
@@ -105,7 +105,7 @@ def handles(engine: weft.SyncEngine, item_id: ItemId, other: CaseId) -> None:
             now.resume()  # E: attr-defined
             Decision("perhaps")  # E: arg-type
         case FailedCase():
-            now.complete  # E: attr-defined
-            now.output  # E: attr-defined
+            print(now.complete)  # E: attr-defined
+            print(now.output)  # E: attr-defined
         case CancelledCase():
             now.cancel()  # E: attr-defined
