@@ -460,6 +460,7 @@ class _Run:
                 while (
                     transition.role is Role.START
                     and task.automatic
+                    and not self.over()
                     and scope in self.draft.scopes
                     and self.arcs_allow(scope, index, net)
                 ):
@@ -470,7 +471,10 @@ class _Run:
         return len(self.events) > before
 
     def retry_due(self, scope: int, task: Task) -> None:
-        """Begin the retries of a task that were due before, while something kept them waiting."""
+        """Begin the retries of a task that were due before, while something kept them waiting.
+
+        Those for which no attempt is left any more are given up.
+        """
         due = sorted(
             (item.retry_at, serial(item.id), item)
             for item in unordered(self.draft.items)
@@ -483,6 +487,33 @@ class _Run:
             if not self.over() and item.id in self.draft.items and self.may_retry(item):
                 self.bounded()
                 self.again(item)
+        for item in self.exhausted(scope, task):
+            if not self.over() and item.id in self.draft.items:
+                self.abandon(item, None)
+
+    def exhausted(self, scope: int, task: Task) -> list[WorkItem]:
+        """The held items of a task that wait for an attempt that can never come, oldest first."""
+        waiting = [
+            item
+            for item in unordered(self.draft.items)
+            if item.scope == scope
+            and item.task == task.name
+            and item.retry_at is not None
+            and self.spent(item)
+        ]
+        return sorted(waiting, key=lambda item: serial(item.id))
+
+    def spent(self, item: WorkItem) -> bool:
+        """Whether no attempt at an item is left: a retry takes from places that nothing refills."""
+        net, marking = self.draft.net(item.scope), self.draft.marking(item.scope)
+        task = net.tasks[item.task]
+        retry = net.transitions[net.transition_index[task.retry_by]]
+        return any(
+            arc.place != task.held
+            and arc.place not in net.refilled
+            and marking[net.place_index[arc.place]] < arc.weight
+            for arc in retry.take
+        )
 
     def may_retry(self, item: WorkItem) -> bool:
         """Whether a held item may be attempted again: other work can stand against it."""
@@ -674,8 +705,9 @@ class _Run:
         if self.draft.status not in statuses:
             now = "new" if self.draft.status is None else self.draft.status.value
             wanted = " or ".join(status.value for status in statuses)
+            what = f"{verb} in case" if " " in verb else f"{verb} case"
             raise CommandRejected(
-                f"cannot {verb} in case {self.draft.id!r}: the case is {now}, not {wanted}",
+                f"cannot {what} {self.draft.id!r}: the case is {now}, not {wanted}",
                 code="case-status",
                 where=f"case {self.draft.id}",
             )
@@ -770,7 +802,7 @@ class _Run:
         while state.item is not None and state.parent is not None:
             item = self.draft.items[state.item]
             task = self.draft.task(item)
-            if task.give_up is not None or item.attempt < task.retry.attempts:
+            if task.give_up is not None or self.next_attempt(item, 1.0) is not None:
                 return item
             state = self.draft.scope(state.parent)
         return None
@@ -778,7 +810,7 @@ class _Run:
     def next_attempt(self, item: WorkItem, draw: float) -> int | None:
         """When an item that fails now is due again; None when its attempts are used up."""
         policy = self.draft.task(item).retry
-        if item.attempt >= policy.attempts:
+        if item.attempt >= policy.attempts or self.spent(item):
             return None
         return self.time + policy.wait(item.attempt, draw)
 
@@ -1027,9 +1059,12 @@ def _resume(run: _Run, command: c.ResumeCase) -> None:
             item = run.draft.items.get(name)
             if item is None or run.over():
                 continue
-            held = item.status is ItemStatus.FAILED and item.retry_at is None
-            if held and run.may_retry(item):
+            if item.status is not ItemStatus.FAILED or item.retry_at is not None:
+                continue
+            if run.may_retry(item):
                 run.again(item)
+            elif run.spent(item):
+                run.abandon(item, None)  # nothing has changed: it fails as before
     run.settle()
 
 

@@ -351,8 +351,15 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
         return frozenset(
             i
             for i, t in enumerate(self.transitions)
-            if t.role is Role.START or (t.role is Role.RETRY and (t.needs or t.lacks))
+            if t.role is Role.START
+            or (t.role is Role.RETRY and (t.needs or t.lacks or len(t.take) > 1))
         )
+
+    @cached_property
+    def refilled(self) -> frozenset[str]:
+        """The places that some transition puts tokens into; all others only ever run out."""
+        put = {arc.place for t in self.transitions for arc in t.put}
+        return frozenset(put.union(place for t in self.transitions for place, _ in t.counted))
 
     @cached_property
     def types(self) -> dict[str, DataType]:

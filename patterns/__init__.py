@@ -19,7 +19,7 @@ _EXECUTORS = (
     *(branching.blocking_discriminator, branching.blocking_partial_join),
     *(branching.cancelling_discriminator, branching.cancelling_partial_join),
     *(branching.generalised_and_join, branching.thread_merge, branching.thread_split),
-    *(iteration.arbitrary_cycles, iteration.structured_loop),
+    *(iteration.arbitrary_cycles, iteration.structured_loop, iteration.start_limit),
     *(state_based.deferred_choice, state_based.milestone, state_based.critical_section),
     *(state_based.interleaved_parallel_routing, state_based.interleaved_routing),
     *(cancellation.cancel_task, cancellation.cancel_case, cancellation.cancel_region),

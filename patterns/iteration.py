@@ -1,13 +1,22 @@
-"""Iteration: WCP-10 and WCP-21."""
+"""Iteration: WCP-10, WCP-21, and a bound on how often a task starts."""
 
 from __future__ import annotations
 
-from weft.engine.fragment import Condition, Fragment, Place, Places
+from weft.engine.fragment import (
+    Condition,
+    Extra,
+    Fragment,
+    Place,
+    Places,
+    PositiveInt,
+    Target,
+    Task,
+)
 from weft.engine.net import immediate
 from weft.engine.registry import Attachment, Family, pattern
 from weft.patterns.basic import merging
 
-__all__ = ["arbitrary_cycles", "structured_loop"]
+__all__ = ["arbitrary_cycles", "start_limit", "structured_loop"]
 
 
 @pattern(
@@ -69,4 +78,39 @@ def structured_loop(
             immediate("leave", take=[body_output], put=[output], when=until, priority=1),
             immediate("again", take=[body_output], put=[body_input], priority=2),
         ]
+    )
+
+
+@pattern(
+    None,
+    "Start Limit",
+    family=Family.ITERATION,
+    attaches=Attachment.TASK,
+    aliases=["maximum iterations", "loop bound"],
+)
+def start_limit(
+    task: Task,
+    input: Place,
+    output: Place,
+    body_input: Place,
+    body_output: Place,
+    starts: PositiveInt,
+    otherwise: Target,
+) -> Fragment:
+    """A task starts so many times in a scope and no more; after that the flow goes ``otherwise``.
+
+    A pattern of Weft's own: it bounds an arbitrary cycle (WCP-10). Every start takes a token, an
+    attempt after a failure too, and nothing gives one back.
+
+        input ─▶ [enter] ─▶ body ─▶ (start, retry: take left) ─▶ … ─▶ [leave] ─▶ output
+                            body ─▶ [used up: lacks left] ─▶ otherwise
+    """
+    return Fragment(
+        [
+            immediate("enter", take=[input], put=[body_input]),
+            immediate("used up", take=[body_input], put=[otherwise], lacks=["left"]),
+            immediate("leave", take=[body_output], put=[output]),
+        ],
+        resting={"left": starts},
+        starts={task: Extra(take=["left"])},
     )
