@@ -519,8 +519,8 @@ class Lowering:
             rest.append((first.second, first.at))
             first = first.first
         ends, value = self.step(first, ends, value, at)
-        for following, at in reversed(rest):
-            ends, value = self.step(following, ends, value, at)
+        for following, where in reversed(rest):
+            ends, value = self.step(following, ends, value, where)
         return ends, value
 
     def action(self, action: Action[Any, Any], ends: _Ends, value: _Value, at: At) -> Draft:

@@ -567,13 +567,24 @@ class Choice(Generic[In_contra, Out_co]):
     ) -> None:
         self._branches = branches
 
+    # Where the branches so far take anything, the next one says what the choice takes.
+    @overload
+    def when(
+        self: Choice[object, Out_co], condition: str | Expression[bool], step: Step[T, B]
+    ) -> Choice[T, Out_co | B]: ...
+    @overload
     def when(
         self, condition: str | Expression[bool], step: Step[In_contra, B]
-    ) -> Choice[In_contra, Out_co | B]:
+    ) -> Choice[In_contra, Out_co | B]: ...
+    def when(self, condition: str | Expression[bool], step: Step[Any, Any]) -> Choice[Any, Any]:
         """And else this step, if the condition holds."""
         return Choice((*self._branches, (condition, step, here())))
 
-    def otherwise(self, step: Step[In_contra, B]) -> Step[In_contra, Out_co | B]:
+    @overload
+    def otherwise(self: Choice[object, Out_co], step: Step[T, B]) -> Step[T, Out_co | B]: ...
+    @overload
+    def otherwise(self, step: Step[In_contra, B]) -> Step[In_contra, Out_co | B]: ...
+    def otherwise(self, step: Step[Any, Any]) -> Step[Any, Any]:
         """And else this step."""
         return Chosen((*self._branches, (None, step, here())), self._branches[0][2])
 

@@ -306,7 +306,7 @@ def arguments(pattern: Pattern) -> Any:
         return made
 
     found = [c for extra in [[], *([o] for o in others)] for c in combined([*required, *extra])]
-    return [None if not c else c for c in found]
+    return [c or None for c in found]
 
 
 def both_ways(pattern: Pattern, argument: Any) -> tuple[str, Any]:

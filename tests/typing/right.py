@@ -83,6 +83,7 @@ assert_type(
     Step[Claim, str | Assessment],
 )
 assert_type(when("true", pay).otherwise(cancel), Step[Claim, str])
+assert_type(when("true", refuse).when("true", refuse).otherwise(pay), Step[Claim, str])
 assert_type(when("true", pay).otherwise(end), Step[Claim, str])
 assert_type(when("true", pay).otherwise(skip), Step[Claim, str | NoValue])
 assert_type(claim.map(lambda c: c.amount > 10), Expression[bool])
