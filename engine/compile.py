@@ -17,6 +17,7 @@ All faults of a specification are found in one run and raised together.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
@@ -62,6 +63,17 @@ START = "(start)"
 ERROR = "error"
 """The variable that an error branch finds the error in that led to it."""
 
+LANGUAGE = "cel"
+"""The language of expressions."""
+
+MAX_SECONDS = 3_155_760_000
+"""No delay or timeout is longer: a hundred years."""
+
+MAX_FACTOR = 1000
+"""Waits between attempts grow by no more."""
+
+_NAME = re.compile("[A-Za-z_][A-Za-z0-9_-]*")
+
 END = "end"
 """The place where threads rest that have nowhere to go."""
 
@@ -88,33 +100,29 @@ def compile_specification(
     Raises:
         DefinitionErrors: Everything that is wrong with it, with the position of each fault.
     """
+    fault = specification.source.fault
     faults: list[DefinitionError] = []
     nets: dict[str, Net] = {}
     for name, definition in specification.nets.items():
+        if definition.name != name:
+            message = f"the net under {name!r} is called {definition.name!r}; they have to agree"
+            faults.append(fault(specification.location(name), message, code="name"))
+            continue
         compiler = _NetCompiler(specification, definition, registry, connectors)
         net = compiler.compile()
         faults += compiler.faults
         if net is not None:
             nets[name] = net
     if specification.root not in specification.nets:
-        faults.append(specification.source.fault((), f"there is no net {specification.root!r}"))
-    used = {specification.root}
-    for definition in specification.nets.values():
-        used |= {
-            use.argument
-            for task in definition.tasks.values()
-            for use in task.uses
-            if use.name == "net" and isinstance(use.argument, str)
-        }
+        faults.append(fault((), f"there is no net {specification.root!r}", code="unknown-net"))
+    used = _nets_used(specification)
     for name in specification.nets:
         if name not in used:
-            faults.append(
-                specification.source.fault(
-                    specification.location(name),
-                    f"no task runs the net {name!r}: say `net: {name}` in one, or remove it",
-                    code="unreachable",
-                )
-            )
+            message = f"no task runs the net {name!r}: say `net: {name}` in one, or remove it"
+            faults.append(fault(specification.location(name), message, code="unreachable"))
+    if specification.language != LANGUAGE:
+        message = f"expressions are in {LANGUAGE!r}; {specification.language!r} is not known"
+        faults.append(fault(("language",), message, code="language"))
     raise_faults(
         f"{specification.source.file or specification.name} is not a valid specification",
         sorted(faults, key=lambda fault: (fault.line or 0, fault.column or 0)),
@@ -126,6 +134,20 @@ def compile_specification(
         root=specification.root,
         language=specification.language,
     )
+
+
+def _nets_used(specification: Specification) -> Collection[str]:
+    """The root net, the nets that its tasks run, those that theirs run, and so on."""
+    used = dict.fromkeys([specification.root])
+    queue = deque(used)
+    while queue:
+        definition = specification.nets.get(queue.popleft())
+        for task in definition.tasks.values() if definition is not None else ():
+            for use in task.uses:
+                if use.name == "net" and isinstance(use.argument, str) and use.argument not in used:
+                    used[use.argument] = None
+                    queue.append(use.argument)
+    return used
 
 
 class _NetCompiler:
@@ -150,8 +172,9 @@ class _NetCompiler:
         """Task to the places of its incoming flows, in order of declaration."""
         self.results: dict[str, str] = {}
         """Variable to the task whose result it keeps."""
-        for name in definition.tasks:
-            self.results.setdefault(variable_name(name), name)
+        for name, task in definition.tasks.items():
+            if task.outputs is None:
+                self.results.setdefault(variable_name(name), name)
         names = {*definition.variables, *self.results}
         self.catches = any(task.on_failure is not None for task in definition.tasks.values())
         if self.catches:
@@ -207,7 +230,20 @@ class _NetCompiler:
         except ValueError as error:
             self.fault(location, str(error), code="pattern-parameter")
             return
+        for flow in fragment.same:
+            target = self.definition.tasks.get(flow.rpartition(">")[2])
+            if target is not None and not any(map(self.performs, target.uses)):
+                self.fault(
+                    location,
+                    f"{target.name!r} cannot be an alternative of {pattern.key}: it has no "
+                    "connector, so nobody could choose it by starting it",
+                    code="pattern-context",
+                )
         self.draft.add(fragment, prefix)
+
+    def performs(self, use: Use) -> bool:
+        """Whether it names what does a task's work, not a pattern around the task."""
+        return use.name in self.connectors or use.name == "net"
 
     def conditions(
         self, pattern: Pattern, use: Use, values: Mapping[str, Any], location: Location
@@ -244,22 +280,9 @@ class _NetCompiler:
 
     def compile(self) -> Net | None:
         definition = self.definition
-        clashes = [name for name in definition.places if name in definition.tasks]
-        for name in clashes:
-            self.fault(self.at("places", name), f"{name!r} is also the name of a task")
-        for name in definition.tasks:
-            first = self.results[variable_name(name)]
-            if first != name:
-                self.fault(
-                    self.at("tasks", name),
-                    f"the results of {first!r} and {name!r} would share the variable "
-                    f"{variable_name(name)!r}; rename one of them",
-                )
-        if END in definition.places:
-            self.fault(
-                self.at("places", END),
-                f"the place {END!r} is there already: threads that have nowhere to go rest in it",
-            )
+        self.named_well()
+        if self.faults:
+            return None  # what follows would only repeat, in other words, what is wrong with names
         for place in definition.places.values():
             self.draft.place(place.name, tokens=place.tokens)
             self.draft.declared.add(place.name)
@@ -280,7 +303,70 @@ class _NetCompiler:
             return None
         return self.finish()
 
+    def named_well(self) -> None:
+        """Check the names of the parts: their form, and that no two things share one."""
+        definition = self.definition
+        for kind, parts in (("tasks", definition.tasks), ("places", definition.places)):
+            for key, part in parts.items():
+                location = self.at(kind, key)
+                if not _NAME.fullmatch(key):
+                    self.fault(
+                        location,
+                        f"{key!r} is no name: letters, digits, '_' and '-', beginning with a "
+                        "letter or '_'",
+                        code="name",
+                    )
+                elif part.name != key:
+                    self.fault(
+                        location,
+                        f"what stands under {key!r} is called {part.name!r}; they have to agree",
+                        code="name",
+                    )
+        for name in definition.places:
+            if name in definition.tasks:
+                self.fault(
+                    self.at("places", name), f"{name!r} is also the name of a task", code="name"
+                )
+            if name == END:
+                self.fault(
+                    self.at("places", END),
+                    f"the place {END!r} is there already: threads that have nowhere to go rest "
+                    "in it",
+                    code="name",
+                )
+        for name, task in definition.tasks.items():
+            first = self.results.get(variable_name(name), name)
+            if first != name and task.outputs is None:
+                self.fault(
+                    self.at("tasks", name),
+                    f"the results of {first!r} and {name!r} would share the variable "
+                    f"{variable_name(name)!r}; rename one of them",
+                    code="name",
+                )
+        declared = definition.variables.get(ERROR)
+        if self.catches and declared is not None and declared.type.type not in ("any", "object"):
+            root = definition.name == self.specification.root
+            self.fault(
+                ("data", ERROR) if root else self.at("data", ERROR),
+                f"an error branch finds its error, an object, in the variable {ERROR!r}; declare "
+                "it as an object, or give yours another name",
+                code="name",
+            )
+        if self.catches and self.results.get(ERROR) is not None:
+            self.fault(
+                self.at("tasks", self.results[ERROR]),
+                f"the result of this task would share the variable {ERROR!r} with the errors of "
+                "error branches; rename it",
+                code="name",
+            )
+        if not definition.start:
+            self.fault(
+                self.at("start"), "a net starts with at least one task or place", code="start"
+            )
+
     def start(self, name: str, index: int) -> None:
+        if name in self.definition.start[:index]:
+            self.fault(self.at("start", index), f"{name!r} stands twice in start", code="start")
         location = self.at("start", index) if len(self.definition.start) > 1 else self.at("start")
         if name in self.definition.places:
             place = self.draft.places[name]
@@ -303,15 +389,26 @@ class _NetCompiler:
             return
         below = location if use.name == "sequence" else (*location, use.name)
         self.conditions(pattern, use, values, below)
-        for parameter in pattern.parameters:
-            if parameter.leads_on and parameter.argument in values:
-                value = values[parameter.argument]
-                named = isinstance(use.argument, dict) and parameter.name in use.argument
-                at = (*below, parameter.name) if named else below
-                values[parameter.argument] = self.led(owner, value, at)
+        self.lead(owner, pattern, use, values, below)
         if "end" in pattern.wants:
             values["end"] = END
         self.execute(pattern, below, f"{owner}.then", {"input": source, **values})
+
+    def lead(
+        self,
+        owner: str,
+        pattern: Pattern,
+        use: Use,
+        values: dict[str, Any],
+        location: Location,
+    ) -> None:
+        """Put places for the targets among a pattern's parameters."""
+        for parameter in pattern.parameters:
+            if parameter.leads_on and parameter.argument in values:
+                named = isinstance(use.argument, dict) and parameter.name in use.argument
+                at = (*location, parameter.name) if named else location
+                value = values[parameter.argument]
+                values[parameter.argument] = self.led(owner, value, at)
 
     def led(self, owner: str, value: Any, location: Location) -> Any:
         """The places that lead to the targets named in a parameter's value."""
@@ -325,7 +422,7 @@ class _NetCompiler:
         )
 
     def exit(self, task: TaskDefinition) -> None:
-        """What follows a task: its ``then``, and its ``on-failure``."""
+        """What follows a task: its ``then``, its ``on-failure``, and where what is around leads."""
         exit_place = self.draft.place(f"{task.name}>")
         use = task.then or Use("implicit-termination")
         self.then(task.name, exit_place, use, self.at("tasks", task.name, "then"))
@@ -333,13 +430,29 @@ class _NetCompiler:
             failed = self.draft.place(f"{task.name}!")
             location = self.at("tasks", task.name, "on-failure")
             self.then(f"{task.name}!", failed, task.on_failure, location)
+        for use in task.uses:
+            self.leave(task, use)
+
+    def leave(self, task: TaskDefinition, use: Use) -> None:
+        """Make the flows by which a pattern around a task leaves it; `around` finds them there.
+
+        A join has to know all its flows, so they are made before any task is.
+        """
+        pattern = self.registry.by_key.get(use.name)
+        if pattern is None or pattern.attachment is not Attachment.TASK:
+            return
+        try:
+            values = pattern.read(use.argument)
+        except ValueError:
+            return  # `around` says so
+        self.lead(task.name, pattern, use, values, self.at("tasks", task.name, use.name))
 
     def task(self, task: TaskDefinition) -> None:
         location = self.at("tasks", task.name)
         entry = self.draft.place(f">{task.name}")
         self.join(task, entry)
         body_in, body_out = entry, f"{task.name}>"
-        connectors = [use for use in task.uses if use.name in self.connectors or use.name == "net"]
+        connectors = [use for use in task.uses if self.performs(use)]
         around = [use for use in task.uses if use not in connectors]
         for use in around:
             body_in, body_out = self.around(task, use, body_in, body_out)
@@ -358,10 +471,7 @@ class _NetCompiler:
         lacks = (
             [Arc(run, task.concurrency), Arc(held, task.concurrency)] if task.concurrency else []
         )
-        if task.concurrency and task.concurrency > 1:
-            self.fault(
-                (*location, "concurrency"), "expected 1 or many: other numbers are not supported"
-            )
+        self.bounds(task)
         name = task.name
         start = external(
             f"{name}.start", role=Role.START, task=name, take=[body_in], put=[run], lacks=lacks
@@ -380,6 +490,14 @@ class _NetCompiler:
                 external(give_up, role=Role.GIVE_UP, task=name, take=[held], put=[branch])
             )
         self.draft.transitions += transitions
+        waits = use.name == "net" or not self.connectors[use.name].automatic
+        if task.timeout_seconds is not None and waits:
+            self.fault(
+                (*location, "timeout"),
+                "a timeout is for one attempt of work that the engine performs, and this task "
+                + ("runs a net" if use.name == "net" else f"waits for a {use.name}"),
+                code="timeout",
+            )
         child: str | None = None
         if use.name == "net":
             child = use.argument if isinstance(use.argument, str) else None
@@ -391,7 +509,7 @@ class _NetCompiler:
                     code="unknown-net",
                 )
         policy = RetryPolicy()
-        if task.retry is not None:
+        if task.retry is not None and not self.faults:
             policy = RetryPolicy(
                 attempts=task.retry.attempts,
                 delay=round(task.retry.delay_seconds * 1_000_000),
@@ -417,11 +535,35 @@ class _NetCompiler:
             retry_by=retry.name,
             retry=policy,
             timeout=None
-            if task.timeout_seconds is None
-            else round(task.timeout_seconds * 1_000_000),
+            if task.timeout_seconds is None or self.faults
+            else max(1, round(task.timeout_seconds * 1_000_000)),
             concurrency=task.concurrency,
             give_up=give_up,
         )
+
+    def bounds(self, task: TaskDefinition) -> None:
+        """Check the numbers of a task: a builder may give any."""
+        location = self.at("tasks", task.name)
+        if task.concurrency is not None and task.concurrency != 1:
+            self.fault(
+                (*location, "concurrency"), "expected 1 or many: other numbers are not supported"
+            )
+        times = {"timeout": task.timeout_seconds}
+        if task.retry is not None:
+            below = {"delay": task.retry.delay_seconds, "max-delay": task.retry.max_delay_seconds}
+            times |= {f"retry.{name}": seconds for name, seconds in below.items()}
+            if not 1 <= task.retry.factor <= MAX_FACTOR:
+                self.fault(
+                    (*location, "retry", "factor"),
+                    f"expected a number from 1 to {MAX_FACTOR}, found {task.retry.factor}",
+                )
+        for name, seconds in times.items():
+            least = 0 if name.startswith("retry") else 1e-6
+            if seconds is not None and not least <= seconds <= MAX_SECONDS:
+                self.fault(
+                    (*location, *name.split(".")),
+                    f"expected a time from {least:g} to {MAX_SECONDS} seconds, found {seconds}",
+                )
 
     def empty(self, task: TaskDefinition, body_in: str, body_out: str) -> None:
         """A task without a connector: nothing to do, it only passes the flow on."""
@@ -490,6 +632,9 @@ class _NetCompiler:
                 )
             return body_in, body_out
         self.conditions(pattern, use, values, location)
+        told = len(self.faults)
+        self.lead(task.name, pattern, use, values, location)
+        del self.faults[told:]  # `leave` has told them
         inner_in, inner_out = body_in, body_out
         if "task" in pattern.wants:
             values["task"] = task.name
@@ -659,7 +804,7 @@ class _NetCompiler:
             for name, variable in self.definition.variables.items()
         }
         for name, task in self.results.items():
-            if self.definition.tasks[task].outputs is None and task in self.tasks:
+            if task in self.tasks:
                 declared.setdefault(name, VariableType(type="any"))
         if self.catches:
             declared.setdefault(ERROR, VariableType(type="any"))
