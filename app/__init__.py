@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from weft.drawing import draw
     from weft.engine.case import CaseState, WorkItem
     from weft.engine.fragment import Fragment
     from weft.engine.lifecycle import CaseStatus, ItemStatus
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "weft.drawing": ("draw",),
     "weft.engine.case": ("CaseState", "WorkItem"),
     "weft.engine.fragment": ("Fragment",),
     "weft.engine.lifecycle": ("CaseStatus", "ItemStatus"),
@@ -108,6 +110,7 @@ __all__ = [
     "WorkItem",
     "Worker",
     "__version__",
+    "draw",
     "load",
     "loads",
     "open",

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from weft.cli import items, nets, queries, running
+from weft.cli import drawing, items, nets, queries, running
 from weft.cli.group import Sections, asks_for_json
 from weft.cli.output import Exit, Screen, exit_of_error, prepare_streams
 from weft.schema.errors import WeftError
@@ -33,6 +33,7 @@ cli = Sections(
             queries.specs,
             queries.show,
             queries.patterns,
+            drawing.draw,
         ],
         "Work": [
             items.claim,
