@@ -443,6 +443,7 @@ class Lowering:
                 f"{known.at.line}); give this one a name of its own with .named(…)",
                 "duplicate-name",
             )
+            draft.name = self.fresh(draft.name)  # so that the rest can be judged, too
         self.drafts[draft.name] = draft
         self.places["net", "tasks", draft.name] = draft.at
         return draft

@@ -26,6 +26,9 @@ __all__ = ["Process", "ProcessBuilder", "Unfinished", "process"]
 
 ROOT = "net"
 
+_SHAPELESS = {"loop", "start", "unknown-target", "unreachable"}
+"""Faults after which the compiler would find others that are none."""
+
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
@@ -334,7 +337,6 @@ def built(
         folders = " and ".join(sorted(lowered.folders))
         message = f"its functions are in scripts of different folders ({folders}): import modules"
         lowering.fault(head.at, message, "function")
-    raise_faults(f"process {head.name!r} cannot be built", lowering.faults)
     folder = next(iter(lowered.folders), None)
     source = PythonSource(
         "python",
@@ -352,7 +354,13 @@ def built(
         gives=lowered.gives,
         value=lowered.value,
     )
-    checked(made, patterns, connectors)
+    title, faults = f"process {head.name!r} cannot be built", list(lowering.faults)
+    if not any(fault.code in _SHAPELESS for fault in faults):
+        try:
+            checked(made, patterns, connectors)
+        except DefinitionErrors as group:
+            faults += group.faults
+    raise_faults(title, sorted(faults, key=lambda fault: (fault.file or "", fault.line or 0)))
     return attrs.evolve(made, source=attrs.evolve(source, text=_text(made, head.at)))
 
 

@@ -822,6 +822,17 @@ def test_all_faults_come_at_once_with_their_lines():
     assert str(line_of(me, "# first")) in found[3][2]
 
 
+def test_faults_of_the_compiler_come_with_the_others():
+    me = test_faults_of_the_compiler_come_with_the_others
+    found = faults(
+        process("x", claim)
+        .then(assess)
+        .then(assess)  # twice
+        .then(when("nothing > 1", refuse).otherwise(skip))  # name
+    )
+    assert [line for _, line, _ in found] == [line_of(me, "# twice"), line_of(me, "# name")]
+
+
 def test_faults_of_the_compiler_have_lines_too():
     me = test_faults_of_the_compiler_have_lines_too
     found = faults(
