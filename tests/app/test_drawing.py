@@ -17,7 +17,9 @@ from weft.drawing import draw
 from weft.drawing.dot import dot
 from weft.drawing.mermaid import mermaid
 from weft.drawing.model import Cluster, Drawing, Edge, Line, Node, Shape, State
+from weft.drawing.overlay import Overlay
 from weft.drawing.rows import LONGEST, layers, rows
+from weft.drawing.specification import specification_drawing
 from weft.engine.compile import compile_specification
 from weft.patterns import builtin as patterns
 from weft.schema.errors import DefinitionErrors, UsageError
@@ -234,6 +236,54 @@ net:
         case = engine.run(specification)
         found = draw(specification, format="mmd", case=case.state)
         assert "● 3" in found
+
+
+STOCK = f"""
+weft: 1
+name: x
+version: "1"
+net:
+  start: [a, b, stock]
+  places: {{stock: {{then: w}}, idle: {{tokens: 2}}}}
+  tasks:
+    a: {{{RUN}, then: w}}
+    b: {{{RUN}, then: {{deferred-choice: [p, q]}}}}
+    p: {{person: {{title: x}}, then: m}}
+    q: {{person: {{title: x}}, then: m}}
+    m: {{join: structured-discriminator, {RUN}}}
+    w: {{person: {{title: x}}, cancel-region: [a, b, p, q, m, idle, stock], then: v}}
+    v: {{{RUN}, then: {{parallel-split: [u, x]}}}}
+    u: {{{RUN}, then: k}}
+    x: {{{RUN}, then: k}}
+    k: {{join: multi-merge, {RUN}}}
+"""
+
+
+def test_tokens_that_lie_on_no_flow():
+    specification = weft.loads(STOCK)
+    with weft.open("memory:") as engine:
+        case = engine.run(specification)
+        text = draw(specification, format="mmd", case=case.state)
+    assert '(("stock<br/>●"))' in text
+    assert '(("idle<br/>● 2"))' in text
+    assert "<br/>● 2 offered<br/>●" in text  # the merged flows before `w`
+    assert '-->|"●"| n15' in text  # before the deferred choice
+    found = words(text)
+    assert {"1/2", "deferred-choice", "multi-merge"} <= found
+    assert "cancel-region a, b, p, q, m, idle, stock" in found  # too many for lines
+    assert "-.-x" not in text
+
+
+def test_tokens_of_patterns_and_ends(travel):
+    shown = {
+        "net": Overlay(marked=True, tokens={"end": 2, "strange": 1, "book.join.came": 3}),
+        "booking": Overlay(marked=True, tokens={"patterns.1.x": 1}),
+    }
+    text = mermaid(specification_drawing(travel, patterns(), shown))
+    assert "travel 1 — 2 at an end" in words(text)
+    assert '(("strange<br/>●"))' in text
+    assert "2/3<br/>● 3" in text
+    assert '"critical-section<br/>●"' in text
 
 
 def test_a_path_is_highlighted(travel):
