@@ -280,9 +280,8 @@ class _NetCompiler:
 
     def compile(self) -> Net | None:
         definition = self.definition
-        self.named_well()
-        if self.faults:
-            return None  # what follows would only repeat, in other words, what is wrong with names
+        if not self.named_well():
+            return None
         for place in definition.places.values():
             self.draft.place(place.name, tokens=place.tokens)
             self.draft.declared.add(place.name)
@@ -303,9 +302,13 @@ class _NetCompiler:
             return None
         return self.finish()
 
-    def named_well(self) -> None:
-        """Check the names of the parts: their form, and that no two things share one."""
+    def named_well(self) -> bool:
+        """Check the names of the parts: their form, and that no two things share one.
+
+        False: parts are not to be found under their names, so nothing else can be said.
+        """
         definition = self.definition
+        agree = True
         for kind, parts in (("tasks", definition.tasks), ("places", definition.places)):
             for key, part in parts.items():
                 location = self.at(kind, key)
@@ -317,6 +320,7 @@ class _NetCompiler:
                         code="name",
                     )
                 elif part.name != key:
+                    agree = False
                     self.fault(
                         location,
                         f"what stands under {key!r} is called {part.name!r}; they have to agree",
@@ -363,6 +367,7 @@ class _NetCompiler:
             self.fault(
                 self.at("start"), "a net starts with at least one task or place", code="start"
             )
+        return agree
 
     def start(self, name: str, index: int) -> None:
         if name in self.definition.start[:index]:
