@@ -280,7 +280,8 @@ class Lowered:
     net: NetDefinition
     nets: Mapping[str, NetDefinition]
     places: Mapping[Location, At]
-    folders: frozenset[str]
+    folder: str | None
+    """Where the functions of the program's main script are found again."""
     gives: Any
     value: Any
     """The name of the variable that the process gives, a list of them, or None."""
@@ -298,7 +299,7 @@ class Lowering:
         self.declared: dict[str, Variable[Any]] = {}
         self.nets: dict[str, NetDefinition] = {}
         self.places: dict[Location, At] = {}
-        self.folders: set[str] = set()
+        self.folder: str | None = None
         self.mentioned: set[str] = set()
 
     def fault(self, at: At, message: str, code: str) -> None:
@@ -325,7 +326,7 @@ class Lowering:
         net = NetDefinition(
             self.name, start=self.start, tasks=tasks, variables=self.variables, **parts
         )
-        return Lowered(net, self.nets, self.places, frozenset(self.folders), gives, value)
+        return Lowered(net, self.nets, self.places, self.folder, gives, value)
 
     def add_task(self, action: Action[Any, Any] | str, at: At) -> Draft:
         """A task by itself, or an empty one by its name, without any flow."""
@@ -339,8 +340,6 @@ class Lowering:
             return None  # a value that may be none cannot be read, so nothing is lost
         if isinstance(value, _Tuple):
             return [self.given(part, at) for part in value.values]
-        if isinstance(value, _Known) and isinstance(value.expression, Together):
-            return [part.text for part in value.expression.parts]
         return value.text(self, at)
 
     def finished(self, draft: Draft) -> TaskDefinition:
@@ -534,7 +533,7 @@ class Lowering:
             except ValueError as error:
                 self.fault(at, f"task {action.name!r}: {error}", "function")
             else:
-                self.folders |= {folder} if folder is not None else set()
+                self.folder = self.folder or folder
         if action.process is not None:
             self.subprocess(action, at)
         draft.uses.append(Use(action.kind, config))
@@ -571,8 +570,8 @@ class Lowering:
             if self.nets.setdefault(wanted, inner) != inner:
                 self.fault(at, f"two processes are called {wanted!r}", "duplicate-name")
         self.places["nets", process.name] = at
-        folder = process.source.origin
-        self.folders |= {str(folder)} if folder is not None else set()
+        if process.source.origin is not None:
+            self.folder = str(process.source.origin)
 
     def on_failure(
         self, step: OnFailure, ends: _Ends, value: _Value, at: At

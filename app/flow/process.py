@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, overload
 
@@ -11,6 +11,7 @@ import attrs
 from weft.engine.compile import compile_specification
 from weft.engine.fragment import Fragment
 from weft.engine.ports import CaseId, Connector
+from weft.engine.runtime.engine import Engine
 from weft.flow.expressions import At, Variable, as_json, here
 from weft.flow.lowering import Lowered, Lowering
 from weft.flow.steps import NoValue, Step
@@ -19,7 +20,8 @@ from weft.schema.jsonvalue import JsonValue, NotJson
 from weft.schema.specification import Location, Source, Specification
 
 if TYPE_CHECKING:
-    from weft.handles import RunningCase, SettledCase
+    from weft.engine.case import CaseState
+    from weft.handles import AsyncRunningCase, AsyncSettledCase, RunningCase, SettledCase
     from weft.session import SyncEngine
 
 __all__ = ["Process", "ProcessBuilder", "Unfinished", "process"]
@@ -130,15 +132,28 @@ class Process(Specification, Generic[In_contra, Out_co]):
     ) -> RunningCase[B]: ...
     @overload
     def start(
+        self: Process[NoValue, B], engine: Engine, /, *, case: str | None = None
+    ) -> Coroutine[Any, Any, AsyncRunningCase[B]]: ...
+    @overload
+    def start(
         self, engine: SyncEngine, value: In_contra, /, *, case: str | None = None
     ) -> RunningCase[Out_co]: ...
+    @overload
     def start(
-        self, engine: SyncEngine, value: Any = None, /, *, case: str | None = None
-    ) -> RunningCase[Any]:
-        """Start a case; see `Engine.start`."""
-        from weft.handles import RunningCase
+        self, engine: Engine, value: In_contra, /, *, case: str | None = None
+    ) -> Coroutine[Any, Any, AsyncRunningCase[Out_co]]: ...
+    def start(self, engine: Any, value: Any = None, /, *, case: str | None = None) -> Any:
+        """Start a case; awaited if the engine is asynchronous. See `Engine.start`."""
+        from weft.handles import AsyncRunningCase, RunningCase
 
-        return RunningCase(self, engine.start(self, self.data(value), case=case))
+        data = self.data(value)
+        if not isinstance(engine, Engine):
+            return RunningCase(self, engine.start(self, data, case=case))
+
+        async def started() -> AsyncRunningCase[Out_co]:
+            return AsyncRunningCase(self, await engine.start(self, data, case=case))
+
+        return started()
 
     @overload
     def run(
@@ -146,31 +161,58 @@ class Process(Specification, Generic[In_contra, Out_co]):
     ) -> SettledCase[B]: ...
     @overload
     def run(
+        self: Process[NoValue, B], engine: Engine, /, *, case: str | None = None
+    ) -> Coroutine[Any, Any, AsyncSettledCase[B]]: ...
+    @overload
+    def run(
         self, engine: SyncEngine, value: In_contra, /, *, case: str | None = None
     ) -> SettledCase[Out_co]: ...
+    @overload
     def run(
-        self, engine: SyncEngine, value: Any = None, /, *, case: str | None = None
-    ) -> SettledCase[Any]:
+        self, engine: Engine, value: In_contra, /, *, case: str | None = None
+    ) -> Coroutine[Any, Any, AsyncSettledCase[Out_co]]: ...
+    def run(self, engine: Any, value: Any = None, /, *, case: str | None = None) -> Any:
         """Start a case and wait until it ends, stops or is idle."""
-        from weft.handles import RunningCase
+        if not isinstance(engine, Engine):
+            return self.start(engine, value, case=case).settle()
+        starting = self.start(engine, value, case=case)
 
-        return RunningCase(self, engine.start(self, self.data(value), case=case)).settle()
+        async def ran() -> AsyncSettledCase[Out_co]:
+            return await (await starting).settle()
 
-    def open(self, engine: SyncEngine, case: CaseId) -> SettledCase[Out_co]:
+        return ran()
+
+    @overload
+    def open(self, engine: SyncEngine, case: CaseId, /) -> SettledCase[Out_co]: ...
+    @overload
+    def open(
+        self, engine: Engine, case: CaseId, /
+    ) -> Coroutine[Any, Any, AsyncSettledCase[Out_co]]: ...
+    def open(self, engine: Any, case: CaseId, /) -> Any:
         """A case of this process as it stands, without making it go on; see `Engine.open`.
 
         Raises:
             UsageError: It is a case of another process.
         """
-        from weft.handles import settled
+        from weft.handles import async_settled, settled
 
-        opened = engine.open(case)
-        name = opened.state.compiled.name
-        if name != self.name:
+        if not isinstance(engine, Engine):
+            return settled(self, self._own(engine.open(case)))
+
+        async def opened() -> AsyncSettledCase[Out_co]:
+            return async_settled(self, self._own(await engine.open(case)))
+
+        return opened()
+
+    def _own(self, case: C) -> C:
+        """A case, which has to be one of this process."""
+        state: CaseState = case.state  # type: ignore[attr-defined]  # both kinds of handles
+        if state.compiled.name != self.name:
             raise UsageError(
-                f"case {case!r} is one of {name!r}, not of {self.name!r}", code="other-process"
+                f"case {state.id!r} is one of {state.compiled.name!r}, not of {self.name!r}",
+                code="other-process",
             )
-        return settled(self, opened)
+        return case
 
 
 def _read(value: Any, data: Mapping[str, JsonValue]) -> JsonValue:
@@ -333,15 +375,10 @@ def built(
     Raises:
         DefinitionErrors: Everything that is wrong with it, each with file and line.
     """
-    if len(lowered.folders) > 1:
-        folders = " and ".join(sorted(lowered.folders))
-        message = f"its functions are in scripts of different folders ({folders}): import modules"
-        lowering.fault(head.at, message, "function")
-    folder = next(iter(lowered.folders), None)
     source = PythonSource(
         "python",
         file=head.at.file,
-        origin=None if folder is None else Path(folder),
+        origin=None if lowered.folder is None else Path(lowered.folder),
         places={(): head.at, ("net",): head.at, **lowered.places},
     )
     made: Process[Any, Any] = Process(

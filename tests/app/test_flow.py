@@ -17,6 +17,7 @@ from hypothesis import given as generated
 from hypothesis import strategies as st
 
 import weft
+import weft.handles
 from weft.connectors import builtin as builtin_connectors
 from weft.engine.compile import compile_specification
 from weft.engine.ports import CaseId
@@ -47,6 +48,10 @@ from weft.flow import (
 from weft.flow.expressions import declared_type
 from weft.flow.steps import Step
 from weft.handles import (
+    AsyncFailedCase,
+    AsyncIdleCase,
+    AsyncRunningCase,
+    AsyncSuspendedCase,
     CancelledCase,
     CompletedCase,
     DeadlockedCase,
@@ -534,6 +539,24 @@ def test_a_process_whose_value_may_be_none_gives_none():
     assert completed(process("x", claim).then(parallel(truth, skip)).build(), A_CLAIM)[0] is True
 
 
+def test_the_arguments_of_a_command_may_be_computed():
+    step = shell("t", "echo", text, claim.map(lambda c: c.id), "end")
+    made = process("x", text, claim).then(step).build()
+    result = completed(made, ("a b", A_CLAIM))
+    assert (result.exit_code, result.stdout, result.truncated) == (0, "a b c-1 end\n", False)
+    assert made.nets["net"].tasks["t"].inputs == {"text": "text", "argument_2": "claim.id"}
+
+
+def test_what_a_person_is_asked():
+    step = person("t", "Really?", Assessment, text="Think twice.")
+    assert step._action().config == {
+        "title": "Really?",
+        "text": "Think twice.",
+        "form": {"score": {"type": "integer", "required": True}},
+    }
+    assert person("t", "Really?", dict)._action().config == {"title": "Really?"}
+
+
 # ── loops, races, ends, failures ─────────────────────────────────────────────────────────────
 
 
@@ -722,6 +745,11 @@ class Empty:
     pass
 
 
+@attrs.frozen
+class Strange:
+    field: Nowhere  # type: ignore[name-defined]  # noqa: F821
+
+
 @pytest.mark.parametrize(
     ("kind", "declared"),
     [
@@ -750,6 +778,7 @@ class Empty:
             },
         ),
         (Empty, "object"),
+        (Strange, "object"),
         (
             Decision,
             {
@@ -886,6 +915,10 @@ def test_ways_that_end():
     assert faults(process("x").then(cancel).then(refuse))[0][0] == "unreachable"
     found = faults(process("x").then(parallel(cancel, refuse)).then(truth))
     assert "in vain" in found[0][2]
+    never = when("true", cancel).otherwise(end)
+    with weft.open() as engine:
+        assert isinstance(process("x").then(never).build().run(engine), CancelledCase)
+    assert faults(process("x").then(never).then(refuse))[0][0] == "unreachable"
     found = faults(process("x").then(repeat(refuse.then(end), until="true")))
     assert found[0][0] == "loop"
 
@@ -926,6 +959,17 @@ def test_functions_that_would_not_be_found_again(monkeypatch):
 
 
 _plain = plain
+
+
+def test_a_function_typed_at_a_prompt_is_refused(monkeypatch):
+    def typed(count: int) -> int:
+        return count
+
+    typed.__module__, typed.__qualname__ = "__main__", "typed"
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "typed", typed, raising=False)
+    monkeypatch.delattr(main, "__file__", raising=False)
+    assert "typed at a prompt" in faults(process("x", count).then(task(typed)))[0][2]
 
 
 class Held:
@@ -1032,6 +1076,47 @@ def test_handles_of_cases_that_are_stuck():
         now = made.start(a).build().run(engine)
         assert isinstance(now, DeadlockedCase)
         assert now.marking[0] == {"refuse>truth": 1}
+
+
+@pytest.mark.anyio
+async def test_handles_over_an_asynchronous_engine():
+    made = process("x", claim).then(decide).build()
+    async with weft.open() as engine:
+        now = await made.run(engine, A_CLAIM, case="one")
+        assert isinstance(now, AsyncIdleCase)
+        (item,) = now.items_of(decide)
+        assert (await now.claim(item, "ada")).items[0].claimed_by == "ada"
+        assert (await now.delegate(item, "bob")).items[0].claimed_by == "bob"
+        assert (await now.release(item)).items[0].claimed_by is None
+        assert (await now.begin(item)).items[0].status.value == "started"
+        suspended = await now.suspend("lunch")
+        assert isinstance(suspended, AsyncSuspendedCase)
+        assert isinstance(await made.open(engine, now.id), AsyncSuspendedCase)
+        idle = await (await suspended.resume()).settle()
+        assert isinstance(idle, AsyncIdleCase)
+        failed = await (await idle.fail(item, "no idea")).settle()
+        assert isinstance(failed, AsyncFailedCase)
+        assert failed.error.message == "no idea"
+        again = await (await failed.resume()).settle()
+        assert isinstance(again, AsyncIdleCase)
+        done = await (await again.complete(item, Decision("pay"))).settle()
+        assert isinstance(done, CompletedCase)
+        assert done.output == Decision("pay")
+        assert done.data["claim"] == {"id": "c-1", "amount": 40.0}
+        running = await made.start(engine, A_CLAIM)
+        assert isinstance(running, AsyncRunningCase)
+        assert isinstance(await (await running.suspend()).cancel("enough"), CancelledCase)
+        other = process("other").then(refuse).build()
+        with pytest.raises(weft.UsageError, match="one of 'x', not of 'other'"):
+            await other.open(engine, running.id)
+
+
+def test_both_kinds_of_handles_can_do_the_same():
+    for name in ("Running", "Idle", "Failed", "Deadlocked", "Suspended"):
+        plain_case, async_case = (
+            getattr(weft.handles, f"{prefix}{name}Case") for prefix in ("", "Async")
+        )
+        assert set(dir(plain_case)) == set(dir(async_case)), name
 
 
 # ── after a crash ────────────────────────────────────────────────────────────────────────────

@@ -45,6 +45,11 @@ from weft.flow import (
     when,
 )
 from weft.handles import (
+    AsyncDeadlockedCase,
+    AsyncFailedCase,
+    AsyncIdleCase,
+    AsyncRunningCase,
+    AsyncSuspendedCase,
     CancelledCase,
     CompletedCase,
     DeadlockedCase,
@@ -144,6 +149,24 @@ def handles(engine: weft.SyncEngine) -> None:
         case DeadlockedCase() | SuspendedCase():
             assert_type(now.resume(), RunningCase[int])
         case RunningCase():
+            pass
+        case _:
+            assert_never(now)
+
+
+async def asynchronous(engine: weft.Engine) -> None:
+    assert_type(await nothing.start(engine), AsyncRunningCase[str])
+    match now := await both.run(engine, Claim("a", 1.0)):
+        case CompletedCase(output=output):
+            assert_type(output, int)
+        case AsyncIdleCase():
+            for item in now.items_of(decide):
+                running = await now.complete(item, Decision("pay"))
+                assert_type(running, AsyncRunningCase[int])
+        case AsyncFailedCase(error=error):
+            assert_type(error, Failure)
+            assert_type(await now.resume(), AsyncRunningCase[int])
+        case CancelledCase() | AsyncRunningCase() | AsyncDeadlockedCase() | AsyncSuspendedCase():
             pass
         case _:
             assert_never(now)

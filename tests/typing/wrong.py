@@ -33,7 +33,7 @@ from weft.flow import (
     together,
     when,
 )
-from weft.handles import CancelledCase, CompletedCase, FailedCase, IdleCase
+from weft.handles import AsyncIdleCase, CancelledCase, CompletedCase, FailedCase, IdleCase
 
 # The value of one task is not what the next one takes.
 process("a", claim).then(assess).then(pay).build()  # E: arg-type
@@ -86,10 +86,10 @@ built = process("built", claim).then(assess).build()
 
 
 def handles(engine: weft.SyncEngine, item_id: ItemId, other: CaseId) -> None:
-    built.run(engine)  # E: call-arg
-    built.run(engine, 5)  # E: arg-type
-    built.open(engine, item_id)  # E: arg-type
-    built.open(engine, "case-1")  # E: arg-type
+    built.run(engine)  # E: call-overload
+    built.run(engine, 5)  # E: call-overload
+    built.open(engine, item_id)  # E: call-overload
+    built.open(engine, "case-1")  # E: call-overload
     running = built.start(engine, Claim("a", 1.0))
     print(running.output)  # E: attr-defined
     running.resume()  # E: attr-defined
@@ -109,3 +109,13 @@ def handles(engine: weft.SyncEngine, item_id: ItemId, other: CaseId) -> None:
             print(now.output)  # E: attr-defined
         case CancelledCase():
             now.cancel()  # E: attr-defined
+
+
+async def asynchronous(engine: weft.Engine) -> None:
+    now = await built.run(engine, Claim("a", 1.0))
+    now.id.missing()  # E: attr-defined
+    if isinstance(now, AsyncIdleCase):
+        print(now.output)  # E: attr-defined
+        running = await now.complete(now.items_of(decide)[0], Decision("pay"))
+        print(running.output)  # E: attr-defined
+    print(built.run(engine, Claim("a", 1.0)).output)  # E: attr-defined
