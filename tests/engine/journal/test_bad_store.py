@@ -1,4 +1,3 @@
-
 """Stores that cannot do what is asked: each says why and what to do, and loses nothing."""
 
 from __future__ import annotations
