@@ -56,7 +56,11 @@ def layers(cluster: Cluster) -> dict[str, int]:
 
 
 def rows(cluster: Cluster) -> list[list[str]]:
-    """The nodes of a net, row by row; a row ends where few flows cross, at about even lengths."""
+    """The nodes of a net, row by row; a row ends where few flows cross, at about even lengths.
+
+    Where many cross everywhere (cycles through most of the net), folding would only tangle it:
+    then all is one row.
+    """
     layer = layers(cluster)
     deepest = max(layer.values(), default=0) + 1
     if deepest <= LONGEST:
@@ -69,6 +73,8 @@ def rows(cluster: Cluster) -> list[list[str]]:
         aim = cuts[-1] + length
         choices = range(aim - 2, min(aim + 3, deepest))
         cuts.append(min(choices, key=lambda cut: (crossing[cut], abs(cut - aim))))
+    if any(crossing[cut] > 2 * breadth + 2 for cut in cuts[1:]):
+        return [list(layer)]
     found: list[list[str]] = [[] for _ in cuts]
     for node_id, depth in layer.items():
         found[sum(cut <= depth for cut in cuts) - 1].append(node_id)
