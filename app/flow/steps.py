@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 import typing
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Never, ParamSpec, TypeVar, cast, overload
@@ -254,6 +255,10 @@ class Task(
 
     def __repr__(self) -> str:
         return f"<Task {self.__module__}:{self.__qualname__}>"
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """A method of an object, where a class holds it, as functions are."""
+        return self if instance is None else types.MethodType(self, instance)
 
     def __reduce__(self) -> Any:
         """By name, as functions are pickled."""

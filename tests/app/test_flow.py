@@ -176,6 +176,26 @@ def test_a_task_is_still_its_function():
     assert inspect.iscoroutinefunction(pay)
 
 
+class Desk:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @task(run_in="inline")
+    async def answer(self, text: str) -> str:
+        return f"{self.name}: {text}"
+
+
+def test_a_method_is_a_task_of_its_object():
+    specification = weft.loads(
+        "weft: 1\nname: x\ndata: {text: string}\n"
+        "sequence: [{name: t, python: answer, in: {text: text}}]\n"
+    )
+    case = weft.run(specification, {"text": "a"}, functions={"answer": Desk("one").answer})
+    assert case.data["t"] == "one: a"
+    assert Desk.answer is Desk.answer
+    assert repr(Desk.answer) == f"<Task {__name__}:Desk.answer>"
+
+
 def test_a_task_is_pickled_by_name():
     import pickle
 
