@@ -27,7 +27,7 @@ from weft.schema.jsonvalue import JsonValue
 
 if TYPE_CHECKING:
     from weft.engine.runtime.engine import Case
-    from weft.flow.process import Process
+    from weft.flow.building import Process
     from weft.flow.steps import Failure, Performed
     from weft.session import SyncCase
 

@@ -17,9 +17,10 @@ ever replayed. What a step gives must be what the next one takes, and mypy says 
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from weft.flow.expressions import Expression, Variable, cel, constant, together
-from weft.flow.net import GraphBuilder, PlaceId, StartedGraph, TaskId, by, graph
-from weft.flow.process import Process, ProcessBuilder, Unfinished, process
 from weft.flow.steps import (
     Action,
     Choice,
@@ -41,6 +42,19 @@ from weft.flow.steps import (
     task,
     when,
 )
+
+if TYPE_CHECKING:
+    from weft.flow.building import Process, ProcessBuilder, Unfinished, process
+    from weft.flow.net import GraphBuilder, PlaceId, StartedGraph, TaskId, by, graph
+
+# Building a process takes the compiler; a module that only has tasks, as worker processes import
+# it, does without.
+_LATER = {
+    **dict.fromkeys(("Process", "ProcessBuilder", "Unfinished", "process"), "weft.flow.building"),
+    **dict.fromkeys(
+        ("GraphBuilder", "PlaceId", "StartedGraph", "TaskId", "by", "graph"), "weft.flow.net"
+    ),
+}
 
 __all__ = [
     "Action",
@@ -78,3 +92,10 @@ __all__ = [
     "together",
     "when",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return value

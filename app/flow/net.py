@@ -15,9 +15,9 @@ import attrs
 
 from weft.engine.fragment import Fragment
 from weft.engine.ports import Connector
+from weft.flow.building import Head, Process, built
 from weft.flow.expressions import Expression, Variable, here
 from weft.flow.lowering import Draft
-from weft.flow.process import Head, Process, built
 from weft.flow.steps import NoValue, Performed
 from weft.schema.jsonvalue import JsonValue
 from weft.schema.specification import PlaceDefinition, Termination, Use

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Never, ParamSpec, TypeV
 import attrs
 
 from weft.connectors.python import RunIn, TaskMark
-from weft.engine.compile import variable_name
 from weft.engine.ports import Work
 from weft.flow.expressions import At, Expression, Variable, declared_type, here
 from weft.schema.durations import parse_duration
@@ -24,7 +23,7 @@ from weft.schema.jsonvalue import JsonValue
 from weft.schema.specification import Retry, Use
 
 if TYPE_CHECKING:
-    from weft.flow.process import Process
+    from weft.flow.building import Process
 
 __all__ = [
     "Action",
@@ -129,6 +128,8 @@ class Performed(Step[In_contra, Out_co]):
     @property
     def result(self) -> Expression[Out_co]:
         """The task's result, wherever the process goes on."""
+        from weft.engine.compile import variable_name
+
         action = self._action()
         return Expression(variable_name(action.name), action.gives)
 

@@ -17,6 +17,7 @@ from hypothesis import given as generated
 from hypothesis import strategies as st
 
 import weft
+import weft.flow
 import weft.handles
 from weft.connectors import builtin as builtin_connectors
 from weft.engine.compile import compile_specification
@@ -1214,6 +1215,22 @@ def test_a_case_goes_on_in_another_process(tmp_path, script):
 
 def test_expressions_are_told_by_their_class():
     assert isinstance(assess.result, Expression)
+
+
+def test_a_module_of_tasks_does_without_the_compiler():
+    code = "import sys, weft; weft.task; print('weft.engine.compile' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    told = processes.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "False\n"
+
+
+def test_every_name_of_the_package_is_there():
+    for name in weft.flow.__all__:
+        assert getattr(weft.flow, name) is not None
+    with pytest.raises(AttributeError, match="nothing"):
+        weft.flow.nothing  # noqa: B018
 
 
 # ── the example ──────────────────────────────────────────────────────────────────────────────
