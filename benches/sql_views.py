@@ -1,7 +1,7 @@
 """What reading the journal with plain SQL costs: ``python benches/sql_views.py``.
 
 Compares the views, which unpack the batches when they are asked, with a table of events that is
-filled in the transaction of the append. The measurement of ``docs/decisions/0006-sql-views.md``.
+filled in the transaction of the append. The measurement of ``docs/decisions/0007-sql-views.md``.
 """
 
 from __future__ import annotations

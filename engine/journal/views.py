@@ -4,7 +4,7 @@ The events of a batch are one msgpack value (``docs/decisions/0002-journal-layou
 read it all the same: a recursive query walks over its bytes, one value a step, and notes where
 each event's type, version, time and data begin. So the views cost nothing when events are written
 and not a byte of the file, and they cannot disagree with the journal, since they are made of it
-(``docs/decisions/0006-sql-views.md``). ``docs/sql.md`` describes their columns.
+(``docs/decisions/0007-sql-views.md``). ``docs/sql.md`` describes their columns.
 
 They use what SQLite 3.38 (2022) knows, and no function of ours.
 """
