@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from weft.cli import drawing, items, nets, queries, running
+from weft.cli import drawing, items, nets, queries, running, weaver
 from weft.cli.group import Sections, asks_for_json
 from weft.cli.output import Exit, Screen, exit_of_error, prepare_streams
 from weft.schema.errors import WeftError
@@ -46,6 +46,7 @@ cli = Sections(
             items.give_up,
         ],
         "Nets": [nets.statespace],
+        "Telemetry": [weaver.weaver],
     },
 )
 """The command group."""
