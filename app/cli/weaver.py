@@ -11,6 +11,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,19 @@ def weaver(context: click.Context) -> None:
 
 
 _registry = click.argument("registry", metavar="DIR", type=click.Path(path_type=Path))
+
+
+def _plain(value: Any) -> Any:
+    """A value without what JSON cannot say: numbers of YAML that are none, as YAML writes them."""
+    match value:
+        case dict():
+            return {key: _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case float() if not isfinite(value):
+            return ".nan" if isnan(value) else ".inf" if value > 0 else "-.inf"
+        case _:
+            return value
 
 
 # ── check ────────────────────────────────────────────────────────────────────────────────────
@@ -147,7 +161,7 @@ def check(
     from weft.weaver.check import check as checked
 
     report = checked(registry, policies=policies, baseline=baseline, future=future)
-    screen.answer(report.as_json())
+    screen.answer(_plain(report.as_json()))
     screen.say(
         *map(_line, report.findings),
         f"{registry}: {'accepted' if report.accepted else 'rejected'}, "
@@ -221,7 +235,10 @@ def _opened(path: Path, screen: Screen) -> Registry:
         f"the registry has {_number(len(errors), 'error')}", code="registry", file=str(path)
     )
     screen.answer(
-        {"error": error_object(fault), "findings": [finding.as_json() for finding in errors]}
+        {
+            "error": error_object(fault),
+            "findings": [_plain(finding.as_json()) for finding in errors],
+        }
     )
     if not screen.json:
         screen.warn(*map(_line, errors), f"Error: {fault}")
@@ -238,7 +255,7 @@ def resolve(registry: Path, screen: Screen) -> Exit:
     """A registry with all its references resolved, as JSON."""
     from weft.weaver.output import resolved_json
 
-    resolved = resolved_json(_opened(registry, screen))
+    resolved = _plain(resolved_json(_opened(registry, screen)))
     screen.answer(resolved)
     screen.say(json.dumps(resolved, indent=2))
     return Exit.DONE
@@ -281,7 +298,7 @@ def diff(base: Path, head: Path, screen: Screen) -> Exit:
     from weft.weaver.diff import compare
 
     found = compare(_opened(base, screen), _opened(head, screen))
-    screen.answer(found.as_json())
+    screen.answer(_plain(found.as_json()))
     screen.say(f"from {found.baseline} to {found.head}", *_changes(found))
     return Exit.DONE
 

@@ -284,6 +284,19 @@ def test_resolve_gives_json_to_everybody(weft, shop):
     assert {each["name"] for each in programs.json["catalog"]} == {"shop.channel", "shop.size"}
 
 
+@pytest.mark.parametrize("how", [(), ("--json",)], ids=["people", "programs"])
+def test_numbers_that_json_cannot_say_are_texts(weft, registry, how):
+    """YAML has them, JSON has not: a strict reader would refuse all of the answer."""
+    odd = registry("odd", SHOP.replace("[3]", "[3], annotations: {n: [.nan, .inf, -.inf, 1.5]}"))
+
+    def refuse(word: str) -> None:
+        pytest.fail(f"{word} is not JSON")
+
+    resolved = json.loads(weft("weaver", "resolve", odd, *how).out, parse_constant=refuse)
+    sizes = [each for each in resolved["catalog"] if each["name"] == "shop.size"]
+    assert {tuple(each["annotations"]["n"]) for each in sizes} == {(".nan", ".inf", "-.inf", 1.5)}
+
+
 def test_stats_are_numbers(weft, shop):
     done = weft("weaver", "stats", shop, "--json")
     expected = {"attributes": 2, "metrics": 1, "spans": 1, "events": 0, "entities": 0, "groups": 2}
