@@ -68,6 +68,8 @@ def _transition_faults(t: Transition, places: Counter[str]) -> Iterator[str]:
         if arc.place in taken and not arc.case_wide:
             yield f"transition {t.name!r} both takes and needs {arc.place!r}: raise the weight of take"
     if t.external:
+        if t.role is Role.START and not t.take:
+            yield f"transition {t.name!r} starts work and takes nothing: there would be no end of it"
         if t.when is not None or t.ends is not None:
             yield f"transition {t.name!r} is external: it has neither guard nor end"
     else:

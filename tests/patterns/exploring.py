@@ -1,0 +1,171 @@
+"""Exploring a specification: every state that any order of commands can lead a case to.
+
+The whole of `decide` is explored, not the net alone: with automatic starts, guards over data,
+child scopes, failures and retries. A *mutant* is a net with one transition changed; the
+properties of a pattern have to find it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import msgspec
+
+from tests.engine import generated as g
+from weft.engine import commands as c
+from weft.engine import events as e
+from weft.engine.case import CaseState
+from weft.engine.decide import Limits, decide
+from weft.engine.lifecycle import CaseStatus, ItemStatus
+from weft.engine.net import Arc, CompiledSpecification, Transition, arcs_of
+from weft.engine.ports import CaseId, ItemId
+
+MOST = 5000
+LIMITS = Limits(firings=200, depth=3)
+
+
+@attrs.frozen
+class Step:
+    """One step of a case: the state before, what was asked, what happened, the state after."""
+
+    before: CaseState | None
+    asked: c.Command
+    events: tuple[e.Event, ...]
+    after: CaseState
+
+
+def commands(case: CaseState, results: tuple[Any, ...], failures: bool) -> Iterator[c.Command]:
+    """What may be asked: of items that only their numbers tell apart, of the oldest."""
+    seen = set()
+    for item in case.items.values():
+        kind = (item.task, item.scope, item.status, item.attempt)
+        if kind in seen or item.child is not None:
+            continue
+        seen.add(kind)
+        name = ItemId(item.id)
+        if item.status is ItemStatus.OFFERED:
+            yield c.StartWorkItem(name)
+        elif item.status is ItemStatus.FAILED:
+            yield c.RetryWorkItem(name)
+            yield c.GiveUpWorkItem(name)
+        else:
+            yield from (c.CompleteWorkItem(name, result) for result in results)
+            if failures and item.attempt < 2:
+                yield c.FailWorkItem(name, {"code": "no"})
+
+
+def canonical(case: CaseState) -> Any:
+    """What makes two states the same for exploring: all but the numbers of items."""
+    items = sorted(
+        (i.task, i.scope, i.status.value, min(i.attempt, 2)) for i in case.items.values()
+    )
+    data = {n: dict(s.data) for n, s in case.scopes.items()}
+    return repr((case.status, sorted(case.marking().items()), items, data))
+
+
+def explore(
+    nets: CompiledSpecification,
+    *,
+    results: tuple[Any, ...] = (0,),
+    failures: bool = False,
+    rounds: int | None = None,
+    **data: Any,
+) -> list[Step]:
+    """Every step that can be taken; ``rounds`` bounds how many commands deep."""
+    started = c.StartCase(CaseId("c"), nets, data)
+    first = decide(None, started, time=g.TIME, limits=LIMITS)
+    steps = [Step(None, started, first.events, first.case)]
+    seen = {canonical(first.case)}
+    level = [first.case]
+    while level and rounds != 0:
+        following = []
+        for case in level:
+            if not g.active(case):
+                continue
+            for asked in commands(case, results, failures):
+                try:
+                    decision = decide(case, asked, time=g.TIME, limits=LIMITS)
+                except g.CommandRejected:
+                    continue
+                steps.append(Step(case, asked, decision.events, decision.case))
+                if (key := canonical(decision.case)) not in seen:
+                    seen.add(key)
+                    following.append(decision.case)
+                    assert len(seen) < MOST, "too many states to explore"
+        level = following
+        rounds = None if rounds is None else rounds - 1
+    return steps
+
+
+def ends(steps: list[Step]) -> set[CaseStatus]:
+    """How the case can end."""
+    return {s.after.status for s in steps if not g.active(s.after)}
+
+
+def open_tasks(case: CaseState | None) -> list[str]:
+    """The tasks of the open items, sorted; each as often as it has items."""
+    return [] if case is None else sorted(i.task for i in case.items.values())
+
+
+def begun(step: Step) -> list[str]:
+    """The tasks that a step has started or offered, in order."""
+    kinds = (e.WorkItemStarted, e.WorkItemOffered)
+    return [x.item.rpartition("/")[0] for x in step.events if isinstance(x, kinds)]
+
+
+def completed(step: Step) -> str | None:
+    """The task that a step's command has completed, if it has."""
+    if not isinstance(step.asked, c.CompleteWorkItem):
+        return None
+    first = step.events[0]
+    return first.item.rpartition("/")[0] if isinstance(first, e.WorkItemCompleted) else None
+
+
+def after(steps: list[Step], task: str) -> list[Step]:
+    """The steps that complete a task; there are some."""
+    found = [s for s in steps if completed(s) == task]
+    assert found, f"{task} never completes"
+    return found
+
+
+# ── mutants ──────────────────────────────────────────────────────────────────────────────────
+
+
+def mutant(
+    nets: CompiledSpecification, name: str, net: str | None = None, **changes: Any
+) -> CompiledSpecification:
+    """The nets with one transition changed (``gone=True``: taken out); it has to be there."""
+    chosen = nets.nets[net or nets.root]
+    assert any(t.name == name for t in chosen.transitions), [t.name for t in chosen.transitions]
+    if changes.pop("gone", False):
+        transitions = tuple(t for t in chosen.transitions if t.name != name)
+    else:
+        arcs = {k: arcs_of(v) for k, v in changes.items() if k in ("take", "put", "needs", "lacks")}
+        transitions = tuple(
+            msgspec.structs.replace(t, **{**changes, **arcs}) if t.name == name else t
+            for t in chosen.transitions
+        )
+    changed = msgspec.structs.replace(chosen, transitions=transitions)
+    return msgspec.structs.replace(nets, nets={**nets.nets, chosen.name: changed})
+
+
+def killed(holds: Callable[[CompiledSpecification], None], nets: CompiledSpecification) -> bool:
+    """Whether a property, which raises where it does not hold, finds a mutant out."""
+    try:
+        holds(nets)
+    except AssertionError:
+        return True
+    return False
+
+
+def transition(nets: CompiledSpecification, name: str) -> Transition:
+    """A transition of the root net."""
+    (found,) = (t for t in nets.net.transitions if t.name == name)
+    return found
+
+
+def places(arcs: tuple[Arc, ...]) -> list[str]:
+    """The places of arcs."""
+    return [arc.place for arc in arcs]
