@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from weft.schema.errors import DefinitionError
-from weft.schema.native import read_native, read_native_file
+from weft.schema.files import read_file
+from weft.schema.native import read_native
 from weft.schema.specification import Specification
+from weft.schema.yaml import load_yaml
 
 __all__ = ["load", "loads"]
 
@@ -14,9 +16,9 @@ _YAML = (".yaml", ".yml", ".json")
 
 
 def load(path: str | Path) -> Specification:
-    """Read a specification from a file; its suffix tells the format.
+    """Read a specification from a file; its suffix tells the format, or its keys do.
 
-    Task functions are looked up in the file's folder first.
+    Task functions, and modules of actions, are looked up in the file's folder first.
 
     Raises:
         DefinitionErrors: All faults of the file, each with line and column.
@@ -29,11 +31,11 @@ def load(path: str | Path) -> Specification:
             code="format",
             file=str(path),
         )
-    return read_native_file(path)
+    return _read(read_file(path), file=str(path), origin=path.resolve().parent)
 
 
 def loads(text: str, *, origin: Path | None = None) -> Specification:
-    """Read a specification from a text in the native format.
+    """Read a specification from a text in the native or the steps format.
 
     Args:
         text: The specification.
@@ -42,4 +44,14 @@ def loads(text: str, *, origin: Path | None = None) -> Specification:
     Raises:
         DefinitionErrors: All faults of the text, each with line and column.
     """
-    return read_native(text, origin=origin)
+    return _read(text.encode(), file=None, origin=origin)
+
+
+def _read(text: bytes, *, file: str | None, origin: Path | None) -> Specification:
+    """A specification in YAML or JSON: one with steps and no ``weft`` is in the steps format."""
+    if b"steps" in text:
+        from weft.schema.steps import is_steps, read_steps
+
+        if is_steps(load_yaml(text, file=file)):
+            return read_steps(text, file=file, origin=origin)
+    return read_native(text, file=file, origin=origin)

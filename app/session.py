@@ -179,13 +179,24 @@ class SyncEngine:
         async def called() -> T:
             return await function(*args, **kwargs)
 
-        return self._portal.call(called)
+        return self._in_loop(called)
 
     def _read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         async def called() -> T:
             return function(*args, **kwargs)
 
-        return self._portal.call(called)
+        return self._in_loop(called)
+
+    def _in_loop(self, called: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return self._portal.call(called)
+        except RuntimeError as error:
+            if "portal is not running" not in str(error):  # raised by what was called
+                raise
+            raise UsageError(
+                "the engine is closed: use it, and its cases, inside the `with` block",
+                code="closed",
+            ) from None
 
     def add(self, specification: Specification) -> CompiledSpecification:
         """Compile a specification, check its connectors, and keep it in the store."""

@@ -13,6 +13,7 @@ import inspect
 import types
 import typing
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from threading import current_thread, main_thread
 from typing import Any
 
 import attrs
@@ -220,9 +221,12 @@ class _Planner:
                     result = function(*prepare.positions(arguments), **prepare.names(arguments))
                 else:
                     result = function(**arguments)
-            except (WorkFailed, KeyboardInterrupt):
+            except WorkFailed:
                 raise
             except BaseException as error:
+                # Ctrl-C is heard in the main thread only; elsewhere the function raised it itself.
+                if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+                    raise
                 raise _raised(name, error) from error
             if type(result) is int and exact_result is int and -INTEGER <= result < INTEGER:
                 return result

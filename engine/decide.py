@@ -395,7 +395,7 @@ class _Run:
                 _error(
                     "loop",
                     f"more than {self.limits.firings} transitions fired without an event from "
-                    f"outside; they go round in: {loop}",
+                    f"outside, so they seem to go round in: {loop}",
                 ),
             )
 
@@ -572,8 +572,11 @@ class _Run:
         while parent.parent is not None:
             depth, parent = depth + 1, self.draft.scope(parent.parent)
         if depth > self.limits.depth:
-            message = f"net {task.child!r} would be {depth} deep; the limit is {self.limits.depth}"
-            self.fail(item, _error("depth", f"the recursion does not end: {message}"))
+            message = (
+                f"net {task.child!r} would be {depth} deep, and the limit is {self.limits.depth}: "
+                "a recursion that does not end, or one that is deeper than is allowed"
+            )
+            self.fail(item, _error("depth", message))
             return
         net = self.draft.compiled.nets[str(task.child)]
         try:

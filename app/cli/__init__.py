@@ -14,7 +14,7 @@ import click
 
 from weft.cli import drawing, items, nets, queries, running, weaver
 from weft.cli.group import Sections, asks_for_json
-from weft.cli.output import Exit, Screen, exit_of_error, prepare_streams
+from weft.cli.output import Exit, Screen, exit_of_error, keep_answers_apart, prepare_streams
 from weft.schema.errors import WeftError
 
 __all__ = ["cli", "main"]
@@ -61,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     prepare_streams()
     screen = Screen(json=asks_for_json(given))
+    if screen.json and arguments is None:
+        keep_answers_apart()
     try:
         code = cli.main(given, prog_name="weft", standalone_mode=False, obj=given)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the end of the line
@@ -82,6 +84,14 @@ def unwrapped(error: BaseException) -> BaseException:
 def _failed(error: BaseException, screen: Screen) -> Exit:
     """Say what went wrong, to whoever asked; the exit code."""
     code = exit_of_error(error)
+    try:
+        _say(error, code, screen)
+    except OSError:  # nobody can be told: standard output or error is full or gone
+        return Exit.OPERATOR
+    return code
+
+
+def _say(error: BaseException, code: Exit, screen: Screen) -> None:
     if code is Exit.INTERNAL:
         screen.fail(error, report(error))
     elif isinstance(error, click.UsageError):
@@ -91,7 +101,6 @@ def _failed(error: BaseException, screen: Screen) -> Exit:
         screen.fail(error, "Interrupted; the state is kept.")
     else:
         screen.fail(error, f"Error: {_words(error)}")
-    return code
 
 
 def _words(error: BaseException) -> str:

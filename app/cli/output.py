@@ -131,6 +131,23 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+_apart: TextIO | None = None
+"""Where answers go when standard output was given to others."""
+
+
+def keep_answers_apart() -> None:
+    """Let nothing but answers reach standard output, whatever task functions print.
+
+    The process's standard output becomes its standard error, also for threads, processes and C
+    code; answers go to what it was before.
+    """
+    global _apart  # noqa: PLW0603  # there is one standard output, and it is given away once
+    if _apart is None:
+        sys.stdout.flush()
+        _apart = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors="backslashreplace")
+        os.dup2(2, 1)
+
+
 _VISIBLE = {
     code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
 }
@@ -158,9 +175,10 @@ class Screen:
     def answer(self, object: Mapping[str, Any]) -> None:
         """The answer for programs; nothing without ``--json``."""
         if self.json:
-            encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+            stream = _apart or sys.stdout
+            encoding = getattr(stream, "encoding", None) or "ascii"
             plain = encoding.lower().replace("_", "-") not in ("utf-8", "utf8")
-            self._write(sys.stdout, json.dumps(object, ensure_ascii=plain))
+            self._write(stream, json.dumps(object, ensure_ascii=plain))
 
     def fail(self, error: BaseException, message: str) -> None:
         """An error: its object with ``--json``, and in words on standard error."""

@@ -10,9 +10,12 @@ import os
 import pty
 import select
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.app.conftest import COMMAND
 
 GATED = """\
 weft: 1
@@ -323,3 +326,33 @@ def test_somebody_is_asked_within_a_net(spawn, write):
     terminal.until("answer (nothing: leave it open): ")
     terminal.type("[1, 2]\n")
     assert terminal.end() == 0
+
+
+def test_what_task_functions_print_is_no_part_of_a_json_answer(folder):
+    (folder / "noisy.py").write_text(
+        "import os, sys\ndef talk():\n    print('a word')\n    os.write(1, b'another\\n')\n    return 1\n"
+    )
+    (folder / "noisy.yaml").write_text(
+        "weft: 1\nname: noisy\nsequence:\n"
+        '  - python: {call: "noisy:talk", run-in: thread}\n'
+        '  - python: {call: "noisy:talk", run-in: process}\n'
+    )
+    done = subprocess.run(
+        [*COMMAND, "run", "noisy.yaml", "--json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["status"] == "completed"
+    assert done.stderr.count("a word") == done.stderr.count("another") == 2
+
+
+def test_a_full_standard_output_is_for_the_operator_and_no_verdict(folder):
+    (folder / "one.yaml").write_text("weft: 1\nname: one\nsequence:\n  - shell: [echo, hi]\n")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "run", "one.yaml", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 5
+    assert b"Traceback" not in done.stderr

@@ -225,3 +225,12 @@ def test_names_are_imported_when_they_are_used():
 
 def test_the_package_can_be_imported_again():
     assert importlib.import_module("weft.cli").main is not None
+
+
+def test_after_the_block_the_engine_says_that_it_is_closed() -> None:
+    specification = weft.loads("weft: 1\nname: s\nsequence:\n  - shell: [echo, hi]\n")
+    with weft.open() as engine:
+        case = engine.run(specification)
+    for call in (case.wait, lambda: engine.run(specification)):
+        with pytest.raises(weft.UsageError, match="the engine is closed"):
+            call()
