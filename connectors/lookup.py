@@ -31,7 +31,7 @@ from typing import Any
 from weft.connectors.failure import LOCAL_MODULES, class_name, shorten
 from weft.connectors.options import did_you_mean
 
-__all__ = ["Unfound", "find_function", "is_main"]
+__all__ = ["Unfound", "find_function", "find_module", "is_main"]
 
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -61,6 +61,15 @@ def find_function(name: str, origin: Path | None) -> Any:
             raise Unfound(f"{owner} {of!r} has no {part!r}{did_you_mean(part, known)}{there}")
         found = getattr(found, part)
     return found
+
+
+def find_module(name: str, origin: Path | None) -> ModuleType:
+    """A module by its name, seen from the folder ``origin``.
+
+    Raises:
+        Unfound: There is no such module, or importing it failed.
+    """
+    return _module(name, origin)
 
 
 def is_main(function: Any) -> bool:
