@@ -279,19 +279,28 @@ class _Run:
 
     # ── firing ───────────────────────────────────────────────────────────────────────────────
 
-    def removed(self, scope: int, clear: Iterable[str]) -> dict[str, Any]:
-        """What a firing's reset arcs remove: tokens, open items, and the scopes below those."""
-        if not clear:
+    def removed(
+        self, scope: int, transition: Transition, completing: str | None = None
+    ) -> dict[str, Any]:
+        """What a firing's reset arcs remove: tokens, open items, and the scopes below those.
+
+        What the firing takes is gone by then: a task that clears its own region completes.
+        """
+        if not transition.clear:
             return {}
         net, marking = self.draft.net(scope), self.draft.marking(scope)
-        cleared = {p: n for p in clear if (n := marking[net.place_index[p]])}
+        taken = {arc.place: arc.weight for arc in transition.take}
+        left = {p: marking[net.place_index[p]] - taken.get(p, 0) for p in transition.clear}
+        cleared = {p: n for p, n in left.items() if n}
         statuses = {task.run: (task.name, ItemStatus.STARTED) for task in net.tasks.values()}
         statuses |= {task.held: (task.name, ItemStatus.FAILED) for task in net.tasks.values()}
         gone = {statuses[p] for p in cleared if p in statuses}
         items = [
             item
             for item in self.draft.items.values()
-            if item.scope == scope and (item.task, item.status) in gone
+            if item.scope == scope
+            and (item.task, item.status) in gone
+            and item.id != completing
         ]
         closed = [s for item in items if item.child is not None for s in self.tree(item.child)]
         cancelled = [item.id for item in items] + self.items_in(closed)
@@ -311,7 +320,7 @@ class _Run:
     def fire(self, scope: int, transition: Transition) -> None:
         """Fire an immediate transition."""
         counts = tuple(self.count(scope, transition, text) for _, text in transition.counted)
-        removed = self.removed(scope, transition.clear)
+        removed = self.removed(scope, transition)
         self.emit(e.TransitionFired(transition.name, scope, counts=counts, **removed))
         self.fired(scope, transition.name)
 
@@ -725,7 +734,7 @@ class _Run:
             return
         net = self.draft.net(item.scope)
         transition = net.transitions[net.transition_index[task.complete]]
-        removed = self.removed(item.scope, transition.clear)
+        removed = self.removed(item.scope, transition, item.id)
         self.emit(e.WorkItemCompleted(item.id, writes, by, **removed))
         self.fired(item.scope, task.complete)
         self.consider_readers(item.scope, writes)

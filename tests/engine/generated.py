@@ -71,6 +71,7 @@ def net(
     places: Sequence[PlaceDefinition] = (),
     variables: Mapping[str, Variable] | None = None,
     termination: Termination = Termination.IMPLICIT,
+    uses: Sequence[Use] = (),
 ) -> NetDefinition:
     """A net of tasks."""
     return NetDefinition(
@@ -80,6 +81,7 @@ def net(
         places={place.name: place for place in places},
         variables=integers() if variables is None else variables,
         termination=termination,
+        uses=tuple(uses),
     )
 
 
@@ -140,6 +142,7 @@ class _Net:
         self.children = children
         self.tasks: list[TaskDefinition] = []
         self.places: list[PlaceDefinition] = []
+        self.uses: list[Use] = []
         self.count = 0
 
     def new_name(self) -> str:
@@ -233,12 +236,41 @@ class _Net:
                 more["on_failure"] = self.draw(st.sampled_from(names))
             self.add(kind, self.leads(ends), name=name, **more)
         start = [names[0], *(n for n in names[1:] if not any(t for t, _ in self.flows_to(n)))]
-        joins = st.sampled_from((None, None, None, "synchronization", "multi-merge"))
         for i, made in enumerate(self.tasks):
             flows = len(set(self.flows_to(made.name))) + (made.name in start)
-            join = self.draw(joins) if flows > 1 else None
-            self.tasks[i] = attrs.evolve(made, join=None if join is None else Use(join))
+            join = self.join(names) if flows > 1 else None
+            self.tasks[i] = attrs.evolve(made, join=join, uses=(*made.uses, *self.around(names)))
+        if size > 3 and self.draw(st.integers(0, 2)) == 0:
+            groups = {"regions": [names[:2], names[2:]]}
+            both = (Use("critical-section", groups), Use("interleaved-routing", {"tasks": names}))
+            self.uses.append(self.draw(st.sampled_from(both)))
         return start
+
+    def join(self, names: Sequence[str]) -> Use | None:
+        """A join of several flows."""
+        n = {"n": self.draw(st.integers(1, 2))}
+        cancels = {"cancels": [self.draw(st.sampled_from(names))]}
+        joins = (
+            *(None, None, Use("synchronization"), Use("multi-merge")),
+            *(Use("generalised-and-join"), Use("structured-discriminator")),
+            *(Use("blocking-discriminator"), Use("blocking-partial-join", n)),
+            *(
+                Use("cancelling-discriminator", cancels),
+                Use("cancelling-partial-join", n | cancels),
+            ),
+        )
+        return self.draw(st.sampled_from(joins))
+
+    def around(self, names: Sequence[str]) -> Sequence[Use]:
+        """Patterns at a task: mostly none."""
+        others = self.draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True))
+        patterns = (
+            Use("cancel-region", {"region": others}),
+            Use("cancel-task", {"tasks": others}),
+            Use("thread-merge", {"n": 2}),
+            Use("start-limit", {"starts": 2, "otherwise": others[0]}),
+        )
+        return [self.draw(st.sampled_from(patterns))] if self.draw(st.integers(0, 3)) == 0 else []
 
     def flows_to(self, name: str) -> Sequence[tuple[str, str]]:
         """The flows that lead to a task of a tangle, by owner and kind; not those of itself."""
@@ -253,7 +285,7 @@ class _Net:
     def leads(self, names: Sequence[str]) -> Any:
         """What follows a task in a tangle."""
         choices = ("exclusive-choice", "multi-choice", "deferred-choice")
-        shapes = ("to", "to", "parallel-split", *choices, "end", "stop", "cancel")
+        shapes = ("to", "to", "parallel-split", *choices, "threads", "end", "stop", "cancel")
         shape = self.draw(st.sampled_from(shapes))
         to = self.draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
         match shape:
@@ -263,6 +295,10 @@ class _Net:
                 return {"explicit-termination": None}
             case "cancel":
                 return {"cancel-case": None}
+            case "threads":
+                return {
+                    "thread-split": {"to": to[0], "n": self.draw(st.sampled_from((2, "x + 1")))}
+                }
             case "exclusive-choice" | "multi-choice":
                 return {shape: self.guards(to)}
             case "parallel-split" | "deferred-choice" if len(to) > 1:
@@ -294,6 +330,7 @@ def specifications(draw: Any, *, structured: bool | None = None) -> Specificatio
             name=name,
             places=drawn.places,
             termination=Termination.EXPLICIT if explicit else Termination.IMPLICIT,
+            uses=drawn.uses,
         )
     return specification(nets)
 

@@ -644,3 +644,39 @@ def test_events_that_do_not_fit(events: list[Any], message: str) -> None:
 def test_a_case_needs_its_net_to_begin() -> None:
     with pytest.raises(JournalError, match="and its net"):
         evolve_all(None, [e.CaseStarted("c", "s", "1", "n")])
+
+
+# ── regions ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_task_that_clears_its_own_region_completes() -> None:
+    """What its completion takes is gone before the region is cleared: the others are cancelled."""
+    region = Use("cancel-region", {"region": ["a", "s"]})
+    spec = {
+        "net": g.net(
+            "go",
+            g.task("go", None, {"thread-split": {"to": "a", "n": 3}}),
+            g.task("a", "person", then="b", around=[region]),
+            g.task("s", child="child"),
+            g.task("b", "person"),
+            name="net",
+        ),
+        "child": CHILD,
+    }
+    spec["net"] = attrs.evolve(spec["net"], start=("go", "s"))
+    case = do(g.begin(g.compiled(spec)), start("a/1"), start("a/2"))
+    assert items(case) == {
+        **{"s/1": "started", "w/1": "started"},
+        **{"a/1": "started", "a/2": "started", "a/3": "offered"},
+    }
+    decision = decided(case, complete("a/1"))
+    assert items(decision.case) == {"b/1": "offered"}
+    first = decision.events[0]
+    assert isinstance(first, e.WorkItemCompleted)
+    assert set(first.cancelled) == {"a/2", "s/1", "w/1"}
+    assert first.cleared == {
+        "a.run": 1,
+        "s.run": 1,
+        **{k: n for k, n in first.cleared.items() if ">" in k},
+    }
+    assert set(decision.case.scopes) == {0}
