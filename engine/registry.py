@@ -84,6 +84,9 @@ _GIVEN: Mapping[Attachment, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
 }
 """What each attachment gives: required and optional places."""
 
+_AROUND = frozenset(("input", "output", "body_input", "body_output"))
+"""What a pattern around a task is given, all of it or nothing."""
+
 
 @attrs.frozen
 class Parameter:
@@ -283,10 +286,12 @@ def _inspect(executor: Callable[..., Fragment]) -> Pattern:
         default = None if absent else spot.default
         parameters.append(Parameter(name.rstrip("_"), name, kind, absent, default))
     missing = [name for name in required if name not in wants]
+    if mark.attachment is Attachment.TASK and wants & _AROUND and not wants >= _AROUND:
+        missing += sorted(_AROUND - wants)
     if missing:
         raise DefinitionError(
             f"{source}: a pattern that attaches to {mark.attachment.value!r} takes "
-            f"{', '.join(required)}; missing: {', '.join(missing)}",
+            f"{', '.join(required or sorted(wants | _AROUND))}; missing: {', '.join(missing)}",
             code="pattern",
         )
     return Pattern(
@@ -345,7 +350,7 @@ class Registry:
 
     def find(self, key: str | int) -> Pattern | None:
         """A pattern by name, alias or official number; None when there is none."""
-        if isinstance(key, int) or key.isdigit():
+        if isinstance(key, int) or re.fullmatch("[0-9]{1,3}", key):
             return self._by_id.get(int(key))
         wanted = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")
         if wanted in self._by_key:
