@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import msgspec
 import pytest
 
 from tests.engine import generated as g
@@ -14,7 +15,18 @@ from weft.engine.case import CaseState
 from weft.engine.decide import Decision, Limits, begins, decide
 from weft.engine.evolve import evolve_all
 from weft.engine.lifecycle import CaseStatus, ItemStatus
-from weft.engine.net import Arc, CompiledSpecification, Net, Place, Role, Task, Transition
+from weft.engine.net import (
+    Arc,
+    CompiledSpecification,
+    Ends,
+    Net,
+    Outcome,
+    Place,
+    RetryPolicy,
+    Role,
+    Task,
+    Transition,
+)
 from weft.engine.ports import CaseId, ItemId, Microseconds
 from weft.engine.runtime.live import idle
 from weft.schema.datatypes import DataType, Variable
@@ -580,7 +592,7 @@ def test_an_overflow_in_what_follows_leaves_what_was_asked_for() -> None:
 def test_a_retry_waits_for_work_that_stands_against_it() -> None:
     """Its transition may lack a place; the retry that was due begins as soon as it may."""
     nets = item_net(2, lacks=(Arc("a.run", 1),))
-    task = attrs_task(nets.net.tasks["a"])
+    task = with_attempts(nets.net.tasks["a"])
     net = Net("net", nets.net.places, nets.net.transitions, {"a": task})
     nets = CompiledSpecification("hand", "1", {"net": net}, "net")
     case = do(g.begin(nets), fail("a/1"))
@@ -594,11 +606,7 @@ def test_a_retry_waits_for_work_that_stands_against_it() -> None:
     assert items(earlier) == {"a/1": "failed"}
 
 
-def attrs_task(task: Task) -> Task:
-    import msgspec
-
-    from weft.engine.net import RetryPolicy
-
+def with_attempts(task: Task) -> Task:
     return msgspec.structs.replace(task, retry=RetryPolicy(attempts=3, delay=1000))
 
 
@@ -666,8 +674,11 @@ def test_a_task_that_clears_its_own_region_completes() -> None:
     spec["net"] = attrs.evolve(spec["net"], start=("go", "s"))
     case = do(g.begin(g.compiled(spec)), start("a/1"), start("a/2"))
     assert items(case) == {
-        "s/1": "started", "w/1": "started",
-        "a/1": "started", "a/2": "started", "a/3": "offered",
+        "s/1": "started",
+        "w/1": "started",
+        "a/1": "started",
+        "a/2": "started",
+        "a/3": "offered",
     }
     decision = decided(case, complete("a/1"))
     assert items(decision.case) == {"b/1": "offered"}
@@ -676,3 +687,89 @@ def test_a_task_that_clears_its_own_region_completes() -> None:
     assert set(first.cancelled) == {"a/2", "s/1", "w/1"}
     assert (first.cleared["a.run"], first.cleared["s.run"]) == (1, 1)
     assert set(decision.case.scopes) == {0}
+
+
+# ── counts, merges, ends ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("count", "code"), [("x - 1", "count"), ("y.z", "count"), ("'a'", "count")]
+)
+def test_a_count_that_is_none_fails_the_case(count: str, code: str) -> None:
+    spec = g.net("a", g.task("a", None, {"thread-split": {"to": "b", "n": count}}), g.task("b"))
+    case = g.begin(g.compiled(spec))
+    assert case.status is CaseStatus.FAILED
+    assert (case.error or {})["code"] == code
+
+
+def test_concurrent_writes_are_merged_as_declared() -> None:
+    variables = {
+        "log": Variable("log", DataType("array"), merge="append"),
+        "sum": Variable("sum", DataType("integer"), default=1, merge="add"),
+    }
+    outputs = {"log": "result", "sum": "result"}
+    tasks = [g.task(name, "person", outputs=outputs) for name in "abc"]
+    nets = g.compiled(g.net(list("abc"), *tasks, variables=variables))
+    case = do(g.begin(nets), complete("b/1", 5), complete("a/1", 7))
+    assert dict(case.data) == {"log": [5, 7], "sum": 13}
+    huge = do(case, complete("c/1", 2**63 - 1))
+    assert huge.status is CaseStatus.FAILED
+    assert (huge.error or {})["code"] == "result-type"
+    assert dict(huge.data) == dict(case.data), "nothing of a write that does not fit"
+
+
+def test_a_child_net_that_is_cancelled_fails_its_item() -> None:
+    nets = caught()
+    child = nets.nets["child"]
+    stop = Transition("stop", take=(Arc("end"),), ends=Ends(Outcome.CANCELLED, reason="why not"))
+    cancelled = msgspec.structs.replace(child, transitions=(*child.transitions, stop))
+    nets = msgspec.structs.replace(nets, nets={**nets.nets, "child": cancelled})
+    case = do(g.begin(nets), complete("w/1", 1))
+    assert items(case) == {"h/1": "offered"}
+    assert "the net of 'sub' was cancelled: why not" in case.data["error"]["message"]
+
+
+def test_a_critical_section_holds_over_all_scopes() -> None:
+    """Two runs of one child net: what the first holds, the second waits for; its end frees it."""
+    child = g.net(
+        ["a", "b"],
+        g.task("a"),
+        g.task("b"),
+        name="child",
+        uses=[Use("critical-section", {"regions": [["a"], ["b"]]})],
+    )
+    two = [g.task("one", child="child"), g.task("two", child="child")]
+    nets = g.compiled({"net": g.net(["one", "two"], *two), "child": child})
+    case = g.begin(nets)
+    orders = []
+    while not case.status.final:
+        running = [i for i in case.items.values() if i.child is None]
+        sections = {i.task for i in running}
+        assert len(sections) == 1, "never both sections at once, whichever scope they are in"
+        orders.append(running[0].task)
+        case = do(case, complete(running[0].id))
+    assert case.status is CaseStatus.COMPLETED
+    assert sorted(orders) == ["a", "a", "b", "b"]
+    held = g.begin(nets)
+    first = next(i for i in held.items.values() if i.child is None)
+    assert do(held, fail(first.id)).status is CaseStatus.FAILED
+
+
+def test_resuming_leaves_what_a_resumed_failure_has_ended() -> None:
+    """A held composite item begins again, fails at once, and ends the items below its handler."""
+    number = {"n": Variable("n", DataType("integer"))}
+    low = g.net("w", g.task("w"), name="low", variables=number)
+    mid = g.net(
+        ["bad", "also"],
+        g.task("bad", child="low", inputs={"n": "x"}),
+        g.task("also", child="low", inputs={"n": "x"}),
+        name="mid",
+        variables={"x": Variable("x")},
+    )
+    top = g.task("top", child="mid", inputs={"x": "x"})
+    root = g.net("top", top, variables={"x": Variable("x")})
+    case = g.begin(g.compiled({"net": root, "mid": mid, "low": low}), x="text")
+    assert case.status is CaseStatus.FAILED
+    again = decided(case, c.ResumeCase())
+    assert again.case.status is CaseStatus.FAILED
+    assert names(again).count("CaseFailed") == 1
