@@ -52,7 +52,6 @@ from weft.engine.runtime.live import (
     idle,
     read_case,
     stored_net,
-    touched_items,
 )
 from weft.schema import jsonvalue
 from weft.schema.errors import (
@@ -340,7 +339,7 @@ class Engine:
         try:
             await driven.live.execute(c.StartCase(name, compiled, dict(data or {})))
         except BaseException:
-            del self._driven[name]
+            self._driven.pop(name, None)
             self.journal.release(name, self.id)
             raise
         return Case(self, driven)
@@ -452,7 +451,7 @@ class Engine:
                 del self._driven[batch.case]
                 self.journal.release(batch.case, self.id)
             return
-        touched = list(touched_items(batch.before, batch.events))
+        touched = batch.touched
         for name in touched:  # before others begin: the next attempt at an item stops the last
             running, item = driven.attempts.get(name), after.items.get(name)
             if running is not None and not _wanted(running, item):

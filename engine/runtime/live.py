@@ -44,7 +44,6 @@ __all__ = [
     "read_case",
     "replay",
     "stored_net",
-    "touched_items",
 ]
 
 
@@ -57,6 +56,8 @@ class Batch:
     after: CaseState
     events: tuple[e.Event, ...]
     records: tuple[Record, ...]
+    touched: Sequence[str] = ()
+    """The ids of the items that it may have changed, each once, in order."""
 
 
 def idle(case: CaseState) -> bool:
@@ -163,8 +164,9 @@ class LiveCase:
             decision = decide(self.state, command, time=now, limits=self.limits, starts=starts)
             if not decision.events:
                 return None
+            touched = _touched(self.state, decision.events)
             try:
-                batch = self._append(decision, now, id)
+                batch = self._append(decision, now, id, touched)
             except (UnicodeError, TypeError, OverflowError, RecursionError) as error:
                 raise UsageError(f"this cannot be stored: {error}", code="not-storable") from error
             durable = self.journal.append(batch)
@@ -172,16 +174,17 @@ class LiveCase:
                 # Nobody may walk away from a commit: it happens or it does not.
                 with anyio.CancelScope(shield=True):
                     await durable
-            return self._adopted(decision, batch)
+            return self._adopted(decision, batch, touched)
         finally:
             self._door.release()
 
-    def _append(self, decision: Decision, now: Microseconds, id: str | None) -> Append:
+    def _append(
+        self, decision: Decision, now: Microseconds, id: str | None, touched: Sequence[str]
+    ) -> Append:
         """The batch that makes a decision durable."""
         after = decision.case
         records = self._records(after.id, decision.events, now)
         last = records[-1].sequence
-        touched = list(touched_items(self.state, decision.events))
         opened, closed = _work_list_changes(self.state, after, touched)
         wake_at = min(_retries(self.retries, after, touched).values(), default=None)
         due = last - self.snapshot_at >= self.snapshot_every
@@ -208,7 +211,7 @@ class LiveCase:
             snapshot=snapshot(after, last, records[-1].hash) if due else None,
         )
 
-    def _adopted(self, decision: Decision, batch: Append) -> Batch:
+    def _adopted(self, decision: Decision, batch: Append, touched: Sequence[str]) -> Batch:
         """Take on a durable decision, and tell those who wait."""
         before, self.state = self.state, decision.case
         last = batch.records[-1]
@@ -216,9 +219,10 @@ class LiveCase:
         self.started, self.updated = batch.summary.started, batch.summary.updated
         if batch.snapshot is not None:
             self.snapshot_at = last.sequence
-        touched = touched_items(before, decision.events)
         self.retries = _retries(self.retries, decision.case, touched)
-        done = Batch(batch.case, before, decision.case, decision.events, tuple(batch.records))
+        done = Batch(
+            batch.case, before, decision.case, decision.events, tuple(batch.records), touched
+        )
         self._adopt(done)
         self.tell()
         return done
@@ -264,7 +268,7 @@ def _row(case: CaseState, item: WorkItem) -> OpenItem:
     )
 
 
-def touched_items(before: CaseState | None, events: Sequence[e.Event]) -> Iterable[str]:
+def _touched(before: CaseState | None, events: Sequence[e.Event]) -> Sequence[str]:
     """The ids of the items that a batch may have changed, each once, in order.
 
     A batch has few of them even where a case has many.
@@ -275,8 +279,9 @@ def touched_items(before: CaseState | None, events: Sequence[e.Event]) -> Iterab
             names.update(dict.fromkeys(before.items if before is not None else ()))
         elif (name := getattr(event, "item", None)) is not None:
             names[name] = None
-        names.update(dict.fromkeys(getattr(event, "cancelled", ())))
-    return names
+        if cancelled := getattr(event, "cancelled", ()):
+            names.update(dict.fromkeys(cancelled))
+    return tuple(names)
 
 
 def _work_list_changes(
