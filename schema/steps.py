@@ -362,11 +362,13 @@ class _Reader(Values):
     def step(self, index: int, node: Node) -> None:
         """A step, added to those that there are."""
         where = f"steps[{index}]"
+        given = node.get("id") if isinstance(node, MappingNode) else None
+        if isinstance(given, ScalarNode) and isinstance(given.value, str) and given.value:
+            where = f"step {quoted(given.value)}"
         values = self.keys(node, where, _STEP, "a step such as {id: test, module: …, action: …}")
         if not isinstance(node, MappingNode):
             return
-        step = Step(index, self.name(values.get("id"), f"{where}.id", "the id of a step"))
-        where = f"step {step.id!r}" if step.id else where
+        step = Step(index, self.name(values.get("id"), f"steps[{index}].id", "the id of a step"))
         for key in ("id", "module", "action"):
             if key not in values:
                 self.fault(node, where, f"{key!r} is missing", "missing-key")
@@ -417,7 +419,7 @@ class _Reader(Values):
             name = self.name(values.get("name"), f"{at}.name", "the name of an output")
             if isinstance(item, MappingNode) and "name" not in values:
                 self.fault(item, at, "'name' is missing", "missing-key")
-            kind = self.data_type(values, f"{where}, output {name!r}", item)
+            kind = self.data_type(values, f"{where}, output {name!r}" if name else at, item)
             if name in outputs:
                 self.fault(item, at, f"{name!r} stands there twice", "duplicate-name")
             if name:

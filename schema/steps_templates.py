@@ -304,9 +304,11 @@ class _Parser:
         if sign is None:
             return left
         right = self.negated()
+        self.space()
+        at = self.at
         if any(self.taken(other) for other in _COMPARISONS):
             raise TemplateFault(
-                "comparisons are not chained: write a < b && b < c, or use brackets", self.at
+                "comparisons are not chained: write a < b && b < c, or use brackets", at
             )
         return _Compare(sign if len(sign) < 3 else sign[:2], left, right)
 
