@@ -480,7 +480,7 @@ class _Reader(Values):
         ending = closure([n for n, s in self.steps.items() if None in s.ways()], back.__getitem__)
         for circle in circles_among(self.steps, reached - ending):
             names = sorted(circle, key=lambda name: self.steps[name].at)
-            if any(w in ending or w not in circle for n in names for w in self.steps[n].ways()):
+            if any(way not in circle for name in names for way in self.steps[name].ways()):
                 continue  # it leads into another circle, which is told
             listed = ", ".join(map(repr, names[:10])) + (" …" if len(names) > 10 else "")
             self.fault(

@@ -552,11 +552,6 @@ def _names(node: MappingNode | None) -> list[str]:
     return [] if node is None else [key.text for key, _ in node.entries]
 
 
-def nothing(node: Node) -> bool:
-    """Whether nothing was written: a key without a value."""
-    return isinstance(node, ScalarNode) and node.value is None
-
-
 def _has_templates(node: Node) -> bool:
     if isinstance(node, ScalarNode):
         return isinstance(node.value, str) and has_template(node.value)
