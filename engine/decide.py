@@ -298,9 +298,7 @@ class _Run:
         items = [
             item
             for item in self.draft.items.values()
-            if item.scope == scope
-            and (item.task, item.status) in gone
-            and item.id != completing
+            if item.scope == scope and (item.task, item.status) in gone and item.id != completing
         ]
         closed = [s for item in items if item.child is not None for s in self.tree(item.child)]
         cancelled = [item.id for item in items] + self.items_in(closed)

@@ -161,6 +161,10 @@ def fuse(draft: NetDraft) -> list[Transition]:
     which several tasks start (`_Fusion.vanishing`).
     G. Berthelot, "Transformations and Decompositions of Nets" (1987).
 
+    One thing can tell the nets apart: a reset on an immediate transition (that of a cancelling
+    join) catches a token that is just passing through its region, or not; a fused net has fewer
+    places to pass through.
+
     Returns:
         The transitions that are left; ``draft.places`` loses the places that vanish.
     """

@@ -91,6 +91,7 @@ class Step:
 
 
 def targets(way: Way) -> Iterable[str | None]:
+    """The steps that a way may lead to, through all its conditions; None: the end."""
     waiting = [way]
     while waiting:
         way = waiting.pop()

@@ -557,6 +557,7 @@ async def test_there_is_one_connector_of_each_kind() -> None:
     assert {kind: c.kind for kind, c in connectors.items()} == {
         "python": "python",
         "shell": "shell",
+        "action": "action",
         "person": "person",
     }
     assert [kind for kind, c in connectors.items() if not c.automatic] == ["person"]

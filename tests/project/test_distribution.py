@@ -141,7 +141,7 @@ def test_every_module_imports_with_the_declared_dependencies(
     assert Path(found["file"]).is_relative_to(environment.parent)
 
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-    of_users = ("telemetry", "draw", "xml", "generate")
+    of_users = ("telemetry", "draw", "xml", "templates")
     extras = {
         canonicalize_name(Requirement(text).name)
         for extra in of_users
