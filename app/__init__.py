@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from weft.connectors import action
     from weft.drawing import draw
     from weft.engine.case import CaseState, WorkItem
     from weft.engine.fragment import Fragment
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "weft.connectors": ("action",),
     "weft.drawing": ("draw",),
     "weft.engine.case": ("CaseState", "WorkItem"),
     "weft.engine.fragment": ("Fragment",),
@@ -110,6 +112,7 @@ __all__ = [
     "WorkItem",
     "Worker",
     "__version__",
+    "action",
     "draw",
     "load",
     "loads",

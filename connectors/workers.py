@@ -96,6 +96,8 @@ class _Worker:
     async def _receive(self, loop: asyncio.AbstractEventLoop, length: int) -> bytes:
         parts = bytearray()
         while len(parts) < length:
+            if self._socket.fileno() < 0:
+                raise ConnectionResetError("the worker was ended")
             part = await loop.sock_recv(self._socket, min(length - len(parts), 1 << 20))
             if not part:
                 raise ConnectionResetError("the worker has gone away")
@@ -155,7 +157,7 @@ class Workers:
             try:
                 answer = await worker.ask(call)
                 finished = True
-            except (ConnectionError, EOFError) as error:
+            except OSError as error:  # its end of the socket is closed, or ours
                 await worker.child.wait_ended()
                 raise WorkFailed(
                     f"the worker process of {what} {_how_it_ended(worker.child.exit_code)} "

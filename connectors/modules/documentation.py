@@ -14,7 +14,7 @@ from weft.connectors.modules.repository import files_below, folder, read_text, w
 __all__ = ["check_links", "update_docs"]
 
 _UNRELEASED: Final = "## Unreleased"
-_LINK: Final = re.compile(r"(?<!!)\[[^\]\n]*\]\(\s*<?([^)<>\s]+)>?[^)\n]*\)")
+_LINK: Final = re.compile(r"(?<!!)\[[^\]\n]*\]\(\s*(?:<([^<>\n]*)>|([^()\s<>]+))[^)\n]*\)")
 
 
 @attrs.frozen
@@ -77,7 +77,8 @@ async def check_links(context: Context, cwd: str | None = None) -> Links:
         for number, line in enumerate(read_text(place / name).splitlines(), 1):
             if line.lstrip().startswith(("```", "~~~")):
                 fenced = not fenced
-            for target in [] if fenced else _LINK.findall(line):
+            for pointed, bare in [] if fenced else _LINK.findall(line):
+                target = pointed or bare
                 path = target.partition("#")[0]
                 if not path or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", target):
                     continue

@@ -73,12 +73,11 @@ def write_text(path: Path, text: str, *, new: bool = False) -> None:
     Raises:
         WorkFailed: It cannot be written, or is to be ``new`` and there already.
     """
+    if new and path.exists():
+        raise refused(f"{path} is there already", "file-exists")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x" if new else "w", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError as error:
-        raise refused(f"{path} is there already", "file-exists") from error
+        path.write_text(text, encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise refused(f"cannot write {path}: {reason}", "file-unwritable") from error
