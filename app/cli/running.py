@@ -239,8 +239,24 @@ def variables(
         key, equals, text = parameter.partition("=")
         if not equals:
             raise UsageError(f"-p takes KEY=VALUE, not {parameter!r}", code="parameter")
-        given[key] = parameter_value(text, declared.get(key))
+        if specification.source.format == "steps" and key not in declared:
+            _set_trigger(given, key, text, declared)
+        else:
+            given[key] = parameter_value(text, declared.get(key))
     return given
+
+
+def _set_trigger(
+    given: dict[str, Any], key: str, text: str, declared: Mapping[str, Variable]
+) -> None:
+    """Set a parameter of a workflow in the steps format: a field of its variable ``trigger``."""
+    from weft.schema.datatypes import DataType, Variable
+
+    fields = declared["trigger"].type.fields or {}
+    parameters = given.setdefault("trigger", {})
+    if isinstance(parameters, dict):
+        kind = Variable("trigger", fields.get(key, DataType()))
+        parameters[key] = parameter_value(text, kind)
 
 
 def parameter_value(text: str, variable: Variable | None) -> Any:
