@@ -6,7 +6,7 @@ What is read of a step is a `Step`; `Builder` makes the tasks of all of them (se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -83,14 +83,14 @@ class Step:
         """Whether it is work for a person."""
         return (self.module, self.action) == DECISION
 
-    def ways(self) -> Iterable[str | None]:
+    def ways(self) -> Iterator[str | None]:
         """The steps that it may lead to; None: the end, when it has succeeded."""
         yield from targets(self.success)
         if self.failure is not None:
             yield from targets(self.failure)
 
 
-def targets(way: Way) -> Iterable[str | None]:
+def targets(way: Way) -> Iterator[str | None]:
     """The steps that a way may lead to, through all its conditions; None: the end."""
     waiting = [way]
     while waiting:
@@ -176,15 +176,31 @@ def circles_among(steps: Mapping[str, Step], names: Collection[str]) -> list[set
 def start_limits(steps: Mapping[str, Step]) -> dict[str, tuple[int, bool]]:
     """How often steps may start: by id, the number, and whether the file asks for it.
 
-    Without the steps that are limited there is no cycle.
+    Without the steps that are limited there is no cycle: of a cycle in which no step has
+    ``maxRetries``, the one is limited to which a walk through the steps comes back first.
     """
     limits = {
         name: (step.retries + 1, True) for name, step in steps.items() if step.retries is not None
     }
-    while found := circles_among(steps, set(steps) - set(limits)):
-        for circle in found:
-            first = min(circle, key=lambda name: steps[name].at)
-            limits[first] = (MAX_STARTS, False)
+    asked = set(limits)
+    done: set[str] = set()
+    for root in steps:
+        if root in asked or root in done:
+            continue
+        on_the_way = {root}
+        path = [(root, steps[root].ways())]
+        while path:
+            name, ahead = path[-1]
+            following = next((way for way in ahead if way is not None and way not in asked), None)
+            if following is None:
+                path.pop()
+                on_the_way.remove(name)
+                done.add(name)
+            elif following in on_the_way:
+                limits[following] = (MAX_STARTS, False)
+            elif following not in done:
+                on_the_way.add(following)
+                path.append((following, steps[following].ways()))
     return limits
 
 
@@ -209,10 +225,13 @@ class Builder:
         self.nodes = nodes
         self.limits = {} if reader.faults else start_limits(steps)
         self.tasks: dict[str, TaskDefinition] = {}
+        self.taken = set(steps)
+        """The names that no further task may bear."""
         self.names: dict[str, str] = {}
         """Step to task: the id, where that can be the name of a task."""
         for name in steps:
-            self.names[name] = self.free(_task_name(name))
+            made = _task_name(name)
+            self.names[name] = name if made == name else self.free(made)
         self.end: str | None = None
 
     def net(self) -> NetDefinition:
@@ -257,10 +276,10 @@ class Builder:
         )
 
     def free(self, name: str) -> str:
-        """A name that no step and no task bears."""
-        taken = {*self.names.values(), *self.tasks, *(n for n in self.steps if n != name)}
-        while name in taken:
+        """A name that no step and no task bears yet."""
+        while name in self.taken:
             name += "_"
+        self.taken.add(name)
         return name
 
     def place(self, step: Step) -> None:

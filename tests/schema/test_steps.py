@@ -19,7 +19,7 @@ from weft.schema.datatypes import DataType
 from weft.schema.errors import DefinitionError, DefinitionErrors
 from weft.schema.specification import Specification, TaskDefinition, Use
 from weft.schema.steps import KEYS, is_steps, read_steps, read_steps_file
-from weft.schema.steps_net import MAX_STARTS
+from weft.schema.steps_net import MAX_STARTS, Step, circles_among, closure, start_limits
 from weft.schema.steps_schema import steps_schema
 from weft.schema.yaml import load_yaml, plain
 
@@ -594,6 +594,68 @@ def test_any_text_is_a_workflow_or_a_definition_error(text: str) -> None:
             read_steps(content)
         except DefinitionError:
             continue
+
+
+# ── laws of the flow ─────────────────────────────────────────────────────────────────────────
+
+graphs = st.dictionaries(
+    st.sampled_from("abcdefg"),
+    st.tuples(
+        st.one_of(st.none(), st.sampled_from("abcdefg")),
+        st.one_of(st.none(), st.sampled_from("abcdefg")),
+        st.one_of(st.none(), st.none(), st.just(2)),
+    ),
+    min_size=1,
+)
+
+
+def drawn(graph: dict[str, tuple[str | None, str | None, int | None]]) -> dict[str, Step]:
+    """Steps of a graph; ways to those that there are not lead to the end."""
+    return {
+        name: Step(
+            at,
+            name,
+            success=success if success in graph else None,
+            failure=failure if failure in graph else None,
+            retries=retries,
+        )
+        for at, (name, (success, failure, retries)) in enumerate(graph.items())
+    }
+
+
+def round_trips(steps: dict[str, Step], without: set[str]) -> set[frozenset[str]]:
+    """The cycles' components, found the slow way: by what reaches what."""
+
+    def ahead(name: str) -> set[str]:
+        return closure(
+            [w for w in steps[name].ways() if w and w not in without],
+            lambda n: [w for w in steps[n].ways() if w and w not in without],
+        )
+
+    reach = {name: ahead(name) for name in steps if name not in without}
+    return {
+        frozenset(b for b in reach if b in reach[a] and a in reach[b])
+        for a in reach
+        if a in reach[a]
+    }
+
+
+@given(graphs)
+def test_cycles_are_what_leads_round(graph: Any) -> None:
+    found = drawn(graph)
+    assert {frozenset(c) for c in circles_among(found, set(found))} == round_trips(found, set())
+
+
+@given(graphs)
+def test_without_limited_steps_there_is_no_cycle(graph: Any) -> None:
+    found = drawn(graph)
+    limits = start_limits(found)
+    assert not round_trips(found, set(limits))
+    for name, (starts, asked) in limits.items():
+        assert (starts, asked) == ((3, True) if found[name].retries else (MAX_STARTS, False))
+        # A step is limited for a cycle only if it is on one without steps that ask for it.
+        others = {n for n, step in found.items() if step.retries is not None}
+        assert asked or any(name in cycle for cycle in round_trips(found, others))
 
 
 # ── the JSON Schema ──────────────────────────────────────────────────────────────────────────
