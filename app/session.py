@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from weft.connectors import ModuleSource
 from weft.connectors import builtin as builtin_connectors
 from weft.engine.decide import DEFAULT_LIMITS, Limits
 from weft.engine.fragment import Fragment
@@ -51,6 +52,9 @@ def open(  # noqa: A001  # read as weft.open
     functions: Mapping[str, Callable[..., Any]] | None = None,
     patterns: Iterable[Callable[..., Fragment]] = (),
     connectors: Mapping[str, Connector] | None = None,
+    modules: Mapping[str, ModuleSource] | None = None,
+    module_folders: Iterable[str | Path] = (),
+    agent: Sequence[str] | None = None,
     seed: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     concurrency: int | None = None,
@@ -64,6 +68,11 @@ def open(  # noqa: A001  # read as weft.open
         functions: Task functions by the name that specifications use; they go before modules.
         patterns: Pattern executors of one's own, marked with ``@weft.pattern``.
         connectors: Connectors of one's own by kind, beside the built-in ones.
+        modules: Modules of actions of one's own by name: Python modules, mappings of functions by
+            the names of their actions, or objects whose methods are marked with `weft.action`.
+        module_folders: Folders of modules of actions, each a Python file.
+        agent: The command that actions ask when they need an agent, as a list of arguments, of
+            which ``${prompt}`` stands for the prompt; None: that of ``WEFT_AGENT``.
         seed: Run reproducibly: virtual clock, one attempt at a time, order drawn from the seed.
         limits: Bounds on what one command may cause.
         concurrency: The most attempts that run at once; None: any number.
@@ -71,7 +80,7 @@ def open(  # noqa: A001  # read as weft.open
         grace_seconds: How long leaving the block waits for running attempts.
 
     Raises:
-        UsageError: The URL names no kind of store.
+        UsageError: The URL names no kind of store; a folder of modules is none.
         DefinitionError: A pattern or connector does not fit.
     """
     return Session(
@@ -79,6 +88,9 @@ def open(  # noqa: A001  # read as weft.open
         functions=functions,
         patterns=patterns,
         connectors=connectors,
+        modules=modules,
+        module_folders=module_folders,
+        agent=agent,
         seed=seed,
         limits=limits,
         concurrency=concurrency,
@@ -97,6 +109,9 @@ class Session(AbstractAsyncContextManager["Engine"]):
         functions: Mapping[str, Callable[..., Any]] | None,
         patterns: Iterable[Callable[..., Fragment]],
         connectors: Mapping[str, Connector] | None,
+        modules: Mapping[str, ModuleSource] | None = None,
+        module_folders: Iterable[str | Path] = (),
+        agent: Sequence[str] | None = None,
         **options: Any,
     ) -> None:
         registry = builtin_patterns()
@@ -104,7 +119,15 @@ class Session(AbstractAsyncContextManager["Engine"]):
             registry.register(executor)
         # With a seed the order of attempts is drawn, so nothing may run beside the drawn one.
         seeded = options.get("seed") is not None
-        kinds = dict(builtin_connectors(functions=functions or {}, only_inline=seeded))
+        kinds = dict(
+            builtin_connectors(
+                functions=functions or {},
+                modules=modules,
+                folders=module_folders,
+                agent=agent,
+                only_inline=seeded,
+            )
+        )
         for kind, connector in (connectors or {}).items():
             if kind in kinds:
                 raise UsageError(

@@ -19,6 +19,7 @@ from weft.engine.ports import Connector
 __all__ = [
     "ActionConnector",
     "Context",
+    "ModuleSource",
     "PersonConnector",
     "PythonConnector",
     "RunIn",

@@ -57,6 +57,7 @@ __all__ = [
     "Agent",
     "Completed",
     "Context",
+    "Described",
     "Executor",
     "ModuleSource",
     "action",
@@ -428,6 +429,31 @@ class _Modules:
         return found
 
 
+@attrs.frozen
+class Described:
+    """An action as a list of actions shows it.
+
+    ``inputs`` says of each whether it is needed; ``outputs`` are None where it may give any;
+    ``fault`` says why the action cannot be used.
+    """
+
+    name: str
+    summary: str
+    inputs: Mapping[str, bool]
+    outputs: Sequence[str] | None
+    fault: str | None = None
+
+
+def _described(function: Callable[..., Any], name: str, full: str, agent: Any) -> Described:
+    summary = (inspect.getdoc(function) or "").partition("\n\n")[0].replace("\n", " ")
+    try:
+        made = _made(function, full, "weft.actions", agent)
+    except NotCallable as error:
+        return Described(name, summary, {}, None, "; ".join(error.faults))
+    inputs = {key: parameter.required for key, parameter in made.plan.parameters.items()}
+    return Described(name, summary, inputs, None if made.outputs is None else list(made.outputs))
+
+
 # ── the configuration ────────────────────────────────────────────────────────────────────────
 
 
@@ -579,6 +605,22 @@ class ActionConnector:
                 found[name] = modules.actions(name)
             except (Unfound, DefinitionError):
                 continue
+        return found
+
+    def catalogue(self, origin: Path | None = None) -> Mapping[str, Sequence[Described] | str]:
+        """All modules by name: their actions, or why the module cannot be used."""
+        modules = _Modules(self._own, self._folders, origin)
+        found: dict[str, Sequence[Described] | str] = {}
+        for name in sorted(modules.sources):
+            try:
+                actions = modules.actions(name)
+            except (Unfound, DefinitionError) as error:
+                found[name] = str(error)
+                continue
+            found[name] = [
+                _described(function, action, f"{name}.{action}", self._agent_now)
+                for action, function in sorted(actions.items())
+            ]
         return found
 
     def _action(self, wanted: _Config, origin: Path | None, what: str) -> _Action:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from weft.cli import drawing, items, nets, queries, running, weaver
+from weft.cli import actions, drawing, items, nets, queries, running, weaver
 from weft.cli.group import Sections, asks_for_json
 from weft.cli.output import Exit, Screen, exit_of_error, keep_answers_apart, prepare_streams
 from weft.schema.errors import WeftError
@@ -33,6 +33,7 @@ cli = Sections(
             queries.specs,
             queries.show,
             queries.patterns,
+            actions.actions,
             drawing.draw,
         ],
         "Work": [

@@ -18,6 +18,7 @@ import anyio
 from weft.cli.asking import SIGNALS, ask, terminal
 from weft.cli.describe import Outcome, item_object
 from weft.cli.output import Screen
+from weft.cli.own import engine_options
 from weft.cli.stores import refuse_missing
 from weft.engine import events as e
 from weft.engine.lifecycle import CaseStatus, ItemStatus
@@ -80,7 +81,7 @@ def change(case: str, act: Callable[[Case], Awaitable[None]], *, store: str) -> 
 
     async def changed() -> Outcome:
         refused: WeftError | None = None
-        async with open_session(store) as engine:
+        async with open_session(store, **engine_options()) as engine:
             try:
                 handle = await engine.open(case)
                 await act(handle)
@@ -121,7 +122,7 @@ class _Driving:
         began = time.perf_counter()
         self.landed = anyio.Event()
         with anyio.CancelScope() as everything:
-            async with open_session(store, seed=seed) as engine:
+            async with open_session(store, seed=seed, **engine_options()) as engine:
                 engine.listeners += self.listeners
                 async with anyio.create_task_group() as tasks:
                     await tasks.start(self.watch, engine, tasks, everything)

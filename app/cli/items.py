@@ -10,6 +10,7 @@ import click
 
 from weft.cli.group import answering, store_option
 from weft.cli.output import Exit, Screen
+from weft.cli.own import own_options
 from weft.cli.running import answer_outcome, json_value, listening
 from weft.schema.errors import UsageError
 
@@ -45,6 +46,7 @@ def _item_command(command: Callable[..., Any]) -> Callable[..., Any]:
         "--id", "id", metavar="ID",
         help="The id of this command: sent twice with the same id it has one effect.",
     )  # fmt: skip
+    @own_options
     @store_option
     @answering
     @wraps(command)

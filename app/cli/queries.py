@@ -13,6 +13,7 @@ import click
 
 from weft.cli.group import answering, store_option
 from weft.cli.output import Exit, Screen, clock_time, compact, local_time, table, timestamp
+from weft.cli.own import own_options
 from weft.cli.stores import read, reading
 from weft.schema.errors import JournalError, UsageError
 
@@ -269,6 +270,7 @@ def specs(store: str, screen: Screen) -> Exit:
 
 @click.command()
 @click.argument("what", metavar="FILE|NAME")
+@own_options
 @store_option
 @answering
 def show(what: str, store: str, screen: Screen) -> Exit:
@@ -322,12 +324,14 @@ def check(specification: Specification, registry: Registry) -> None:
     Raises:
         DefinitionErrors: All of it.
     """
+    from weft.cli.own import engine_options
     from weft.connectors import builtin as builtin_connectors
     from weft.engine.journal import open_journal
     from weft.engine.runtime.engine import Engine
 
-    engine = Engine(open_journal("memory:"), registry=registry, connectors=builtin_connectors())
-    engine.add(specification)
+    own = engine_options()
+    connectors = builtin_connectors(folders=own["module_folders"], agent=own.get("agent"))
+    Engine(open_journal("memory:"), registry=registry, connectors=connectors).add(specification)
 
 
 def task_object(net: str, task: TaskDefinition, registry: Registry) -> dict[str, Any]:

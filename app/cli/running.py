@@ -12,6 +12,7 @@ import click
 
 from weft.cli.group import answering, store_option
 from weft.cli.output import Exit, Screen
+from weft.cli.own import own_options
 from weft.schema.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ __all__ = ["answer_outcome", "cancel", "json_value", "listening", "resume", "run
     "--replay", metavar="CASE", help="Step through the journal of a case; nothing is run."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing while it runs.")
+@own_options
 @store_option
 @answering
 def run(
@@ -100,6 +102,7 @@ def run(
     help="What to answer when this task for a person is offered.",
 )  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing while it runs.")
+@own_options
 @store_option
 @answering
 def resume(case: str, decisions: tuple[str, ...], quiet: bool, store: str, screen: Screen) -> Exit:
@@ -140,6 +143,7 @@ def resume(case: str, decisions: tuple[str, ...], quiet: bool, store: str, scree
 @click.command()
 @click.argument("case")
 @click.option("--reason", default="", help="Why; it is kept in the journal.")
+@own_options
 @store_option
 @answering
 def suspend(case: str, reason: str, store: str, screen: Screen) -> Exit:
@@ -154,6 +158,7 @@ def suspend(case: str, reason: str, store: str, screen: Screen) -> Exit:
 @click.command()
 @click.argument("case")
 @click.option("--reason", default="", help="Why; it is kept in the journal.")
+@own_options
 @store_option
 @answering
 def cancel(case: str, reason: str, store: str, screen: Screen) -> Exit:

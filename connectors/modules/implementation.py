@@ -9,7 +9,7 @@ import attrs
 
 from weft.connectors.actions import Context, action
 from weft.connectors.failure import shorten
-from weft.connectors.modules.git import Status, status
+from weft.connectors.modules import git as git_actions
 from weft.connectors.modules.repository import (
     changed_files,
     changes_since,
@@ -96,9 +96,9 @@ def generate_implementation_prompt(
 
 
 @action("check-git-status")
-async def check_git_status(context: Context, cwd: str | None = None) -> Status:
+async def check_git_status(context: Context, cwd: str | None = None) -> git_actions.Status:
     """The branch, and the files that are changed or new."""
-    return await status(context, cwd)
+    return await git_actions.status(context, cwd)
 
 
 @attrs.frozen
