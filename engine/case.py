@@ -7,6 +7,7 @@ its events happened and who drives it is not its business.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,7 +19,11 @@ from weft.engine.ports import CaseId, Snapshot
 from weft.engine.table import settle
 from weft.schema.errors import JournalError
 
-__all__ = ["CaseState", "ScopeState", "WorkItem", "restore", "snapshot"]
+__all__ = ["CaseState", "ScopeState", "Tallied", "WorkItem", "restore", "snapshot"]
+
+
+Tallied = tuple[int, str, ItemStatus]
+"""What is counted: the items of a scope and task with one status."""
 
 
 class WorkItem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,6 +63,9 @@ class ScopeState(msgspec.Struct, frozen=True, omit_defaults=True):
 class CaseState(msgspec.Struct, frozen=True):
     """The state of a case: an immutable value.
 
+    ``tally`` is derived from ``items``, and kept because a case may have thousands of them: what
+    is asked after each command must not look at each.
+
     Args:
         compiled: The pinned nets.
         scopes: The live scopes by id; 0 is the case's own.
@@ -65,6 +73,7 @@ class CaseState(msgspec.Struct, frozen=True):
         serials: Task name to the number of its newest item: no id is used twice.
         next_scope: The id of the next child scope.
         error: What a failed case stands on.
+        tally: How many items there are, by scope, task and status.
     """
 
     id: CaseId
@@ -75,6 +84,7 @@ class CaseState(msgspec.Struct, frozen=True):
     serials: Mapping[str, int]
     next_scope: int = 1
     error: dict[str, Any] | None = None
+    tally: Mapping[Tallied, int] = {}
 
     def __repr__(self) -> str:
         items = ", ".join(f"{item.id} {item.status.value}" for item in self.items.values())
@@ -172,5 +182,6 @@ def restore(
         serials=settle(s.serials),
         next_scope=s.next_scope,
         error=s.error,
+        tally=settle(dict(Counter((item.scope, item.task, item.status) for item in s.items))),
     )
     return case, s.hash

@@ -297,7 +297,7 @@ class _Run:
         gone = {statuses[p] for p in cleared if p in statuses}
         items = [
             item
-            for item in self.draft.items.values()
+            for item in (self.draft.items.values() if gone else ())
             if item.scope == scope and (item.task, item.status) in gone and item.id != completing
         ]
         closed = [s for item in items if item.child is not None for s in self.tree(item.child)]
@@ -615,25 +615,34 @@ class _Run:
             }
             if not wanted:
                 continue
-            standing: dict[str, list[WorkItem]] = {name: [] for name in wanted}
-            for item in unordered(self.draft.items):
-                if (
-                    item.scope == scope
-                    and item.status is ItemStatus.OFFERED
-                    and item.task in wanted
-                ):
-                    standing[item.task].append(item)
-            for name, items in standing.items():
-                surplus = len(items) - wanted[name]
-                # What nobody has claimed goes first, the newest before older ones.
-                items.sort(
-                    key=lambda item: (item.claimed_by is None, serial(item.id)), reverse=True
-                )
-                for item in items[: max(surplus, 0)]:
-                    self.emit(e.WorkItemWithdrawn(item.id))
+            offered = ItemStatus.OFFERED
             for name, degree in wanted.items():
-                for _ in range(degree - len(standing[name])):
-                    self.emit(e.WorkItemOffered(self.new_id(name), name, scope))
+                missing = degree - self.draft.tally.get((scope, name, offered), 0)
+                if missing < 0:
+                    self.withdraw(scope, name, -missing)
+                elif missing:
+                    inputs = self.inputs_now(scope, net.tasks[name])
+                    for _ in range(missing):
+                        self.emit(e.WorkItemOffered(self.new_id(name), name, scope, inputs))
+
+    def withdraw(self, scope: int, task: str, surplus: int) -> None:
+        """Withdraw offers: what nobody has claimed goes first, the newest before older ones."""
+        items = [
+            item
+            for item in unordered(self.draft.items)
+            if item.scope == scope and item.task == task and item.status is ItemStatus.OFFERED
+        ]
+        items.sort(key=lambda item: (item.claimed_by is None, serial(item.id)), reverse=True)
+        for item in items[:surplus]:
+            self.emit(e.WorkItemWithdrawn(item.id))
+
+    def inputs_now(self, scope: int, task: Task) -> dict[str, Any]:
+        """What a task would be given if it started now; nothing where that cannot be read."""
+        data = self.draft.scope(scope).data
+        try:
+            return {name: self.value(m, data) for name, m in task.inputs.items()}
+        except ExpressionError:
+            return {}
 
     def wanted(self, scope: int, net: Net, task: Task) -> int:
         """How many items of a task somebody could start now."""

@@ -154,11 +154,14 @@ class WorkItemOffered(Event, frozen=True):
     """A task that waits for somebody may be started.
 
     The items of automatic tasks start in the batch that enables them; their offers are no events.
+    ``inputs`` are what the task would be given now, for those who choose what to do; the start
+    reads them anew. They are empty where they cannot be read yet: then the start will say why.
     """
 
     item: str
     task: str
     scope: int = 0
+    inputs: dict[str, Any] = {}
 
 
 class WorkItemWithdrawn(Event, frozen=True):

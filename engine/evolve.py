@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from weft.engine import events as e
-from weft.engine.case import CaseState, ScopeState, WorkItem
+from weft.engine.case import CaseState, ScopeState, Tallied, WorkItem
 from weft.engine.lifecycle import CASE, ITEM, CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Net, Task
 from weft.engine.ports import CaseId
@@ -85,6 +85,8 @@ class Draft:
         self.serials: Mapping[str, int] = case.serials if case is not None else {}
         self.next_scope = case.next_scope if case is not None else 1
         self.error = case.error if case is not None else None
+        self.tally: Mapping[Tallied, int] = case.tally if case is not None else {}
+        self._tally: MutableMapping[Tallied, int] | None = None
         self._scopes: MutableMapping[int, ScopeState] | None = None
         self._items: MutableMapping[str, WorkItem] | None = None
         self._serials: MutableMapping[str, int] | None = None
@@ -136,6 +138,35 @@ class Draft:
             self.items = self._items
         return self._items
 
+    def _put(self, item: WorkItem) -> None:
+        """Add an item, or put a changed one in its place."""
+        items = self._change_items()
+        old = items.get(item.id)
+        items[item.id] = item
+        if old is None or old.status is not item.status:
+            if old is not None:
+                self._count(old, -1)
+            self._count(item, 1)
+
+    def _take(self, name: str) -> bool:
+        """Remove an item; whether it was there."""
+        old = self._change_items().pop(name, None)
+        if old is None:
+            return False
+        self._count(old, -1)
+        return True
+
+    def _count(self, item: WorkItem, change_by: int) -> None:
+        if self._tally is None:
+            self._tally = change(self.tally)
+            self.tally = self._tally
+        key = (item.scope, item.task, item.status)
+        count = self._tally.get(key, 0) + change_by
+        if count:
+            self._tally[key] = count
+        else:
+            del self._tally[key]
+
     def apply(self, event: e.Event) -> None:
         """Fold one event in.
 
@@ -179,6 +210,7 @@ class Draft:
             serials=self.serials if self._serials is None else settle(self._serials),
             next_scope=self.next_scope,
             error=self.error,
+            tally=self.tally if self._tally is None else settle(self._tally),
         )
 
     def _fire(self, scope: int, transition: str, counts: tuple[int, ...] = ()) -> None:
@@ -196,11 +228,9 @@ class Draft:
             ) from error
 
     def _end(self, items: Iterable[str], scopes: Iterable[int]) -> None:
-        if items:
-            table = self._change_items()
-            for item in items:
-                if table.pop(item, None) is None:
-                    raise JournalError(f"work item {item!r} is not open", code="corrupt")
+        for item in items:
+            if not self._take(item):
+                raise JournalError(f"work item {item!r} is not open", code="corrupt")
         if scopes:
             live = self._change_scopes()
             for scope in scopes:
@@ -265,6 +295,8 @@ class Draft:
         self.scopes = self._scopes
         self._items = {}
         self.items = self._items
+        self._tally = {}
+        self.tally = self._tally
 
     def _case_failed(self, event: e.CaseFailed) -> None:
         self.error = event.error
@@ -285,7 +317,7 @@ class Draft:
         self._change_scopes()[event.scope] = ScopeState(
             event.scope, event.net, net.initial, settle(event.data), item.id, item.scope
         )
-        self._change_items()[item.id] = msgspec.structs.replace(item, child=event.scope)
+        self._put(msgspec.structs.replace(item, child=event.scope))
         self.next_scope = event.scope + 1
 
     def _scope_closed(self, event: e.ScopeClosed) -> None:
@@ -294,7 +326,7 @@ class Draft:
     def _item_offered(self, event: e.WorkItemOffered) -> None:
         status = self._step(self.items.get(event.item), event, event.item)
         self._number(event.item, event.task, event.scope)
-        self._change_items()[event.item] = WorkItem(event.item, event.task, event.scope, status)
+        self._put(WorkItem(event.item, event.task, event.scope, status, inputs=event.inputs))
 
     def _item_withdrawn(self, event: e.WorkItemWithdrawn) -> None:
         self._step(self._open(event.item), event, event.item)
@@ -312,7 +344,7 @@ class Draft:
     def _holder(self, event: e.Event, name: str, holder: str | None) -> None:
         item = self._open(name)
         status = self._step(item, event, name)
-        self._change_items()[name] = msgspec.structs.replace(item, status=status, claimed_by=holder)
+        self._put(msgspec.structs.replace(item, status=status, claimed_by=holder))
 
     def _item_started(self, event: e.WorkItemStarted) -> None:
         offered = self.items.get(event.item)
@@ -325,14 +357,12 @@ class Draft:
         else:
             task, scope, holder = offered.task, offered.scope, event.by or offered.claimed_by
         self._fire(scope, event.transition)
-        self._change_items()[event.item] = WorkItem(
-            event.item, task, scope, status, 1, event.inputs, None, None, holder
-        )
+        self._put(WorkItem(event.item, task, scope, status, 1, event.inputs, None, None, holder))
 
     def _item_completed(self, event: e.WorkItemCompleted) -> None:
         item = self._open(event.item)
         self._step(item, event, event.item)
-        del self._change_items()[event.item]
+        self._take(event.item)
         self._write(item.scope, event.writes)
         self._fire(item.scope, self.task(item).complete)
         if event.cancelled or event.closed:
@@ -342,8 +372,10 @@ class Draft:
         item = self._open(event.item)
         status = self._step(item, event, event.item)
         self._fire(item.scope, self.task(item).fail)
-        self._change_items()[event.item] = msgspec.structs.replace(
-            item, status=status, retry_at=event.retry_at, error=event.error, child=None
+        self._put(
+            msgspec.structs.replace(
+                item, status=status, retry_at=event.retry_at, error=event.error, child=None
+            )
         )
         if event.cancelled or event.closed:
             self._end(event.cancelled, event.closed)
@@ -353,8 +385,8 @@ class Draft:
         status = self._step(item, event, event.item)
         if item.status is ItemStatus.FAILED:
             self._fire(item.scope, self.task(item).retry_by)
-        self._change_items()[event.item] = msgspec.structs.replace(
-            item, status=status, attempt=event.attempt, retry_at=None
+        self._put(
+            msgspec.structs.replace(item, status=status, attempt=event.attempt, retry_at=None)
         )
 
     def _item_given_up(self, event: e.WorkItemGivenUp) -> None:
@@ -363,7 +395,7 @@ class Draft:
         task = self.task(item)
         if task.give_up is None:
             raise JournalError(f"task {item.task!r} has no error branch", code="corrupt")
-        del self._change_items()[event.item]
+        self._take(event.item)
         self._write(item.scope, event.writes)
         self._fire(item.scope, task.give_up)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from weft.cli.output import Screen
+from weft.cli.output import Screen, compact
 
 __all__ = ["SIGNALS", "ReadLine", "ask", "terminal"]
 
@@ -88,6 +88,7 @@ def ask(screen: Screen, item: Mapping[str, Any], read_line: ReadLine) -> Any:
     screen.say("", f"{item['item']}: {form['title']}")
     if form.get("description"):
         screen.say(form["description"])
+    screen.say(*(f"  {name} = {compact(value)}" for name, value in item["inputs"].items()))
     try:
         if "properties" not in form:
             return _field(screen, read_line, "answer", form, required=True)

@@ -286,6 +286,9 @@ def item_table(items: Sequence[Mapping[str, Any]]) -> list[str]:
             more.append(describe_error(item["error"]).partition("\n")[0])
         elif item["form"]:
             more.append(title_of(item["form"]))
+            if item["inputs"]:
+                given = (f"{name} = {compact(value, 40)}" for name, value in item["inputs"].items())
+                more.append(", ".join(given))
         rows.append([item["item"], item["status"], "; ".join(filter(None, more))])
     return [line for line in table(["", "", ""], rows) if line]
 

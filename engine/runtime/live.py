@@ -68,13 +68,14 @@ def idle(case: CaseState) -> bool:
     """
     if case.status is not CaseStatus.RUNNING:
         return False
-    for item in unordered(case.items):
-        if item.retry_at is not None:
+    held = False
+    for scope, task, status in case.tally:
+        known = case.net(scope).tasks[task]
+        if status is ItemStatus.STARTED and known.automatic and known.child is None:
             return False
-        if item.status is ItemStatus.STARTED:
-            task = case.task(item)
-            if task.automatic and task.child is None:
-                return False
+        held = held or status is ItemStatus.FAILED
+    if held and any(item.retry_at is not None for item in unordered(case.items)):
+        return False
     return not begins(case)
 
 

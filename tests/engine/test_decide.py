@@ -31,7 +31,7 @@ from weft.engine.ports import CaseId, ItemId, Microseconds
 from weft.engine.runtime.live import idle
 from weft.schema.datatypes import DataType, Variable
 from weft.schema.errors import CommandRejected, JournalError, UsageError
-from weft.schema.specification import Retry, Use
+from weft.schema.specification import PlaceDefinition, Retry, Use
 
 FAILURE = {"class": "WorkFailed", "code": "no", "message": "it did not work"}
 
@@ -216,6 +216,28 @@ def test_an_error_that_is_no_json_is_kept_as_text() -> None:
     assert case.error["message"] == "a\\udcffb"
     assert case.error["what"].startswith("<object")
     assert case.error["ok"] == [1]
+
+
+def test_an_offer_shows_its_inputs_and_the_start_reads_them_anew() -> None:
+    asked = g.task("a", "person", inputs={"n": "count + 1"})
+    counted = g.task("b", "person", outputs={"count": "result"})
+    integer = Variable("count", DataType("integer"), default=1)
+    case = g.begin(g.compiled(g.net(["a", "b"], asked, counted, variables={"count": integer})))
+    assert case.items["a/1"].inputs == {"n": 2}
+    changed = do(case, complete("b/1", 5), start("a/1"))
+    assert changed.items["a/1"].inputs == {"n": 6}
+
+
+def test_of_many_offers_the_newest_unclaimed_go() -> None:
+    """What stands in the way of some of them takes the newest away, and spares the claimed."""
+    place = PlaceDefinition("p", tokens=4, then=g.use({"deferred-choice": ["a", "b"]}))
+    net = g.net("p", g.task("a", "person"), g.task("b", "person"), places=[place])
+    case = do(g.begin(g.compiled(net)), c.ClaimWorkItem(ItemId("a/5"), "ada"))
+    assert case.tally == {(0, "a", ItemStatus.OFFERED): 5, (0, "b", ItemStatus.OFFERED): 5}
+    left = do(case, start("b/1"))
+    assert [i for i in items(left) if i.startswith("a/")] == ["a/1", "a/2", "a/3", "a/5"]
+    assert left.tally[0, "a", ItemStatus.OFFERED] == 4
+    assert left.tally[0, "b", ItemStatus.STARTED] == 1
 
 
 def test_an_offered_item_whose_inputs_fail() -> None:

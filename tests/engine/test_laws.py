@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,6 +63,8 @@ def test_events_obey_the_net(specification: Specification, steps: list[Step]) ->
         for event in decision.events:
             model.tell(event)
         model.check(decision.case)
+        items = decision.case.items.values()
+        assert decision.case.tally == Counter((i.scope, i.task, i.status) for i in items)
         if decision.case.status is CaseStatus.RUNNING:
             assert begins(decision.case) == model.begins()
         if isinstance(asked, c.CancelCase):
