@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+import anyio
+
 from weft.connectors import ModuleSource
 from weft.connectors import builtin as builtin_connectors
 from weft.engine.decide import DEFAULT_LIMITS, Limits
@@ -29,6 +31,7 @@ from weft.engine.runtime.engine import Case, Engine
 from weft.loading import load
 from weft.patterns import builtin as builtin_patterns
 from weft.schema.errors import UsageError
+from weft.telemetry import telemetry as telemetry_for
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from weft.engine.ports import CaseId
     from weft.schema.jsonvalue import JsonValue
     from weft.schema.specification import Specification
+    from weft.weaver.telemetry import Attachment, Telemetry
 
 __all__ = ["Session", "SyncCase", "SyncEngine", "open", "run"]
 
@@ -60,6 +64,7 @@ def open(  # noqa: A001  # read as weft.open
     concurrency: int | None = None,
     snapshot_every: int = 1000,
     grace_seconds: float = 10.0,
+    telemetry: Telemetry | str | bool | None = None,
 ) -> Session:
     """A session with a store: use it with ``with`` or with ``async with``.
 
@@ -78,9 +83,12 @@ def open(  # noqa: A001  # read as weft.open
         concurrency: The most attempts that run at once; None: any number.
         snapshot_every: A snapshot is kept after so many events of a case.
         grace_seconds: How long leaving the block waits for running attempts.
+        telemetry: Whether OpenTelemetry is told what cases do: True: through the program's
+            providers; a URL: by OTLP to there; False: not; None: as the variables OTEL_… say.
 
     Raises:
-        UsageError: The URL names no kind of store; a folder of modules is none.
+        UsageError: The URL names no kind of store; a folder of modules is none; telemetry is
+            asked for and not installed.
         DefinitionError: A pattern or connector does not fit.
     """
     return Session(
@@ -96,6 +104,7 @@ def open(  # noqa: A001  # read as weft.open
         concurrency=concurrency,
         snapshot_every=snapshot_every,
         grace_seconds=grace_seconds,
+        telemetry=telemetry,
     )
 
 
@@ -112,6 +121,7 @@ class Session(AbstractAsyncContextManager["Engine"]):
         modules: Mapping[str, ModuleSource] | None = None,
         module_folders: Iterable[str | Path] = (),
         agent: Sequence[str] | None = None,
+        telemetry: Telemetry | str | bool | None = None,
         **options: Any,
     ) -> None:
         registry = builtin_patterns()
@@ -137,14 +147,29 @@ class Session(AbstractAsyncContextManager["Engine"]):
         self._store = store
         self._options = {**options, "registry": registry, "connectors": kinds}
         self._engine: Engine | None = None
+        self._telemetry_wanted = telemetry
+        self._telemetry: Telemetry | None = None
+        self._attached: Attachment | None = None
         self._stack: ExitStack | None = None
 
     def _make(self) -> Engine:
         if self._engine is not None:
             raise UsageError("this session was entered before; open another one", code="closed")
+        # Before the store is opened: it may be refused.
+        self._telemetry = telemetry_for(self._telemetry_wanted)
         journal = open_journal(self._store) if isinstance(self._store, str) else self._store
         self._engine = Engine(journal, **self._options)
+        if self._telemetry is not None:
+            self._attached = self._telemetry.attach(self._engine)
         return self._engine
+
+    async def _end_telemetry(self) -> None:
+        """Tell no more; what goes out through a pipeline of this session's own is exported."""
+        if self._attached is not None:
+            self._attached.detach()
+        if self._telemetry is not None and self._telemetry is not self._telemetry_wanted:
+            with anyio.CancelScope(shield=True):  # it has a deadline of its own
+                await anyio.to_thread.run_sync(self._telemetry.close)
 
     async def __aenter__(self) -> Engine:
         return await self._make().__aenter__()
@@ -156,7 +181,10 @@ class Session(AbstractAsyncContextManager["Engine"]):
         trace: TracebackType | None,
     ) -> None:
         if self._engine is not None:
-            await self._engine.__aexit__(kind, error, trace)
+            try:
+                await self._engine.__aexit__(kind, error, trace)
+            finally:
+                await self._end_telemetry()
 
     def __enter__(self) -> SyncEngine:
         from anyio.from_thread import start_blocking_portal
@@ -165,14 +193,10 @@ class Session(AbstractAsyncContextManager["Engine"]):
             portal = stack.enter_context(
                 start_blocking_portal("asyncio", {"use_uvloop": uvloop_available()})
             )
-            engine = portal.call(self._made)
-            stack.enter_context(portal.wrap_async_context_manager(engine))
+            # Made on the loop's thread: a SQLite connection and anyio's events belong to one.
+            engine = stack.enter_context(portal.wrap_async_context_manager(self))
             self._stack = stack.pop_all()
         return SyncEngine(engine, portal)
-
-    async def _made(self) -> Engine:
-        # On the loop's thread: a SQLite connection and anyio's events belong to one thread.
-        return self._make()
 
     def __exit__(
         self,

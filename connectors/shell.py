@@ -384,6 +384,8 @@ def _environment(options: ShellOptions, work: Work) -> dict[str, str]:
         WEFT_ATTEMPT=str(work.attempt),
         WEFT_IDEMPOTENCY_KEY=work.idempotency_key,
     )
+    if work.traceparent is not None:
+        environment["TRACEPARENT"] = work.traceparent
     return environment
 
 

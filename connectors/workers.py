@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import struct
@@ -222,7 +223,6 @@ def _result(answer: tuple[Any, ...]) -> JsonValue:
 
 def serve() -> None:
     """Answer calls until the engine goes away: the main function of a worker process."""
-    import os
     import threading
     from queue import SimpleQueue
 
@@ -263,6 +263,10 @@ def _answer(message: bytes) -> tuple[Any, ...]:
 
     name, origin, work = json.loads(message)
     doing = f"loading {name!r}"
+    # As for any process: the trace that it works for is in its environment.
+    os.environ.pop("TRACEPARENT", None)
+    if work.get("traceparent") is not None:
+        os.environ["TRACEPARENT"] = work["traceparent"]
     try:
         plan = prepared(name, origin)
         doing = name

@@ -35,11 +35,12 @@ __all__ = [
 
 @attrs.frozen
 class StartCase:
-    """Begin a case on these nets with these data."""
+    """Begin a case on these nets with these data; ``traceparent`` is the trace of who asks."""
 
     case: CaseId
     compiled: CompiledSpecification
     data: dict[str, JsonValue] = attrs.field(factory=dict)
+    traceparent: str | None = None
 
 
 @attrs.frozen

@@ -898,7 +898,16 @@ def _start_case(run: _Run, command: c.StartCase) -> None:
         raise CommandRejected(f"case {run.case.id!r} is there already", code="case-exists")
     compiled = command.compiled
     data = _initial_data(compiled.net, command.data)
-    run.emit(e.CaseStarted(command.case, compiled.name, compiled.version, compiled.hash, data))
+    run.emit(
+        e.CaseStarted(
+            command.case,
+            compiled.name,
+            compiled.version,
+            compiled.hash,
+            data,
+            command.traceparent,
+        )
+    )
     run.consider_all(e.ROOT)
     run.settle()
 

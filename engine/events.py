@@ -66,13 +66,18 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CaseStarted(Event, frozen=True):
-    """A case has begun on the net with that hash; ``data`` are its variables, defaults filled in."""
+    """A case has begun on the net with that hash; ``data`` are its variables, defaults filled in.
+
+    ``traceparent`` is the trace that whoever started it was in (W3C Trace Context), so that a
+    process which goes on with the case goes on with that trace; None: nobody was tracing.
+    """
 
     case: str
     specification: str
     specification_version: str
     net: str
     data: dict[str, Any] = {}
+    traceparent: str | None = None
 
 
 class CaseCompleted(Event, frozen=True):

@@ -35,6 +35,7 @@ __all__ = [
     "ScopeId",
     "Snapshot",
     "StoredSpecification",
+    "Tracing",
     "Work",
     "Worker",
 ]
@@ -298,6 +299,8 @@ class Work:
     ``idempotency_key`` is the same for every attempt of the item, also after a crash.
     ``timeout_seconds`` is enforced by the runtime (it cancels the attempt); a connector that
     starts a process must end it when it is cancelled.
+    ``traceparent`` is the attempt's place in a trace (W3C Trace Context), to be handed on with the
+    work; None: nobody is tracing.
     """
 
     case: CaseId
@@ -307,6 +310,7 @@ class Work:
     idempotency_key: str
     inputs: Mapping[str, JsonValue]
     timeout_seconds: float | None = None
+    traceparent: str | None = None
 
 
 class Worker(Enum):
@@ -365,4 +369,22 @@ class Connector(Protocol):
 
     async def aclose(self) -> None:
         """Give back threads and processes; called once, when the engine closes."""
+        ...
+
+
+# ── tracing: which trace work belongs to ─────────────────────────────────────────────────────
+
+
+class Tracing(Protocol):
+    """Knows which trace a caller is in, and puts attempts into that of their case.
+
+    The engine asks it; what is traced, and with which library, is not the engine's business.
+    """
+
+    def caller(self) -> str | None:
+        """The ``traceparent`` (W3C Trace Context) of the caller; None: it is in no trace."""
+        ...
+
+    def traced(self, work: Work, performer: Performer) -> tuple[Work, Performer]:
+        """The attempt, made within its place in the trace of its case."""
         ...

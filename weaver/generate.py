@@ -232,9 +232,9 @@ def _signal_lines(groups: Iterable[Signal], claims: _Claims) -> Iterator[str]:
             if attribute.requirement_level.level == "required":
                 python_type = f"Required[{python_type}]"
             fields.append(f"        {_quoted(attribute.name)}: {python_type},\n")
-        body = "".join(fields)
-        opened = f"{{\n{body}    }}" if body else "{}"
-        yield f"{holder} = TypedDict(\n    {_quoted(holder)},\n    {opened},\n    total=False,\n)\n"
+        if fields:
+            opened = f"{{\n{''.join(fields)}    }}"
+            yield f"{holder} = TypedDict(\n    {_quoted(holder)},\n    {opened},\n    total=False,\n)\n"
 
 
 def _without_templates(attributes: Sequence[Attribute]) -> Iterator[Attribute]:

@@ -20,6 +20,7 @@ from weft.cli.describe import Outcome, item_object
 from weft.cli.output import Screen
 from weft.cli.own import engine_options
 from weft.cli.stores import refuse_missing
+from weft.cli.telling import telling
 from weft.engine import events as e
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.schema.errors import WeftError
@@ -29,6 +30,7 @@ from weft.session import uvloop_available
 if TYPE_CHECKING:
     from weft.engine.runtime.engine import Case, Engine, Listener
     from weft.engine.runtime.live import Batch
+    from weft.weaver.telemetry import Telemetry
 
 __all__ = ["Act", "change", "drive", "go_on"]
 
@@ -67,10 +69,15 @@ def drive(
         WeftError: The command was refused, or the store failed.
     """
     driving = _Driving(act, screen, listeners, decisions or {}, asking)
-    return anyio.run(driving.run, store, seed, backend_options={"use_uvloop": uvloop_available()})
+    with telling(screen.warn) as told:
+        return anyio.run(
+            driving.run, store, seed, told, backend_options={"use_uvloop": uvloop_available()}
+        )
 
 
-def change(case: str, act: Callable[[Case], Awaitable[None]], *, store: str) -> Outcome:
+def change(
+    case: str, act: Callable[[Case], Awaitable[None]], *, store: str, screen: Screen
+) -> Outcome:
     """Do something to a stored case without making it go on.
 
     Raises:
@@ -79,9 +86,9 @@ def change(case: str, act: Callable[[Case], Awaitable[None]], *, store: str) -> 
     refuse_missing(store)
     began = time.perf_counter()
 
-    async def changed() -> Outcome:
+    async def changed(told: Telemetry | bool) -> Outcome:
         refused: WeftError | None = None
-        async with open_session(store, **engine_options()) as engine:
+        async with open_session(store, telemetry=told, **engine_options()) as engine:
             try:
                 handle = await engine.open(case)
                 await act(handle)
@@ -92,7 +99,8 @@ def change(case: str, act: Callable[[Case], Awaitable[None]], *, store: str) -> 
         seconds = time.perf_counter() - began
         return Outcome(handle.state, handle.idle, handle.events, seconds)
 
-    return anyio.run(changed, backend_options={"use_uvloop": uvloop_available()})
+    with telling(screen.warn) as told:
+        return anyio.run(changed, told, backend_options={"use_uvloop": uvloop_available()})
 
 
 class _Driving:
@@ -118,11 +126,11 @@ class _Driving:
         self.under_way = 0
         self.failure: WeftError | None = None
 
-    async def run(self, store: str, seed: int | None) -> Outcome:
+    async def run(self, store: str, seed: int | None, told: Telemetry | bool) -> Outcome:
         began = time.perf_counter()
         self.landed = anyio.Event()
         with anyio.CancelScope() as everything:
-            async with open_session(store, seed=seed, **engine_options()) as engine:
+            async with open_session(store, seed=seed, telemetry=told, **engine_options()) as engine:
                 engine.listeners += self.listeners
                 async with anyio.create_task_group() as tasks:
                     await tasks.start(self.watch, engine, tasks, everything)

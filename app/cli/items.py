@@ -12,6 +12,7 @@ from weft.cli.group import answering, store_option
 from weft.cli.output import Exit, Screen
 from weft.cli.own import own_options
 from weft.cli.running import answer_outcome, json_value, listening
+from weft.cli.telling import otlp_option
 from weft.schema.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def _item_command(command: Callable[..., Any]) -> Callable[..., Any]:
         help="The id of this command: sent twice with the same id it has one effect.",
     )  # fmt: skip
     @own_options
+    @otlp_option
     @store_option
     @answering
     @wraps(command)
@@ -187,7 +189,7 @@ def _held(
     """Change who has an item: the case does not go on by that."""
     from weft.cli.driving import change
 
-    changed = change(case, act, store=store)
+    changed = change(case, act, store=store, screen=screen)
     screen.say(message)
     screen.answer(changed.as_json())
     return Exit.DONE

@@ -13,6 +13,7 @@ import click
 from weft.cli.group import answering, store_option
 from weft.cli.output import Exit, Screen
 from weft.cli.own import own_options
+from weft.cli.telling import otlp_option
 from weft.schema.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ __all__ = ["answer_outcome", "cancel", "json_value", "listening", "resume", "run
 )
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing while it runs.")
 @own_options
+@otlp_option
 @store_option
 @answering
 def run(
@@ -103,6 +105,7 @@ def run(
 )  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing while it runs.")
 @own_options
+@otlp_option
 @store_option
 @answering
 def resume(case: str, decisions: tuple[str, ...], quiet: bool, store: str, screen: Screen) -> Exit:
@@ -144,6 +147,7 @@ def resume(case: str, decisions: tuple[str, ...], quiet: bool, store: str, scree
 @click.argument("case")
 @click.option("--reason", default="", help="Why; it is kept in the journal.")
 @own_options
+@otlp_option
 @store_option
 @answering
 def suspend(case: str, reason: str, store: str, screen: Screen) -> Exit:
@@ -159,6 +163,7 @@ def suspend(case: str, reason: str, store: str, screen: Screen) -> Exit:
 @click.argument("case")
 @click.option("--reason", default="", help="Why; it is kept in the journal.")
 @own_options
+@otlp_option
 @store_option
 @answering
 def cancel(case: str, reason: str, store: str, screen: Screen) -> Exit:
@@ -174,7 +179,7 @@ def _changed(case: str, act: Callable[[Case], Awaitable[None]], store: str, scre
     """Do something to a case that does not make it go on; answer with its status."""
     from weft.cli.driving import change
 
-    state = change(case, act, store=store).state
+    state = change(case, act, store=store, screen=screen).state
     screen.say(f"case {state.id} is {state.status.value}")
     screen.answer({"case": state.id, "status": state.status.value})
     return Exit.DONE

@@ -39,6 +39,7 @@ from weft.engine.ports import (
     OpenItem,
     Performer,
     StoredSpecification,
+    Tracing,
     Work,
     Worker,
 )
@@ -144,6 +145,7 @@ class Engine:
         name = f"{os.getpid()}-{random.getrandbits(48):012x}"
         self.id = EngineId(name if seed is None else f"seed-{seed}-{name}")
         self.listeners: list[Listener] = []
+        self.tracing: Tracing | None = None
         self._concurrency = 1 if seed is not None else concurrency
         self._queue: Queue[_Driven] = Queue(
             None if seed is None else random.Random(f"{seed} turns")
@@ -212,6 +214,11 @@ class Engine:
                 await self._quiet.wait()
             return True
         return False
+
+    @property
+    def waiting(self) -> int:
+        """How many attempts wait for room to run."""
+        return len(self._queue)
 
     @property
     def draining(self) -> bool:
@@ -337,7 +344,8 @@ class Engine:
         self.journal.claim(name, self.id)
         self._driven[name] = driven
         try:
-            await driven.live.execute(c.StartCase(name, compiled, dict(data or {})))
+            caller = None if self.tracing is None else self.tracing.caller()
+            await driven.live.execute(c.StartCase(name, compiled, dict(data or {}), caller))
         except BaseException:
             self._driven.pop(name, None)
             self.journal.release(name, self.id)
@@ -480,6 +488,8 @@ class Engine:
             inputs={name: jsonvalue.copy(value) for name, value in item.inputs.items()},
             timeout_seconds=None if task.timeout is None else task.timeout / 1_000_000,
         )
+        if self.tracing is not None:
+            work, performer = self.tracing.traced(work, performer)
         attempt = Attempt(work, performer)
         driven.attempts[item.id] = attempt
         if self.seed is None and performer.worker is Worker.INLINE:

@@ -218,7 +218,7 @@ def test_python_constants(registry: Registry, tmp_path: Path) -> None:
     assert holder.__optional_keys__ == {"t.kind", "t.sizes", "3d.any"}
     hints = get_type_hints(holder)
     assert hints["t.kind"] == int | str
-    assert module.TWorkSpanAttributes.__annotations__ == {}
+    assert not hasattr(module, "TWorkSpanAttributes")  # it declares none
     tree = ast.parse(text)
     assert ast.get_docstring(tree) is not None
     assert '"""The "name". (string)"""' in text

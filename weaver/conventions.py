@@ -1,0 +1,743 @@
+"""The telemetry of https://weft.example/schemas/0.1.0: generated from the registry, do not edit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Required, TypedDict
+
+SCHEMA_URL: Final = "https://weft.example/schemas/0.1.0"
+
+# Attributes.
+
+ERROR_TYPE: Final = "error.type"
+"""The class of the error that something ended with. (enum)"""
+
+
+class ErrorTypeValues:
+    """Known values of ``error.type``."""
+
+    OTHER: Final = "_OTHER"
+    """An error that has no class."""
+
+
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
+"""Tells this process of the program from others. (string)"""
+
+SERVICE_NAME: Final = "service.name"
+"""The logical name of the program. (string)"""
+
+SERVICE_VERSION: Final = "service.version"
+"""The version of the program. (string)"""
+
+TELEMETRY_SDK_LANGUAGE: Final = "telemetry.sdk.language"
+"""The language of the SDK that telemetry is made with. (string)"""
+
+TELEMETRY_SDK_NAME: Final = "telemetry.sdk.name"
+"""The name of the SDK that telemetry is made with. (string)"""
+
+TELEMETRY_SDK_VERSION: Final = "telemetry.sdk.version"
+"""The version of the SDK that telemetry is made with. (string)"""
+
+WEFT_CASE_ID: Final = "weft.case.id"
+"""The id of the case, unique in its store. (string)"""
+
+WEFT_CASE_STATUS: Final = "weft.case.status"
+"""Where a case stands. (enum)"""
+
+
+class WeftCaseStatusValues:
+    """Known values of ``weft.case.status``."""
+
+    RUNNING: Final = "running"
+    """It goes on."""
+
+    SUSPENDED: Final = "suspended"
+    """It starts no new work until it is resumed."""
+
+    COMPLETED: Final = "completed"
+    """It is done."""
+
+    FAILED: Final = "failed"
+    """It stopped on an error; it can be resumed."""
+
+    CANCELLED: Final = "cancelled"
+    """It was cancelled."""
+
+    DEADLOCKED: Final = "deadlocked"
+    """Nothing can happen any more and work is left."""
+
+
+WEFT_CASE_STRETCH: Final = "weft.case.stretch"
+"""How many times the case had failed or deadlocked and gone on before. (int)"""
+
+WEFT_ERROR_CLASS: Final = "weft.error.class"
+"""Who has to act on an error of Weft's own; what a task raises has a class of its own. (enum)"""
+
+
+class WeftErrorClassValues:
+    """Known values of ``weft.error.class``."""
+
+    DEFINITION_ERROR: Final = "DefinitionError"
+    """The author of a definition."""
+
+    DEFINITION_ERRORS: Final = "DefinitionErrors"
+    """The author of a definition with several faults."""
+
+    COMMAND_REJECTED: Final = "CommandRejected"
+    """The caller; what was asked does not fit the state."""
+
+    USAGE_ERROR: Final = "UsageError"
+    """The caller; an argument is wrong."""
+
+    WORK_FAILED: Final = "WorkFailed"
+    """The code of a task."""
+
+    JOURNAL_ERROR: Final = "JournalError"
+    """The operator; store or disk or network."""
+
+    INTERNAL_ERROR: Final = "InternalError"
+    """The developers of Weft."""
+
+
+WEFT_ERROR_CODE: Final = "weft.error.code"
+"""The stable word for an error that programs compare. (string)"""
+
+WEFT_EVENT_SEQUENCE: Final = "weft.event.sequence"
+"""The number of an event in the journal of its case, from 1. (int)"""
+
+WEFT_NET_HASH: Final = "weft.net.hash"
+"""The hash of the compiled net that the case has pinned. (string)"""
+
+WEFT_NET_NAME: Final = "weft.net.name"
+"""The name of a net within its specification. (string)"""
+
+WEFT_PARTICIPANT: Final = "weft.participant"
+"""The person or program that acted on a case or a work item. (string)"""
+
+WEFT_REASON: Final = "weft.reason"
+"""Why somebody did it, in their words. (string)"""
+
+WEFT_SCOPE_CLOSED: Final = "weft.scope.closed"
+"""The numbers of the live nets that ended with this. (int[])"""
+
+WEFT_SCOPE_ID: Final = "weft.scope.id"
+"""The number of a live net within its case; 0 is the case's own. (int)"""
+
+WEFT_SPECIFICATION_NAME: Final = "weft.specification.name"
+"""The name of the specification that the case runs by. (string)"""
+
+WEFT_SPECIFICATION_VERSION: Final = "weft.specification.version"
+"""The version of the specification that the case runs by. (string)"""
+
+WEFT_TASK_CONNECTOR: Final = "weft.task.connector"
+"""What performs the task, the kind of its connector; `net` for a net below, `none` for nobody. (string)"""
+
+WEFT_TASK_NAME: Final = "weft.task.name"
+"""The name of the task in its net. (string)"""
+
+WEFT_TELEMETRY_DROP_REASON: Final = "weft.telemetry.drop_reason"
+"""Why telemetry was dropped. (enum)"""
+
+
+class WeftTelemetryDropReasonValues:
+    """Known values of ``weft.telemetry.drop_reason``."""
+
+    QUEUE_FULL: Final = "queue_full"
+    """More came than was taken away."""
+
+    EXPORT_FAILED: Final = "export_failed"
+    """The exporter failed."""
+
+    CLOSED: Final = "closed"
+    """There was no time left to export it."""
+
+
+WEFT_TELEMETRY_SIGNAL: Final = "weft.telemetry.signal"
+"""A kind of telemetry. (enum)"""
+
+
+class WeftTelemetrySignalValues:
+    """Known values of ``weft.telemetry.signal``."""
+
+    TRACES: Final = "traces"
+    """Spans."""
+
+    METRICS: Final = "metrics"
+    """Points of metrics."""
+
+    LOGS: Final = "logs"
+    """Log records."""
+
+
+WEFT_TOKEN_CLEARED: Final = "weft.token.cleared"
+"""How many tokens were removed by reset arcs. (int)"""
+
+WEFT_TOKEN_DROPPED: Final = "weft.token.dropped"
+"""How many tokens were still there when the net ended. (int)"""
+
+WEFT_TRANSITION_NAME: Final = "weft.transition.name"
+"""The name of a transition in its net. (string)"""
+
+WEFT_WORK_ITEM_ATTEMPT: Final = "weft.work_item.attempt"
+"""The number of the attempt at a work item, from 1. (int)"""
+
+WEFT_WORK_ITEM_ATTEMPTS: Final = "weft.work_item.attempts"
+"""How many attempts at a work item there were. (int)"""
+
+WEFT_WORK_ITEM_CANCELLED: Final = "weft.work_item.cancelled"
+"""The ids of the work items that ended with this. (string[])"""
+
+WEFT_WORK_ITEM_ID: Final = "weft.work_item.id"
+"""The id of the work item, unique in its case. (string)"""
+
+WEFT_WORK_ITEM_INTERRUPTED: Final = "weft.work_item.interrupted"
+"""Whether the attempt before this one was interrupted, as by a crash. (boolean)"""
+
+WEFT_WORK_ITEM_OUTCOME: Final = "weft.work_item.outcome"
+"""How a work item ended. (enum)"""
+
+
+class WeftWorkItemOutcomeValues:
+    """Known values of ``weft.work_item.outcome``."""
+
+    COMPLETED: Final = "completed"
+    """It is done."""
+
+    GIVEN_UP: Final = "given_up"
+    """It failed for good; the flow took its error branch."""
+
+    WITHDRAWN: Final = "withdrawn"
+    """It was cancelled before anybody began."""
+
+    CANCELLED: Final = "cancelled"
+    """It was cancelled after it had begun."""
+
+    STOPPED: Final = "stopped"
+    """Its case stopped on an error or a deadlock while it was open."""
+
+
+WEFT_WORK_ITEM_RETRY_DELAY: Final = "weft.work_item.retry_delay"
+"""After how many seconds the next attempt is due. (double)"""
+
+# Metrics.
+
+METRIC_PROCESS_MEMORY_USAGE: Final = "process.memory.usage"
+"""The amount of physical memory in use by the process that runs the engine."""
+METRIC_PROCESS_MEMORY_USAGE_UNIT: Final = "By"
+
+METRIC_WEFT_ATTEMPT_DURATION: Final = "weft.attempt.duration"
+"""How long attempts at work items took."""
+METRIC_WEFT_ATTEMPT_DURATION_UNIT: Final = "s"
+WeftAttemptDurationMetricAttributes = TypedDict(
+    "WeftAttemptDurationMetricAttributes",
+    {
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.task.connector": Required[str],
+        "error.type": str,
+    },
+    total=False,
+)
+
+METRIC_WEFT_CASE_ACTIVE: Final = "weft.case.active"
+"""The number of cases that this process drives and that have not ended or stopped."""
+METRIC_WEFT_CASE_ACTIVE_UNIT: Final = "{case}"
+WeftCaseActiveMetricAttributes = TypedDict(
+    "WeftCaseActiveMetricAttributes",
+    {
+        "weft.specification.name": Required[str],
+    },
+    total=False,
+)
+
+METRIC_WEFT_CASE_DURATION: Final = "weft.case.duration"
+"""How long cases took from their start (or from when they were resumed) to their end."""
+METRIC_WEFT_CASE_DURATION_UNIT: Final = "s"
+WeftCaseDurationMetricAttributes = TypedDict(
+    "WeftCaseDurationMetricAttributes",
+    {
+        "weft.specification.name": Required[str],
+        "weft.case.status": Required[str],
+    },
+    total=False,
+)
+
+METRIC_WEFT_CASE_ENDED: Final = "weft.case.ended"
+"""The number of cases that completed, failed, deadlocked or were cancelled."""
+METRIC_WEFT_CASE_ENDED_UNIT: Final = "{case}"
+WeftCaseEndedMetricAttributes = TypedDict(
+    "WeftCaseEndedMetricAttributes",
+    {
+        "weft.specification.name": Required[str],
+        "weft.case.status": Required[str],
+        "error.type": str,
+    },
+    total=False,
+)
+
+METRIC_WEFT_CASE_STARTED: Final = "weft.case.started"
+"""The number of cases that were started."""
+METRIC_WEFT_CASE_STARTED_UNIT: Final = "{case}"
+WeftCaseStartedMetricAttributes = TypedDict(
+    "WeftCaseStartedMetricAttributes",
+    {
+        "weft.specification.name": Required[str],
+    },
+    total=False,
+)
+
+METRIC_WEFT_ENGINE_EVENTS: Final = "weft.engine.events"
+"""The number of events that were made durable."""
+METRIC_WEFT_ENGINE_EVENTS_UNIT: Final = "{event}"
+WeftEngineEventsMetricAttributes = TypedDict(
+    "WeftEngineEventsMetricAttributes",
+    {
+        "weft.specification.name": Required[str],
+    },
+    total=False,
+)
+
+METRIC_WEFT_ENGINE_FIRINGS: Final = "weft.engine.firings"
+"""The number of transitions that fired."""
+METRIC_WEFT_ENGINE_FIRINGS_UNIT: Final = "{firing}"
+WeftEngineFiringsMetricAttributes = TypedDict(
+    "WeftEngineFiringsMetricAttributes",
+    {
+        "weft.specification.name": Required[str],
+    },
+    total=False,
+)
+
+METRIC_WEFT_ENGINE_LOOP_LAG: Final = "weft.engine.loop.lag"
+"""How late the event loop of the engine runs what is due."""
+METRIC_WEFT_ENGINE_LOOP_LAG_UNIT: Final = "s"
+
+METRIC_WEFT_ENGINE_QUEUE_DEPTH: Final = "weft.engine.queue.depth"
+"""The number of attempts that wait for room to run."""
+METRIC_WEFT_ENGINE_QUEUE_DEPTH_UNIT: Final = "{attempt}"
+
+METRIC_WEFT_JOURNAL_COMMIT_DURATION: Final = "weft.journal.commit.duration"
+"""How long it took until a batch of events was durable."""
+METRIC_WEFT_JOURNAL_COMMIT_DURATION_UNIT: Final = "s"
+
+METRIC_WEFT_TELEMETRY_DROPPED: Final = "weft.telemetry.dropped"
+"""The number of spans, log records and collections of metrics that were not exported."""
+METRIC_WEFT_TELEMETRY_DROPPED_UNIT: Final = "{item}"
+WeftTelemetryDroppedMetricAttributes = TypedDict(
+    "WeftTelemetryDroppedMetricAttributes",
+    {
+        "weft.telemetry.signal": Required[str],
+        "weft.telemetry.drop_reason": Required[str],
+    },
+    total=False,
+)
+
+METRIC_WEFT_WORK_ITEM_ACTIVE: Final = "weft.work_item.active"
+"""The number of work items that were offered or begun by this process and are not over."""
+METRIC_WEFT_WORK_ITEM_ACTIVE_UNIT: Final = "{item}"
+WeftWorkItemActiveMetricAttributes = TypedDict(
+    "WeftWorkItemActiveMetricAttributes",
+    {
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+    },
+    total=False,
+)
+
+METRIC_WEFT_WORK_ITEM_DURATION: Final = "weft.work_item.duration"
+"""How long work items took from their offer (or begin) to their end."""
+METRIC_WEFT_WORK_ITEM_DURATION_UNIT: Final = "s"
+WeftWorkItemDurationMetricAttributes = TypedDict(
+    "WeftWorkItemDurationMetricAttributes",
+    {
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.work_item.outcome": Required[str],
+    },
+    total=False,
+)
+
+METRIC_WEFT_WORK_ITEM_ENDED: Final = "weft.work_item.ended"
+"""The number of work items that are over, by how they ended."""
+METRIC_WEFT_WORK_ITEM_ENDED_UNIT: Final = "{item}"
+WeftWorkItemEndedMetricAttributes = TypedDict(
+    "WeftWorkItemEndedMetricAttributes",
+    {
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.work_item.outcome": Required[str],
+    },
+    total=False,
+)
+
+METRIC_WEFT_WORK_ITEM_STARTED: Final = "weft.work_item.started"
+"""The number of work items whose first attempt was begun."""
+METRIC_WEFT_WORK_ITEM_STARTED_UNIT: Final = "{item}"
+WeftWorkItemStartedMetricAttributes = TypedDict(
+    "WeftWorkItemStartedMetricAttributes",
+    {
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+    },
+    total=False,
+)
+
+# Spans.
+
+SPAN_WEFT_ATTEMPT: Final = "weft.attempt"
+"""One attempt at a work item."""
+WeftAttemptSpanAttributes = TypedDict(
+    "WeftAttemptSpanAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.task.connector": Required[str],
+        "weft.work_item.id": Required[str],
+        "weft.work_item.attempt": Required[int],
+        "error.type": str,
+        "weft.error.code": str,
+    },
+    total=False,
+)
+
+SPAN_WEFT_CASE: Final = "weft.case"
+"""A case, from its start to its end."""
+WeftCaseSpanAttributes = TypedDict(
+    "WeftCaseSpanAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.case.status": Required[str],
+        "weft.case.stretch": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.specification.version": Required[str],
+        "weft.net.hash": Required[str],
+        "error.type": str,
+        "weft.error.code": str,
+    },
+    total=False,
+)
+
+SPAN_WEFT_WORK_ITEM: Final = "weft.work_item"
+"""A work item, from when it was offered (or began) to its end."""
+WeftWorkItemSpanAttributes = TypedDict(
+    "WeftWorkItemSpanAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.task.connector": Required[str],
+        "weft.work_item.id": Required[str],
+        "weft.work_item.outcome": Required[str],
+        "weft.work_item.attempts": Required[int],
+        "weft.scope.id": Required[int],
+        "weft.participant": str,
+        "error.type": str,
+        "weft.error.code": str,
+    },
+    total=False,
+)
+
+# Events.
+
+EVENT_WEFT_CASE_CANCELLED: Final = "weft.case.cancelled"
+"""A case was cancelled."""
+WeftCaseCancelledEventAttributes = TypedDict(
+    "WeftCaseCancelledEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": str,
+        "weft.reason": str,
+        "weft.specification.name": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_CASE_COMPLETED: Final = "weft.case.completed"
+"""A case is done."""
+WeftCaseCompletedEventAttributes = TypedDict(
+    "WeftCaseCompletedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.token.dropped": int,
+    },
+    total=False,
+)
+
+EVENT_WEFT_CASE_DEADLOCKED: Final = "weft.case.deadlocked"
+"""Nothing can happen in a case any more and unfinished work is left."""
+WeftCaseDeadlockedEventAttributes = TypedDict(
+    "WeftCaseDeadlockedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.specification.name": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_CASE_FAILED: Final = "weft.case.failed"
+"""A case has stopped on an error."""
+WeftCaseFailedEventAttributes = TypedDict(
+    "WeftCaseFailedEventAttributes",
+    {
+        "error.type": Required[str],
+        "weft.case.id": Required[str],
+        "weft.error.code": str,
+        "weft.event.sequence": Required[int],
+        "weft.participant": str,
+        "weft.specification.name": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_CASE_RESUMED: Final = "weft.case.resumed"
+"""A case goes on that was suspended or had failed or deadlocked."""
+WeftCaseResumedEventAttributes = TypedDict(
+    "WeftCaseResumedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.specification.name": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_CASE_STARTED: Final = "weft.case.started"
+"""A case has begun."""
+WeftCaseStartedEventAttributes = TypedDict(
+    "WeftCaseStartedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.net.hash": Required[str],
+        "weft.specification.name": Required[str],
+        "weft.specification.version": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_CASE_SUSPENDED: Final = "weft.case.suspended"
+"""A case starts no new work."""
+WeftCaseSuspendedEventAttributes = TypedDict(
+    "WeftCaseSuspendedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.reason": str,
+        "weft.specification.name": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_SCOPE_CLOSED: Final = "weft.scope.closed"
+"""The net of a composite task has ended."""
+WeftScopeClosedEventAttributes = TypedDict(
+    "WeftScopeClosedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.scope.closed": Sequence[int],
+        "weft.scope.id": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.token.dropped": int,
+        "weft.work_item.cancelled": Sequence[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_SCOPE_OPENED: Final = "weft.scope.opened"
+"""The net of a composite task has begun."""
+WeftScopeOpenedEventAttributes = TypedDict(
+    "WeftScopeOpenedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.net.name": Required[str],
+        "weft.scope.id": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.work_item.id": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_TRANSITION_FIRED: Final = "weft.transition.fired"
+"""A transition fired by itself or by command."""
+WeftTransitionFiredEventAttributes = TypedDict(
+    "WeftTransitionFiredEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.scope.closed": Sequence[int],
+        "weft.scope.id": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.token.cleared": int,
+        "weft.transition.name": Required[str],
+        "weft.work_item.cancelled": Sequence[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_WORK_ITEM_CLAIMED: Final = "weft.work_item.claimed"
+"""Somebody has taken an offered work item."""
+WeftWorkItemClaimedEventAttributes = TypedDict(
+    "WeftWorkItemClaimedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": Required[str],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.work_item.id": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_WORK_ITEM_COMPLETED: Final = "weft.work_item.completed"
+"""A work item is done."""
+WeftWorkItemCompletedEventAttributes = TypedDict(
+    "WeftWorkItemCompletedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": str,
+        "weft.scope.closed": Sequence[int],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.token.cleared": int,
+        "weft.work_item.cancelled": Sequence[str],
+        "weft.work_item.id": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_WORK_ITEM_DELEGATED: Final = "weft.work_item.delegated"
+"""A claimed work item is somebody else's now."""
+WeftWorkItemDelegatedEventAttributes = TypedDict(
+    "WeftWorkItemDelegatedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": Required[str],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.work_item.id": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_WORK_ITEM_FAILED: Final = "weft.work_item.failed"
+"""An attempt at a work item has failed."""
+WeftWorkItemFailedEventAttributes = TypedDict(
+    "WeftWorkItemFailedEventAttributes",
+    {
+        "error.type": Required[str],
+        "weft.case.id": Required[str],
+        "weft.error.code": str,
+        "weft.event.sequence": Required[int],
+        "weft.scope.closed": Sequence[int],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.work_item.attempt": Required[int],
+        "weft.work_item.cancelled": Sequence[str],
+        "weft.work_item.id": Required[str],
+        "weft.work_item.retry_delay": float,
+    },
+    total=False,
+)
+
+EVENT_WEFT_WORK_ITEM_GIVEN_UP: Final = "weft.work_item.given_up"
+"""A held work item is not attempted again."""
+WeftWorkItemGivenUpEventAttributes = TypedDict(
+    "WeftWorkItemGivenUpEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": str,
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.work_item.id": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_WORK_ITEM_OFFERED: Final = "weft.work_item.offered"
+"""A task that waits for somebody may be started."""
+WeftWorkItemOfferedEventAttributes = TypedDict(
+    "WeftWorkItemOfferedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.scope.id": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.work_item.id": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_WORK_ITEM_RELEASED: Final = "weft.work_item.released"
+"""A claimed work item is offered to everybody again."""
+WeftWorkItemReleasedEventAttributes = TypedDict(
+    "WeftWorkItemReleasedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": str,
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.work_item.id": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_WORK_ITEM_RETRIED: Final = "weft.work_item.retried"
+"""The next attempt at a work item has begun."""
+WeftWorkItemRetriedEventAttributes = TypedDict(
+    "WeftWorkItemRetriedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": str,
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.work_item.attempt": Required[int],
+        "weft.work_item.id": Required[str],
+        "weft.work_item.interrupted": Required[bool],
+    },
+    total=False,
+)
+
+EVENT_WEFT_WORK_ITEM_STARTED: Final = "weft.work_item.started"
+"""The first attempt at a work item has begun."""
+WeftWorkItemStartedEventAttributes = TypedDict(
+    "WeftWorkItemStartedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": str,
+        "weft.scope.id": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.transition.name": Required[str],
+        "weft.work_item.id": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_WORK_ITEM_WITHDRAWN: Final = "weft.work_item.withdrawn"
+"""An offer is gone."""
+WeftWorkItemWithdrawnEventAttributes = TypedDict(
+    "WeftWorkItemWithdrawnEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.work_item.id": Required[str],
+    },
+    total=False,
+)

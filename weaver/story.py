@@ -1,0 +1,584 @@
+"""What the events of a case mean as telemetry: spans, counts, durations, log records.
+
+A `CaseStory` is a fold over the journal, as `weft.engine.evolve` is: the same events always tell
+the same story, with the same span ids, whichever process tells it. It knows no telemetry library;
+`weft.weaver.telemetry` hands on what is told here.
+
+    case ── task (a work item) ── attempt
+             └── tasks of its net below, for a composite one
+
+Spans are told when they end, for only then is their story whole. Data of a case (its variables,
+inputs, results) are never told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+import attrs
+
+from weft.engine import events as e
+from weft.engine.case import CaseState
+from weft.engine.net import CompiledSpecification
+from weft.weaver import conventions as names
+
+__all__ = [
+    "CaseStory",
+    "Count",
+    "Duration",
+    "Fact",
+    "Link",
+    "Log",
+    "Span",
+    "event_name",
+    "parse_traceparent",
+]
+
+MAX_NAMES: Final = 100
+"""How many ids of one list, links of one span, or marks of one case are told."""
+
+DEBUG, INFO, WARN, ERROR = 5, 9, 13, 17
+"""Severities, by OpenTelemetry's numbers."""
+
+Attributes = dict[str, Any]
+
+Link = tuple[int, int]
+"""A trace id and a span id."""
+
+
+@attrs.frozen
+class Span:
+    """A span that has ended; times are microseconds since 1970-01-01 UTC.
+
+    ``parent`` is the id of the span above it in the trace of the case; 0: it is the case's own.
+    ``error`` is what its status says; None: it did not fail.
+    """
+
+    name: str
+    id: int
+    parent: int
+    start: int
+    end: int
+    attributes: Attributes
+    error: str | None = None
+    links: tuple[Link, ...] = ()
+    marks: tuple[tuple[str, int], ...] = ()
+
+
+@attrs.frozen
+class Count:
+    """An amount to add to a counter."""
+
+    metric: str
+    amount: int
+    attributes: Attributes
+
+
+@attrs.frozen
+class Duration:
+    """An observation for a histogram, in seconds."""
+
+    metric: str
+    seconds: float
+    attributes: Attributes
+
+
+@attrs.frozen
+class Log:
+    """A log record about an event, within a span."""
+
+    name: str
+    span: int
+    time: int
+    severity: int
+    attributes: Attributes
+
+
+Fact = Span | Count | Duration | Log
+
+
+def event_name(cls: type[e.Event]) -> str:
+    """The name of the log records about a type of event: ``weft.work_item.offered``."""
+    words = re.findall("[A-Z][a-z0-9]*", cls.__name__)
+    about = 2 if words[0] == "Work" else 1
+    return f"weft.{'_'.join(words[:about])}.{'_'.join(words[about:])}".lower()
+
+
+_SEVERITIES: Final[Mapping[type[e.Event], int]] = {
+    e.CaseFailed: ERROR,
+    e.CaseDeadlocked: ERROR,
+    e.WorkItemFailed: WARN,
+    e.WorkItemGivenUp: WARN,
+    e.TransitionFired: DEBUG,
+    e.ScopeOpened: DEBUG,
+    e.ScopeClosed: DEBUG,
+}
+
+_OPENING: Final = (e.CaseStarted, e.CaseResumed, e.WorkItemOffered, e.WorkItemStarted)
+"""What such an event is about is there only after it."""
+
+_HOLD: Final = (e.CaseFailed, e.CaseDeadlocked)
+"""The case stops, but may be resumed."""
+
+
+@attrs.define
+class _Item:
+    """An open work item."""
+
+    id: str
+    task: str
+    scope: int
+    connector: str
+    automatic: bool
+    span: int
+    parent: int
+    start: int
+    begun: bool = False
+    attempt: int = 0
+    attempt_span: int = 0
+    attempt_start: int | None = None
+    error: Mapping[str, Any] | None = None
+    links: list[Link] = attrs.field(factory=list)
+
+
+def _error_type(error: Mapping[str, Any] | None) -> str:
+    return str((error or {}).get("class") or names.ErrorTypeValues.OTHER)
+
+
+def _error_attributes(error: Mapping[str, Any]) -> Attributes:
+    attributes: Attributes = {names.ERROR_TYPE: _error_type(error)}
+    if error.get("code"):
+        attributes[names.WEFT_ERROR_CODE] = str(error["code"])
+    return attributes
+
+
+class CaseStory:
+    """The telemetry of one case, told event by event.
+
+    Args:
+        case: Its id.
+        compiled: The nets that it pinned.
+    """
+
+    def __init__(self, case: str, compiled: CompiledSpecification) -> None:
+        self.case = case
+        self.compiled = compiled
+        self.traceparent: str | None = None
+        """The trace that the case was started in; None: it has one of its own."""
+        self.seed = b""
+        """What ids are made of: the hash of its first event, which no other case has."""
+        self.span = 0
+        """The id of the case's present span."""
+        self.stretch = 0
+        self.active = False
+        self.flags: int | None = None
+        """The flags of its trace, once whoever hands the story on has decided them."""
+        self.trace_id = 0
+        self.items: dict[str, _Item] = {}
+        self._scopes: dict[int, tuple[str | None, str]] = {0: (None, compiled.root)}
+        self._start = 0
+        self._links: list[Link] = []
+        self._marks: list[tuple[str, int]] = []
+        self._about: Attributes = {names.WEFT_SPECIFICATION_NAME: compiled.name}
+        self._tell: dict[type[e.Event], Callable[[Any, int], Iterator[Fact]]] = {
+            e.CaseStarted: self._started,
+            e.CaseCompleted: self._ended,
+            e.CaseCancelled: self._ended,
+            e.CaseFailed: self._ended,
+            e.CaseDeadlocked: self._ended,
+            e.CaseSuspended: self._marked,
+            e.CaseResumed: self._resumed,
+            e.ScopeOpened: self._scope_opened,
+            e.WorkItemOffered: self._offered,
+            e.WorkItemStarted: self._begun,
+            e.WorkItemRetried: self._retried,
+            e.WorkItemFailed: self._attempt_failed,
+            e.WorkItemWithdrawn: self._item_ended,
+            e.WorkItemCompleted: self._item_ended,
+            e.WorkItemGivenUp: self._item_ended,
+        }
+
+    # ── the fold ─────────────────────────────────────────────────────────────────────────────
+
+    def tell(
+        self, event: e.Event, sequence: int, time: int, hash: bytes, caller: Link | None = None
+    ) -> Iterator[Fact]:
+        """What an event means; ``caller`` is the span of who caused it from outside."""
+        if isinstance(event, e.CaseStarted):
+            self.seed = hash
+            self.traceparent = event.traceparent
+            self.trace_id = _trace_id(event.traceparent) or int.from_bytes(hash[:16], "big") or 1
+        if caller is not None and caller[0] != self.trace_id:
+            self._linked(event, caller)
+        opens = isinstance(event, _OPENING)
+        if not opens:
+            yield self._log(event, sequence, time)
+        tell = self._tell.get(type(event))
+        if tell is not None:
+            yield from tell(event, time)
+        for name in getattr(event, "cancelled", ()):
+            yield from self._end_item(name, time)
+        for scope in getattr(event, "closed", ()):
+            self._scopes.pop(scope, None)
+        if isinstance(event, e.ScopeClosed):
+            self._scopes.pop(event.scope, None)
+        if opens:
+            yield self._log(event, sequence, time)
+
+    def settle(self, state: CaseState, time: int) -> None:
+        """Add what was open before the events that are known, as its state tells."""
+        for scope in state.scopes.values():
+            self._scopes.setdefault(scope.id, (scope.item, scope.net))
+        for item in state.items.values():
+            if item.id not in self.items:
+                made = self._open(item.id, item.task, item.scope, time)
+                made.begun, made.attempt, made.error = bool(item.attempt), item.attempt, item.error
+        self.active = state.status.value in {"running", "suspended"}
+
+    def taken_over(self) -> Iterator[Fact]:
+        """What a process adds to its counts when it takes the case over."""
+        yield from self._present(1)
+
+    def left(self) -> Iterator[Fact]:
+        """What a process takes from its counts when it leaves the case to others."""
+        yield from self._present(-1)
+
+    def _present(self, amount: int) -> Iterator[Fact]:
+        if self.active:
+            yield Count(names.METRIC_WEFT_CASE_ACTIVE, amount, self._about)
+            for item in self.items.values():
+                yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, amount, self._of_task(item))
+
+    # ── the case ─────────────────────────────────────────────────────────────────────────────
+
+    def _started(self, event: e.CaseStarted, time: int) -> Iterator[Fact]:
+        self.span = self._id("case")
+        self._start = time
+        self.active = True
+        yield Count(names.METRIC_WEFT_CASE_STARTED, 1, self._about)
+        yield Count(names.METRIC_WEFT_CASE_ACTIVE, 1, self._about)
+
+    def _marked(self, event: e.Event, time: int) -> Iterator[Fact]:
+        if len(self._marks) < MAX_NAMES:
+            self._marks.append((event_name(type(event)), time))
+        yield from ()
+
+    def _resumed(self, event: e.CaseResumed, time: int) -> Iterator[Fact]:
+        """Go on: after a pause in the same span, after a failure or deadlock in a new one."""
+        if self.active:
+            yield from self._marked(event, time)
+            return
+        self.stretch += 1
+        self._links = [(self.trace_id, self.span)]
+        self.span = self._id("case")
+        self._start = time
+        self.active = True
+        yield Count(names.METRIC_WEFT_CASE_ACTIVE, 1, self._about)
+        held, self.items = self.items, {}
+        for item in held.values():
+            again = self._open(item.id, item.task, item.scope, time)
+            again.begun, again.attempt, again.error = item.begun, item.attempt, item.error
+            yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, 1, self._of_task(again))
+
+    def _ended(self, event: e.Event, time: int) -> Iterator[Fact]:
+        status = event_name(type(event)).rpartition(".")[2]
+        failure: Attributes = {}
+        message = None
+        if isinstance(event, e.CaseFailed):
+            failure = _error_attributes(event.error)
+            message = str(event.error.get("message") or "")
+        elif isinstance(event, e.CaseDeadlocked):
+            failure = {names.ERROR_TYPE: "deadlock"}
+            message = "nothing can happen any more, and unfinished work is left"
+        if not self.active and isinstance(event, e.CaseCancelled):
+            # It had stopped: its span has ended, and nothing in it was open any more.
+            self.items.clear()
+            return
+        held = dict(self.items)
+        for name in held:
+            yield from self._end_item(name, time, stopped=isinstance(event, _HOLD))
+        if isinstance(event, _HOLD):
+            self.items = held
+        self.active = False
+        ended = {**self._about, names.WEFT_CASE_STATUS: status}
+        typed = {name: value for name, value in failure.items() if name == names.ERROR_TYPE}
+        yield Span(
+            f"case {self.compiled.name}",
+            self.span,
+            0,
+            self._start,
+            time,
+            {
+                names.WEFT_CASE_ID: self.case,
+                names.WEFT_CASE_STRETCH: self.stretch,
+                names.WEFT_SPECIFICATION_VERSION: self.compiled.version,
+                names.WEFT_NET_HASH: self.compiled.hash,
+                **ended,
+                **failure,
+            },
+            message,
+            tuple(self._links),
+            tuple(self._marks),
+        )
+        self._links, self._marks = [], []
+        yield Count(names.METRIC_WEFT_CASE_ENDED, 1, {**ended, **typed})
+        yield Count(names.METRIC_WEFT_CASE_ACTIVE, -1, self._about)
+        yield Duration(names.METRIC_WEFT_CASE_DURATION, _seconds(self._start, time), ended)
+
+    def _scope_opened(self, event: e.ScopeOpened, time: int) -> Iterator[Fact]:
+        self._scopes[event.scope] = (event.item, event.net)
+        yield from ()
+
+    # ── work items ───────────────────────────────────────────────────────────────────────────
+
+    def _open(self, name: str, task: str, scope: int, time: int) -> _Item:
+        owner, net = self._scopes.get(scope, (None, self.compiled.root))
+        known = self.compiled.nets[net].tasks.get(task)
+        connector = "none"
+        if known is not None:
+            connector = "net" if known.child is not None else known.connector or "none"
+        above = None if owner is None else self.items.get(owner)
+        made = self.items[name] = _Item(
+            id=name,
+            task=task,
+            scope=scope,
+            connector=connector,
+            automatic=known is None or known.automatic,
+            span=self._id(name),
+            parent=self.span if above is None else above.span,
+            start=time,
+        )
+        return made
+
+    def _offered(self, event: e.WorkItemOffered, time: int) -> Iterator[Fact]:
+        item = self._open(event.item, event.task, event.scope, time)
+        yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, 1, self._of_task(item))
+
+    def _begun(self, event: e.WorkItemStarted, time: int) -> Iterator[Fact]:
+        item = self.items.get(event.item)
+        if item is None:
+            item = self._open(event.item, event.task or "", event.scope, time)
+            yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, 1, self._of_task(item))
+        item.begun = True
+        self._begin_attempt(item, 1, time)
+        yield Count(names.METRIC_WEFT_WORK_ITEM_STARTED, 1, self._of_task(item))
+
+    def _retried(self, event: e.WorkItemRetried, time: int) -> Iterator[Fact]:
+        item = self.items.get(event.item)
+        if item is None:
+            return
+        yield from self._end_attempt(item, time, {names.ERROR_TYPE: "interrupted"}, "interrupted")
+        item.error = None
+        self._begin_attempt(item, event.attempt, time)
+
+    def _attempt_failed(self, event: e.WorkItemFailed, time: int) -> Iterator[Fact]:
+        item = self.items.get(event.item)
+        if item is None:
+            return
+        item.error = event.error
+        yield from self._end_attempt(
+            item, time, _error_attributes(event.error), str(event.error.get("message") or "")
+        )
+
+    def _begin_attempt(self, item: _Item, number: int, time: int) -> None:
+        item.attempt = number
+        if item.connector != "net":  # what runs below a composite one is seen by itself
+            item.attempt_span = self._id(f"{item.id} {number}")
+            item.attempt_start = time
+
+    def _end_attempt(
+        self,
+        item: _Item,
+        time: int,
+        failure: Attributes | None = None,
+        message: str | None = None,
+    ) -> Iterator[Fact]:
+        start, item.attempt_start = item.attempt_start, None
+        if start is None:
+            return
+        about = {**self._of_task(item), names.WEFT_TASK_CONNECTOR: item.connector}
+        yield Span(
+            f"attempt {item.task}",
+            item.attempt_span,
+            item.span,
+            start,
+            time,
+            {
+                names.WEFT_CASE_ID: self.case,
+                names.WEFT_WORK_ITEM_ID: item.id,
+                names.WEFT_WORK_ITEM_ATTEMPT: item.attempt,
+                **about,
+                **(failure or {}),
+            },
+            message,
+        )
+        if failure is not None:
+            about[names.ERROR_TYPE] = failure[names.ERROR_TYPE]
+        yield Duration(names.METRIC_WEFT_ATTEMPT_DURATION, _seconds(start, time), about)
+
+    def _item_ended(
+        self, event: e.WorkItemWithdrawn | e.WorkItemCompleted | e.WorkItemGivenUp, time: int
+    ) -> Iterator[Fact]:
+        outcome = {e.WorkItemCompleted: "completed", e.WorkItemGivenUp: "given_up"}
+        by = getattr(event, "by", None)
+        yield from self._end_item(event.item, time, outcome.get(type(event)), by=by)
+
+    def _end_item(
+        self,
+        name: str,
+        time: int,
+        outcome: str | None = None,
+        *,
+        by: str | None = None,
+        stopped: bool = False,
+    ) -> Iterator[Fact]:
+        item = self.items.pop(name, None)
+        if item is None:
+            return
+        if stopped:
+            outcome = "stopped"
+        outcome = outcome or ("cancelled" if item.begun else "withdrawn")
+        yield from self._end_attempt(item, time)
+        ended = {**self._of_task(item), names.WEFT_WORK_ITEM_OUTCOME: outcome}
+        attributes = {
+            names.WEFT_CASE_ID: self.case,
+            names.WEFT_TASK_CONNECTOR: item.connector,
+            names.WEFT_WORK_ITEM_ID: name,
+            names.WEFT_WORK_ITEM_ATTEMPTS: item.attempt,
+            names.WEFT_SCOPE_ID: item.scope,
+            **ended,
+        }
+        message = None
+        if by is not None:
+            attributes[names.WEFT_PARTICIPANT] = by
+        if item.error is not None and outcome in {"given_up", "stopped"}:
+            attributes |= _error_attributes(item.error)
+            message = str(item.error.get("message") or "")
+        yield Span(
+            f"task {item.task}",
+            item.span,
+            item.parent,
+            item.start,
+            time,
+            attributes,
+            message,
+            tuple(item.links),
+        )
+        yield Count(names.METRIC_WEFT_WORK_ITEM_ENDED, 1, ended)
+        yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, -1, self._of_task(item))
+        yield Duration(names.METRIC_WEFT_WORK_ITEM_DURATION, _seconds(item.start, time), ended)
+
+    # ── what is said of all of them ──────────────────────────────────────────────────────────
+
+    def _id(self, what: str) -> int:
+        """The id of a span: the same whoever asks, and another for all else."""
+        made = sha256(self.seed + f"{self.stretch} {what}".encode()).digest()
+        return int.from_bytes(made[:8], "big") or 1
+
+    def _of_task(self, item: _Item) -> Attributes:
+        return {**self._about, names.WEFT_TASK_NAME: item.task}
+
+    def _linked(self, event: e.Event, caller: Link) -> None:
+        """Link what somebody outside did to the trace that they were in."""
+        item = self.items.get(getattr(event, "item", ""))
+        links = self._links if item is None else item.links
+        outside = not item.automatic if item is not None else isinstance(event, _BY_COMMAND)
+        if outside and caller not in links and len(links) < MAX_NAMES:
+            links.append(caller)
+
+    def _log(self, event: e.Event, sequence: int, time: int) -> Log:
+        item = self.items.get(getattr(event, "item", ""))
+        attributes = {
+            names.WEFT_CASE_ID: self.case,
+            names.WEFT_EVENT_SEQUENCE: sequence,
+            **self._about,
+        }
+        if item is not None:
+            attributes[names.WEFT_TASK_NAME] = item.task
+        for field in event.__struct_fields__:
+            tell = _FIELDS.get(field)
+            value = getattr(event, field)
+            if tell is not None and value is not None:
+                attributes.update(tell(event, value, time))
+        if isinstance(event, e.WorkItemFailed) and item is not None:
+            attributes[names.WEFT_WORK_ITEM_ATTEMPT] = item.attempt
+        span = self.span
+        if item is not None:
+            span = item.span if item.attempt_start is None else item.attempt_span
+        severity = _SEVERITIES.get(type(event), INFO)
+        return Log(event_name(type(event)), span, time, severity, attributes)
+
+
+_BY_COMMAND: Final = (e.CaseSuspended, e.CaseResumed, e.CaseCancelled)
+"""Somebody asked for it."""
+
+_Teller = Callable[[Any, Any, int], Attributes]
+
+
+def _as(name: str) -> _Teller:
+    return lambda event, value, time: {name: value}
+
+
+def _some(name: str) -> _Teller:
+    """A list of ids, as far as it is told; an empty one is not."""
+    return lambda event, value, time: {name: list(value[:MAX_NAMES])} if value else {}
+
+
+def _total(name: str) -> _Teller:
+    """How many tokens that is; none are not told."""
+    return lambda event, value, time: {name: sum(value.values())} if value else {}
+
+
+_FIELDS: Final[Mapping[str, _Teller]] = {
+    "specification_version": _as(names.WEFT_SPECIFICATION_VERSION),
+    "net": lambda event, value, time: {
+        names.WEFT_NET_HASH if isinstance(event, e.CaseStarted) else names.WEFT_NET_NAME: value
+    },
+    "scope": _as(names.WEFT_SCOPE_ID),
+    "transition": _as(names.WEFT_TRANSITION_NAME),
+    "item": _as(names.WEFT_WORK_ITEM_ID),
+    "task": _as(names.WEFT_TASK_NAME),
+    "attempt": _as(names.WEFT_WORK_ITEM_ATTEMPT),
+    "interrupted": _as(names.WEFT_WORK_ITEM_INTERRUPTED),
+    "reason": lambda event, value, time: {names.WEFT_REASON: value} if value else {},
+    "by": lambda event, value, time: (
+        {} if isinstance(event, e.WorkItemDelegated) else {names.WEFT_PARTICIPANT: value}
+    ),
+    "to": _as(names.WEFT_PARTICIPANT),
+    "error": lambda event, value, time: _error_attributes(value),
+    "retry_at": lambda event, value, time: {
+        names.WEFT_WORK_ITEM_RETRY_DELAY: _seconds(time, value)
+    },
+    "cancelled": _some(names.WEFT_WORK_ITEM_CANCELLED),
+    "closed": _some(names.WEFT_SCOPE_CLOSED),
+    "cleared": _total(names.WEFT_TOKEN_CLEARED),
+    "dropped": _total(names.WEFT_TOKEN_DROPPED),
+}
+"""What is told of the fields of events. Others stay in the journal: they are the user's data."""
+
+
+def _seconds(start: int, end: int) -> float:
+    return max(end - start, 0) / 1_000_000
+
+
+def _trace_id(traceparent: str | None) -> int | None:
+    """The trace id of a ``traceparent``; None where there is none, or it is not well-formed."""
+    parsed = parse_traceparent(traceparent)
+    return None if parsed is None else parsed[0]
+
+
+def parse_traceparent(text: str | None) -> tuple[int, int, int] | None:
+    """Trace id, span id and flags of a ``traceparent`` (W3C Trace Context); None: it is none."""
+    found = _TRACEPARENT.fullmatch(text or "")
+    if found is None:
+        return None
+    version, trace, span, flags, rest = found.groups()
+    if version == "ff" or (version == "00" and rest) or not int(trace, 16) or not int(span, 16):
+        return None
+    return int(trace, 16), int(span, 16), int(flags, 16)
+
+
+_TRACEPARENT: Final = re.compile("([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")

@@ -1,0 +1,456 @@
+"""Telemetry of an engine through OpenTelemetry: what `CaseStory` tells, as spans, metrics, logs.
+
+`Telemetry` listens to an engine's durable batches. Nothing here is imported while telemetry is
+off. Ids of spans follow from the case (`weft.weaver.story`), so a process that goes on with a case
+goes on with its trace; a span is handed over when it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
+
+import attrs
+from opentelemetry import metrics, trace
+from opentelemetry._logs import SeverityNumber, get_logger_provider
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+
+from weft.engine import events as e
+from weft.engine.ports import Append, CaseId, Journal, Performer, Work, Worker
+from weft.weaver import conventions as names
+from weft.weaver.story import CaseStory, Count, Duration, Fact, Link, Log, Span, parse_traceparent
+
+if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+    from weft.engine.runtime.engine import Engine
+    from weft.engine.runtime.live import Batch
+    from weft.weaver.shipping import Pipeline
+
+__all__ = ["Attachment", "Telemetry"]
+
+logger = logging.getLogger("weft.telemetry")
+
+SCOPE: Final = "weft"
+"""The name of the instrumentation scope."""
+
+LAG_SECONDS: Final = 1.0
+"""The lag of the event loop is observed so often."""
+
+MAX_RETOLD: Final = 20_000
+"""So many events of a case are read again when a process takes it over."""
+
+BUCKETS: Final = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    *(300, 900, 3600, 14_400, 86_400, 604_800),
+)
+"""Bounds of histograms, in seconds: a commit takes a millisecond, a case may take a week."""
+
+_FIRINGS: Final = (
+    *(e.TransitionFired, e.WorkItemStarted, e.WorkItemCompleted, e.WorkItemFailed),
+    *(e.WorkItemRetried, e.WorkItemGivenUp),
+)
+"""Events each of which says that a transition fired."""
+
+
+class _Ids:
+    """Gives a tracer the ids that a story has chosen; ids for others are random.
+
+    It is asked on the thread that makes a span, just after that thread has said which.
+    """
+
+    def __init__(self, otherwise: Any) -> None:
+        self._otherwise = otherwise
+        self._next = threading.local()
+
+    def choose(self, trace_id: int, span_id: int) -> None:
+        """Say the ids of the span that this thread makes next."""
+        self._next.ids = (trace_id, span_id)
+
+    def generate_trace_id(self) -> int:
+        """The chosen trace id."""
+        ids: Link | None = getattr(self._next, "ids", None)
+        return ids[0] if ids is not None else int(self._otherwise.generate_trace_id())
+
+    def generate_span_id(self) -> int:
+        """The chosen span id, once."""
+        ids: Link | None = getattr(self._next, "ids", None)
+        self._next.ids = None
+        return ids[1] if ids is not None else int(self._otherwise.generate_span_id())
+
+    def is_trace_id_random(self) -> bool:
+        """They come from SHA-256, evenly spread, but are not random."""
+        return False
+
+
+class Telemetry:
+    """What an engine tells OpenTelemetry, and through which providers.
+
+    One object may serve several engines.
+
+    Args:
+        tracer_provider: For spans; None: the program's global one.
+        meter_provider: For metrics; None: the program's global one.
+        logger_provider: For log records; None: the program's global one.
+        parent: The ``traceparent`` that cases belong to whose caller is in no trace itself.
+        pipeline: What the providers export through, if it is Weft's own; closed with this.
+    """
+
+    def __init__(
+        self,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+        parent: str | None = None,
+        pipeline: Pipeline | None = None,
+    ) -> None:
+        url = names.SCHEMA_URL
+        self._tracer = (tracer_provider or trace.get_tracer_provider()).get_tracer(
+            SCOPE, schema_url=url
+        )
+        self._logger = (logger_provider or get_logger_provider()).get_logger(SCOPE, schema_url=url)
+        meter = (meter_provider or metrics.get_meter_provider()).get_meter(SCOPE, schema_url=url)
+        # The SDK's tracers have these as public attributes. Other tracers choose their own ids:
+        # then what works for a case finds no parent that is told, and nothing else is amiss.
+        if not isinstance(getattr(self._tracer, "id_generator", None), _Ids | None):
+            self._tracer.id_generator = _Ids(self._tracer.id_generator)  # type: ignore[attr-defined]
+        self._ids: _Ids | None = getattr(self._tracer, "id_generator", None)
+        self._sampler: Any = getattr(self._tracer, "sampler", None)
+        self._parent = parent
+        self._pipeline = pipeline
+        self._engines: WeakSet[Engine] = WeakSet()
+        self._counters: dict[str, Any] = {
+            name: meter.create_counter(name, unit)
+            for name, unit in (
+                (names.METRIC_WEFT_CASE_STARTED, names.METRIC_WEFT_CASE_STARTED_UNIT),
+                (names.METRIC_WEFT_CASE_ENDED, names.METRIC_WEFT_CASE_ENDED_UNIT),
+                (names.METRIC_WEFT_WORK_ITEM_STARTED, names.METRIC_WEFT_WORK_ITEM_STARTED_UNIT),
+                (names.METRIC_WEFT_WORK_ITEM_ENDED, names.METRIC_WEFT_WORK_ITEM_ENDED_UNIT),
+                (names.METRIC_WEFT_ENGINE_EVENTS, names.METRIC_WEFT_ENGINE_EVENTS_UNIT),
+                (names.METRIC_WEFT_ENGINE_FIRINGS, names.METRIC_WEFT_ENGINE_FIRINGS_UNIT),
+                (names.METRIC_WEFT_TELEMETRY_DROPPED, names.METRIC_WEFT_TELEMETRY_DROPPED_UNIT),
+            )
+        } | {
+            name: meter.create_up_down_counter(name, unit)
+            for name, unit in (
+                (names.METRIC_WEFT_CASE_ACTIVE, names.METRIC_WEFT_CASE_ACTIVE_UNIT),
+                (names.METRIC_WEFT_WORK_ITEM_ACTIVE, names.METRIC_WEFT_WORK_ITEM_ACTIVE_UNIT),
+            )
+        }
+        self._histograms: dict[str, Any] = {
+            name: meter.create_histogram(
+                name, "s", explicit_bucket_boundaries_advisory=list(BUCKETS)
+            )
+            for name in (
+                names.METRIC_WEFT_CASE_DURATION,
+                names.METRIC_WEFT_WORK_ITEM_DURATION,
+                names.METRIC_WEFT_ATTEMPT_DURATION,
+                names.METRIC_WEFT_ENGINE_LOOP_LAG,
+                names.METRIC_WEFT_JOURNAL_COMMIT_DURATION,
+            )
+        }
+        meter.create_observable_up_down_counter(
+            names.METRIC_WEFT_ENGINE_QUEUE_DEPTH,
+            [self._queue_depth],
+            names.METRIC_WEFT_ENGINE_QUEUE_DEPTH_UNIT,
+        )
+        meter.create_observable_up_down_counter(
+            names.METRIC_PROCESS_MEMORY_USAGE,
+            [_memory],
+            names.METRIC_PROCESS_MEMORY_USAGE_UNIT,
+        )
+        if pipeline is not None:
+            pipeline.on_drop = self._dropped
+
+    # ── engines ──────────────────────────────────────────────────────────────────────────────
+
+    def attach(self, engine: Engine) -> Attachment:
+        """Tell of an engine from now on; to be called on its event loop, before it has cases."""
+        self._engines.add(engine)
+        return Attachment(self, engine)
+
+    def detach(self, engine: Engine) -> None:
+        """Tell of an engine no more."""
+        self._engines.discard(engine)
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Export what waits, as far as it goes in that time; the program's providers stay."""
+        if self._pipeline is not None:
+            self._pipeline.close(seconds)
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How much a pipeline of Weft's own has dropped, by signal."""
+        return {} if self._pipeline is None else dict(self._pipeline.dropped)
+
+    # ── spans, metrics, logs ─────────────────────────────────────────────────────────────────
+
+    def flags(self, story: CaseStory) -> int:
+        """The flags of a case's trace: whether it is sampled, as its caller or the sampler says."""
+        if story.flags is None:
+            parsed = parse_traceparent(story.traceparent)
+            if parsed is not None:
+                story.flags = parsed[2] & TraceFlags.SAMPLED
+            elif self._sampler is None:
+                story.flags = int(TraceFlags.SAMPLED)
+            else:
+                decided = self._sampler.should_sample(
+                    Context(), story.trace_id, f"case {story.compiled.name}", None, {}, ()
+                )
+                story.flags = int(decided.decision.is_sampled())
+        return story.flags
+
+    def span_context(self, story: CaseStory, span: int, *, remote: bool = False) -> SpanContext:
+        """The context of a span of a case."""
+        flags = TraceFlags(self.flags(story))
+        return SpanContext(story.trace_id, span, is_remote=remote, trace_flags=flags)
+
+    def hand_on(self, story: CaseStory, fact: Fact) -> None:
+        """Give a fact of a story to OpenTelemetry."""
+        match fact:
+            case Span():
+                self._span(story, fact)
+            case Count(metric, amount, attributes):
+                self._counters[metric].add(amount, attributes)
+            case Duration(metric, seconds, attributes):
+                self._histograms[metric].record(seconds, attributes)
+            case Log(name, span, time, severity, attributes):
+                self._logger.emit(
+                    timestamp=time * 1000,
+                    context=_within(self.span_context(story, span)),
+                    severity_number=SeverityNumber(severity),
+                    attributes=attributes,
+                    event_name=name,
+                )
+
+    def _span(self, story: CaseStory, span: Span) -> None:
+        above = None
+        if span.parent:
+            above = self.span_context(story, span.parent)
+        elif (parsed := parse_traceparent(story.traceparent)) is not None:
+            above = self.span_context(story, parsed[1], remote=True)
+        if self._ids is not None:
+            self._ids.choose(story.trace_id, span.id)
+        made = self._tracer.start_span(
+            span.name,
+            _within(above) if above is not None else Context(),
+            attributes=span.attributes,
+            links=[trace.Link(SpanContext(*link, is_remote=True)) for link in span.links],
+            start_time=span.start * 1000,
+        )
+        for name, time in span.marks:
+            made.add_event(name, timestamp=time * 1000)
+        if span.error is not None:
+            made.set_status(trace.StatusCode.ERROR, span.error)
+        made.end(span.end * 1000)
+
+    def count(self, metric: str, amount: int, attributes: dict[str, Any]) -> None:
+        """Add to one of the counters."""
+        self._counters[metric].add(amount, attributes)
+
+    def observe(self, metric: str, seconds: float) -> None:
+        """Give a histogram an observation."""
+        self._histograms[metric].record(seconds)
+
+    def caller(self) -> str | None:
+        """The ``traceparent`` of who calls; else the one that all cases belong to."""
+        context = trace.get_current_span().get_span_context()
+        return _traceparent(context) if context.is_valid else self._parent
+
+    def _dropped(self, signal: str, reason: str, amount: int) -> None:
+        self._counters[names.METRIC_WEFT_TELEMETRY_DROPPED].add(
+            amount,
+            {names.WEFT_TELEMETRY_SIGNAL: signal, names.WEFT_TELEMETRY_DROP_REASON: reason},
+        )
+
+    def _queue_depth(self, options: CallbackOptions) -> Iterable[Observation]:
+        del options
+        return [Observation(sum(engine.waiting for engine in list(self._engines)))]
+
+
+def _within(context: SpanContext) -> Context:
+    return trace.set_span_in_context(NonRecordingSpan(context), Context())
+
+
+def _traceparent(context: SpanContext) -> str:
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"
+
+
+def _memory(options: CallbackOptions) -> Iterator[Observation]:
+    """The memory that is resident, where the system tells it in Linux's way."""
+    del options
+    import os
+
+    try:
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123  # read on every collection
+            pages = int(file.read().split()[1])
+    except (OSError, ValueError, IndexError):
+        return
+    yield Observation(pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+class Attachment:
+    """One engine's telemetry: its listener, and its `Tracing`."""
+
+    def __init__(self, telemetry: Telemetry, engine: Engine) -> None:
+        self._telemetry = telemetry
+        self._engine = engine
+        self._stories: dict[str, CaseStory] = {}
+        self._journal = engine.journal
+        self._lag: asyncio.Handle | None = None
+        engine.journal = _TimedJournal(engine.journal, telemetry)
+        engine.listeners.append(self)
+        engine.tracing = self
+        try:
+            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+        else:
+            self._look_at_loop(self._loop.time(), 0.0)
+
+    def detach(self) -> None:
+        """Tell nothing more of the engine."""
+        if self._lag is not None:
+            self._lag.cancel()
+        engine = self._engine
+        if self in engine.listeners:
+            engine.listeners.remove(self)
+        engine.tracing = None
+        engine.journal = self._journal
+        for story in self._stories.values():
+            for fact in story.left():
+                self._telemetry.hand_on(story, fact)
+        self._stories.clear()
+        self._telemetry.detach(engine)
+
+    # ── the listener ─────────────────────────────────────────────────────────────────────────
+
+    def __call__(self, batch: Batch) -> None:
+        """Tell of a durable batch."""
+        telemetry = self._telemetry
+        story = self._stories.get(batch.case)
+        if story is None:
+            story = self._stories[batch.case] = self._begin(batch)
+        caller = _current_link()
+        for event, record in zip(batch.events, batch.records, strict=True):
+            for fact in story.tell(event, record.sequence, record.time, record.hash, caller):
+                telemetry.hand_on(story, fact)
+        about = {names.WEFT_SPECIFICATION_NAME: story.compiled.name}
+        telemetry.count(names.METRIC_WEFT_ENGINE_EVENTS, len(batch.events), about)
+        fired = sum(isinstance(event, _FIRINGS) for event in batch.events)
+        if fired:
+            telemetry.count(names.METRIC_WEFT_ENGINE_FIRINGS, fired, about)
+        if batch.after.status.final:
+            del self._stories[batch.case]
+
+    def _begin(self, batch: Batch) -> CaseStory:
+        """The story of a case up to a batch: empty, or told again from the journal."""
+        story = CaseStory(batch.case, batch.after.compiled)
+        before = batch.before
+        if before is None:
+            return story
+        last = batch.records[0].sequence - 1
+        first = max(last - MAX_RETOLD, 1)
+        records = [
+            *self._journal.records(CaseId(batch.case), until=1),
+            *self._journal.records(CaseId(batch.case), after=first, until=last),
+        ]
+        for record in records:
+            for _ in story.tell(e.decode(record), record.sequence, record.time, record.hash):
+                pass  # it was told when it happened
+        story.settle(before, records[1].time if len(records) > 1 else records[0].time)
+        for fact in story.taken_over():
+            self._telemetry.hand_on(story, fact)
+        return story
+
+    # ── the engine's `Tracing` ───────────────────────────────────────────────────────────────
+
+    def caller(self) -> str | None:
+        """The ``traceparent`` of who starts a case."""
+        return self._telemetry.caller()
+
+    def traced(self, work: Work, performer: Performer) -> tuple[Work, Performer]:
+        """An attempt with its span as the current one, and in what it hands on."""
+        story = self._stories.get(work.case)
+        item = None if story is None else story.items.get(work.item)
+        if story is None or item is None or item.attempt_start is None:
+            return work, performer
+        span = self._telemetry.span_context(story, item.attempt_span)
+        context = _within(span)
+        call = performer.call
+
+        def inline(work: Work) -> Any:
+            token = attach(context)
+            try:
+                return call(work)
+            finally:
+                detach(token)
+
+        async def awaited(work: Work) -> Any:
+            token = attach(context)
+            try:
+                return await call(work)
+            finally:
+                detach(token)
+
+        within = inline if performer.worker is Worker.INLINE else awaited
+        return attrs.evolve(work, traceparent=_traceparent(span)), Performer(
+            performer.worker, within
+        )
+
+    # ── the event loop ───────────────────────────────────────────────────────────────────────
+
+    def _look_at_loop(self, due: float, seconds: float) -> None:
+        """Observe how late the loop runs something that is due, now and again."""
+        loop = self._loop
+        if loop is not None:
+            self._lag = loop.call_later(seconds, self._looked_at_loop, due)
+
+    def _looked_at_loop(self, due: float) -> None:
+        loop = self._loop
+        if loop is not None:
+            now = loop.time()
+            self._telemetry.observe(names.METRIC_WEFT_ENGINE_LOOP_LAG, max(now - due, 0.0))
+            self._look_at_loop(now + LAG_SECONDS, LAG_SECONDS)
+
+
+def _current_link() -> Link | None:
+    context = trace.get_current_span().get_span_context()
+    return (context.trace_id, context.span_id) if context.is_valid else None
+
+
+class _TimedJournal:
+    """A journal that says how long its commits take."""
+
+    def __init__(self, journal: Journal, telemetry: Telemetry) -> None:
+        self._journal = journal
+        self._telemetry = telemetry
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    def append(self, batch: Append) -> Awaitable[None] | None:
+        """As the journal's own."""
+        began = perf_counter()
+        durable = self._journal.append(batch)
+        if durable is None:
+            self._observe(began)
+            return None
+        return self._waited(durable, began)
+
+    async def _waited(self, durable: Awaitable[None], began: float) -> None:
+        await durable
+        self._observe(began)
+
+    def _observe(self, began: float) -> None:
+        self._telemetry.observe(names.METRIC_WEFT_JOURNAL_COMMIT_DURATION, perf_counter() - began)
