@@ -714,8 +714,8 @@ class _NetCompiler:
                 leads.setdefault(flow, []).append(f">{target}")
         ahead: dict[str, set[str]] = {}
         for t in self.draft.transitions:
-            for arc in t.take:
-                ahead.setdefault(arc.place, set()).update(a.place for a in t.put)
+            for place in t.sources:
+                ahead.setdefault(place, set()).update(a.place for a in t.put)
         for name, other in self.draft.same.items():
             ahead.setdefault(other, set()).add(name)
             ahead.setdefault(name, set()).add(other)
@@ -750,7 +750,7 @@ class _NetCompiler:
             if t.role is Role.START and t.task is not None:
                 starts.setdefault(t.task, []).append(t.name)
             used |= {a.place for arcs in (t.take, t.put, t.needs, t.lacks) for a in arcs}
-            used |= {*t.clear, *(place for place, _ in t.counted)}
+            used |= {*t.clear, *(place for place, _ in t.counted), *t.sources}
         used |= set(self.definition.places)
         net = Net(
             name=self.definition.name,

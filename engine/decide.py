@@ -8,7 +8,8 @@ ended, and at last the judgement whether the case is live, completed or deadlock
 What is tried in which order, in `_Run.settle`:
 
 1. Immediate transitions, lowest priority number first, then in order of declaration, then the
-   oldest scope. A guard is read only when the arcs allow the firing.
+   oldest scope. A guard is read only when the arcs allow the firing. OR-joins come last: only when
+   no other immediate is enabled. One that cannot be decided within its bound suspends the case.
 2. When none is enabled: child scopes in which nothing is left complete their parent's item.
 3. Then the automatic tasks that may start, in order of declaration. They start in the batch that
    enables them, so that no crash can fall between a completion and what follows it.
@@ -28,7 +29,9 @@ import attrs
 
 from weft.engine import commands as c
 from weft.engine import events as e
+from weft.engine import orjoin
 from weft.engine.case import CaseState, WorkItem
+from weft.engine.coverability import DEFAULT_WORK
 from weft.engine.evolve import Draft, serial
 from weft.engine.expressions import ExpressionError, compile_expression
 from weft.engine.lifecycle import CaseStatus, ItemStatus
@@ -50,10 +53,13 @@ class Limits:
     Args:
         firings: Immediate firings in one run; beyond it the case fails, naming the loop.
         depth: How deep child scopes may nest.
+        merge_work: Comparisons of markings to tell whether an OR-join may go on; beyond it the
+            case is suspended.
     """
 
     firings: int = 100_000
     depth: int = 100
+    merge_work: int = DEFAULT_WORK
 
 
 DEFAULT_LIMITS = Limits()
@@ -180,6 +186,9 @@ class _Run:
         self.queued: set[tuple[int, int]] = set()
         self.touched: set[int] = set()
         self.beginnings: dict[int, set[int]] = {}
+        self.joins: set[int] = set()
+        """The scopes in which OR-joins have to be asked again."""
+        self.undecided: orjoin.Undecided | None = None
         self.firings = 0
 
     # ── events ───────────────────────────────────────────────────────────────────────────────
@@ -197,6 +206,7 @@ class _Run:
         """Note what a firing may have enabled or disabled: what reads a place it changed."""
         net = self.draft.net(scope)
         self.touched.add(scope)
+        self.consider_joins(scope, net)
         external = net.image.external
         for t in kernel.touched(net.image, net.transition_index[transition]):
             if not external[t]:
@@ -222,11 +232,19 @@ class _Run:
                     self.beginnings.setdefault(scope.id, set()).add(t)
             self.touched.add(scope.id)
 
+    def consider_joins(self, scope: int, net: Net) -> None:
+        """The OR-joins of a scope: any token that moves may be the one that they wait for."""
+        if net.or_joins:
+            self.joins.add(scope)
+            starts = (t for t in net.or_joins if t in net.beginnings)
+            self.beginnings.setdefault(scope, set()).update(starts)
+
     def consider_all(self, scope: int) -> None:
         """All that may begin in a scope: when it opens, and when a case is resumed."""
         net = self.draft.net(scope)
         self.touched.add(scope)
         self.beginnings[scope] = set(net.beginnings)
+        self.consider_joins(scope, net)
         for t in net.immediates:
             self.queued.add((scope, t))
             self.candidates.append((net.rank[t], scope, t))
@@ -242,12 +260,30 @@ class _Run:
     # ── enabling ─────────────────────────────────────────────────────────────────────────────
 
     def arcs_allow(self, scope: int, transition: int, net: Net) -> bool:
-        if not kernel.enabled(net.image, self.draft.marking(scope), transition):
+        if transition in net.or_joins:
+            if not self.join_allows(scope, transition, net):
+                return False
+        elif not kernel.enabled(net.image, self.draft.marking(scope), transition):
             return False
         wide = net.case_wide.get(transition)
         return wide is None or all(
             (self.total(net, arc) >= arc.weight) is needs for arc, needs in wide
         )
+
+    def join_allows(self, scope: int, transition: int, net: Net) -> bool:
+        """Whether an OR-join may fire; one that cannot be told does not, and is remembered."""
+        alone = net.name in self.draft.compiled.alone
+        try:
+            return orjoin.enabled(
+                net,
+                self.draft.marking(scope),
+                transition,
+                alone=alone,
+                work=self.limits.merge_work,
+            )
+        except orjoin.Undecided as undecided:
+            self.undecided = undecided
+            return False
 
     def total(self, net: Net, arc: Arc) -> int:
         """The tokens of a place over all live scopes of its net."""
@@ -272,10 +308,16 @@ class _Run:
     def enabled_starts(self, scope: int) -> Iterable[tuple[Task, Transition, int]]:
         """The starts of tasks that may fire in a scope, in order of declaration."""
         net = self.draft.net(scope)
-        for index in kernel.enabled_external(net.image, self.draft.marking(scope)):
+        for index in self.enabled_externals(scope, net):
             t = net.transitions[index]
             if t.role is Role.START and t.task is not None and self.arcs_allow(scope, index, net):
                 yield net.tasks[t.task], t, index
+
+    def enabled_externals(self, scope: int, net: Net) -> list[int]:
+        """The external transitions that may be enabled in a scope; OR-joins are still to be asked."""
+        found = kernel.enabled_external(net.image, self.draft.marking(scope))
+        joins = [t for t, join in net.or_joins.items() if join.external]
+        return sorted([*found, *joins]) if joins else found
 
     # ── firing ───────────────────────────────────────────────────────────────────────────────
 
@@ -289,7 +331,7 @@ class _Run:
         if not transition.clear:
             return {}
         net, marking = self.draft.net(scope), self.draft.marking(scope)
-        taken = {arc.place: arc.weight for arc in transition.take}
+        taken = orjoin.taken(net, marking, transition)
         left = {p: marking[net.place_index[p]] - taken.get(p, 0) for p in transition.clear}
         cleared = {p: n for p, n in left.items() if n}
         statuses = {task.run: (task.name, ItemStatus.STARTED) for task in net.tasks.values()}
@@ -365,11 +407,59 @@ class _Run:
         self.offer()
         self.judge()
 
+    def find_undecided(self) -> orjoin.Undecided | None:
+        """An OR-join of the quiescent case of which nobody can tell in time whether it may fire."""
+        self.undecided = None
+        for scope in self.draft.scopes:
+            net = self.draft.net(scope)
+            for t in net.or_joins:
+                self.arcs_allow(scope, t, net)
+        return self.undecided
+
+    def suspend(self, undecided: orjoin.Undecided) -> None:
+        """Suspend a case for an OR-join that cannot be told: it is never guessed."""
+        if self.draft.status is not CaseStatus.RUNNING:
+            return
+        message = (
+            f"{undecided}; use a simpler merge there (structured-synchronizing-merge, "
+            "local-synchronizing-merge, or `rule: structural`), or allow more work and resume"
+        )
+        self.emit(e.CaseSuspended(message, _error("or-join", message, undecided.join)))
+
     def over(self) -> bool:
         """Whether the case is neither running nor suspended any more."""
         return self.draft.status not in (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
 
     def run_immediates(self) -> None:
+        while self.candidates or self.fire_join():
+            if self.over():
+                return
+            self.run_candidates()
+            if self.over():
+                return
+
+    def fire_join(self) -> bool:
+        """Fire the first OR-join that may; whether there was one. None is tried before the rest."""
+        ranked = [
+            (self.draft.net(scope).rank[t], scope, t)
+            for scope in self.joins
+            if scope in self.draft.scopes
+            for t, join in self.draft.net(scope).or_joins.items()
+            if not join.external
+        ]
+        for _, scope, t in sorted(ranked):
+            net = self.draft.net(scope)
+            if self.arcs_allow(scope, t, net):
+                transition = net.transitions[t]
+                self.bounded()
+                self.fire(scope, transition)
+                if transition.ends is not None:
+                    self.end(scope, transition.ends)
+                return True
+        self.joins.clear()
+        return False
+
+    def run_candidates(self) -> None:
         while self.candidates:
             _, scope, index = heappop(self.candidates)
             self.queued.discard((scope, index))
@@ -645,10 +735,15 @@ class _Run:
             return {}
 
     def wanted(self, scope: int, net: Net, task: Task) -> int:
-        """How many items of a task somebody could start now."""
+        """How many items of a task somebody could start now.
+
+        What an OR-join takes at its next firing is known only after this one, so it counts once.
+        """
         indices = [net.transition_index[name] for name in task.starts]
         degree = sum(
-            kernel.degree(net.image, self.draft.marking(scope), index)
+            1
+            if index in net.or_joins
+            else kernel.degree(net.image, self.draft.marking(scope), index)
             for index in indices
             if self.arcs_allow(scope, index, net)
         )
@@ -658,6 +753,8 @@ class _Run:
         """Say how the quiescent case stands: completed, live, or deadlocked."""
         if len(self.draft.scopes) == 1 and self.finished(e.ROOT):
             self.emit(e.CaseCompleted())
+        elif (undecided := self.find_undecided()) is not None:
+            self.suspend(undecided)
         elif not self.live():
             self.emit(e.CaseDeadlocked())
 
@@ -671,7 +768,7 @@ class _Run:
             return True
         for scope in self.draft.scopes:
             net = self.draft.net(scope)
-            for index in kernel.enabled_external(net.image, self.draft.marking(scope)):
+            for index in self.enabled_externals(scope, net):
                 role = net.transitions[index].role
                 if role in _BEGINNINGS and self.arcs_allow(scope, index, net):
                     return True

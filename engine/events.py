@@ -106,9 +106,13 @@ class CaseDeadlocked(Event, frozen=True):
 
 
 class CaseSuspended(Event, frozen=True):
-    """No new work is started until the case is resumed."""
+    """No new work is started until the case is resumed.
+
+    ``error`` is there when the engine suspended it: what it could not decide.
+    """
 
     reason: str = ""
+    error: dict[str, Any] | None = None
 
 
 class CaseResumed(Event, frozen=True):

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from weft.engine import events as e
+from weft.engine import orjoin
 from weft.engine.case import CaseState, ScopeState, Tallied, WorkItem
 from weft.engine.lifecycle import CASE, ITEM, CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Net, Task
@@ -221,7 +222,10 @@ class Draft:
                 f"the net {net.name!r} has no transition {transition!r}", code="corrupt"
             )
         try:
-            kernel.fire(net.image, self.marking(scope), index, counts)
+            if index in net.or_joins:
+                orjoin.fire(net, self.marking(scope), index, counts)
+            else:
+                kernel.fire(net.image, self.marking(scope), index, counts)
         except ValueError as error:
             raise JournalError(
                 f"{transition!r} cannot fire in scope {scope}: {error}", code="corrupt"
@@ -289,6 +293,8 @@ class Draft:
 
     def _case_ended(self, event: e.CaseCompleted | e.CaseCancelled) -> None:
         # The case's own scope stays, empty: its data are the result. Nothing else is left.
+        if isinstance(event, e.CaseCompleted):
+            self.error = None
         root = self.scope(0)
         self._markings = {}
         self._scopes = {0: ScopeState(0, root.net, bytes(len(root.marking)), root.data)}
@@ -299,6 +305,9 @@ class Draft:
         self.tally = self._tally
 
     def _case_failed(self, event: e.CaseFailed) -> None:
+        self.error = event.error
+
+    def _case_suspended(self, event: e.CaseSuspended) -> None:
         self.error = event.error
 
     def _case_resumed(self, event: e.CaseResumed) -> None:
@@ -405,6 +414,7 @@ _RULES: dict[type[e.Event], Callable[[Draft, Any], None]] = {
     e.CaseCompleted: Draft._case_ended,
     e.CaseCancelled: Draft._case_ended,
     e.CaseFailed: Draft._case_failed,
+    e.CaseSuspended: Draft._case_suspended,
     e.CaseResumed: Draft._case_resumed,
     e.TransitionFired: Draft._transition_fired,
     e.ScopeOpened: Draft._scope_opened,

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import attrs
 
-from weft.engine.net import Arc, Invariant, Transition
+from weft.engine.net import Arc, Invariant, MergeRule, Transition
 from weft.schema.jsonvalue import JsonValue
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Places",
     "PositiveInt",
     "Region",
+    "Rule",
     "Target",
     "Targets",
     "Task",
@@ -213,6 +214,13 @@ def _count(argument: JsonValue) -> str:
     return str(argument)
 
 
+def _rule(argument: JsonValue) -> str:
+    known = [rule.value for rule in MergeRule]
+    if not isinstance(argument, str) or argument not in known:
+        raise ValueError(f"expected {' or '.join(known)}, found {_shown(argument)}")
+    return argument
+
+
 def _shown(argument: JsonValue) -> str:
     text = repr(argument)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -276,6 +284,11 @@ Region = Annotated[
 
 PlaceName = Annotated[str, Kind("a declared place", _target, _NAME)]
 """The name of a place that the net declares."""
+
+Rule = Annotated[
+    str, Kind("general or structural", _rule, {"enum": [rule.value for rule in MergeRule]})
+]
+"""How an OR-join knows that no more threads will come (`weft.engine.net.MergeRule`)."""
 
 Branches = Annotated[
     tuple[Branch, ...],

@@ -13,7 +13,7 @@ import attrs
 import msgspec
 
 from weft.engine.fragment import Extra, Fragment
-from weft.engine.net import Arc, Invariant, Place, Role, Transition, arcs_of
+from weft.engine.net import Arc, Invariant, OrJoin, Place, Role, Transition, arcs_of
 
 __all__ = ["NetDraft", "add_extras", "fuse", "unify"]
 
@@ -65,6 +65,7 @@ class NetDraft:
                     lacks=named(t.lacks),
                     clear=tuple(own.get(p, p) for p in t.clear),
                     counted=tuple((own.get(p, p), e) for p, e in t.counted),
+                    or_join=_joined(t.or_join, lambda p: own.get(p, p)),
                 )
             )
         for invariant in fragment.invariants:
@@ -94,6 +95,14 @@ def _added(arcs: Iterable[Arc]) -> tuple[Arc, ...]:
         key = (arc.place, arc.case_wide)
         weights[key] = weights.get(key, 0) + arc.weight
     return tuple(Arc(place, weight, wide) for (place, wide), weight in weights.items())
+
+
+def _joined(join: OrJoin | None, named: Callable[[str], str]) -> OrJoin | None:
+    """An OR-join whose inputs have other names; two that become one are one input."""
+    if join is None:
+        return None
+    inputs = tuple(dict.fromkeys(named(p) for p in join.inputs))
+    return msgspec.structs.replace(join, inputs=inputs)
 
 
 def add_extras(draft: NetDraft) -> None:
@@ -139,6 +148,7 @@ def unify(draft: NetDraft) -> None:
             lacks=renamed(t.lacks),
             clear=tuple(dict.fromkeys(draft.find(p) for p in t.clear)),
             counted=tuple((draft.find(p), e) for p, e in t.counted),
+            or_join=_joined(t.or_join, draft.find),
         )
         for t in draft.transitions
     ]
@@ -161,6 +171,9 @@ def fuse(draft: NetDraft) -> list[Transition]:
     which several tasks start (`_Fusion.vanishing`).
     G. Berthelot, "Transformations and Decompositions of Nets" (1987).
 
+    An OR-join that only feeds the start of tasks becomes that start, so that it too commits nothing
+    before the task starts; its inputs stay, because its rule looks at them.
+
     One thing can tell the nets apart: a reset on an immediate transition (that of a cancelling
     join) catches a token that is just passing through its region, or not; a fused net has fewer
     places to pass through.
@@ -180,7 +193,14 @@ def fuse(draft: NetDraft) -> list[Transition]:
 def _plain(t: Transition) -> bool:
     """Whether firing a transition does nothing but move tokens, whenever its inputs are there."""
     return not (
-        t.external or t.when or t.ends or t.needs or t.lacks or t.clear or t.counted or not t.take
+        t.external
+        or t.when
+        or t.ends
+        or t.needs
+        or t.lacks
+        or t.clear
+        or t.counted
+        or not t.sources
     )
 
 
@@ -200,26 +220,28 @@ class _Fusion:
             self.fixed.update(arc.place for arc in (*t.needs, *t.lacks))
             self.fixed.update(t.clear)
             self.fixed.update(place for place, _ in t.counted)
+            if t.or_join is not None:
+                self.fixed.update(t.or_join.inputs)
 
     def put_in(self, t: Transition) -> None:
         """Add a transition, or put another one in the place of its namesake."""
         self.transitions[t.name] = t
-        for arc in t.take:
-            self.readers[arc.place][t.name] = None
+        for place in t.sources:
+            self.readers[place][t.name] = None
         for arc in t.put:
             self.writers[arc.place][t.name] = None
 
     def forget(self, t: Transition) -> None:
         """Take a transition's arcs out of the indices."""
-        for arc in t.take:
-            del self.readers[arc.place][t.name]
+        for place in t.sources:
+            del self.readers[place][t.name]
         for arc in t.put:
             del self.writers[arc.place][t.name]
 
     def post(self, name: str) -> None:
         """Let whoever writes the one input of a plain immediate put what it would put."""
         t = self.transitions[name]
-        if not _plain(t) or len(t.take) != 1 or t.take[0].weight != 1:
+        if not _plain(t) or t.or_join is not None or len(t.take) != 1 or t.take[0].weight != 1:
             return
         place = t.take[0].place
         shared = len(self.readers[place]) != 1 or any(a.place == place for a in t.put)
@@ -260,14 +282,16 @@ class _Fusion:
         if not _plain(t) or len(t.put) != 1 or t.put[0].weight != 1:
             return False
         place = t.put[0].place
-        if place in self.fixed or any(a.place == place for a in t.take):
+        if place in self.fixed or place in t.sources:
             return False
         starts = [self.transitions[r] for r in self.readers[place]]
-        return bool(starts) and all(s.external and Arc(place) in s.take for s in starts)
+        joined = t.or_join is not None and any(s.or_join is not None for s in starts)
+        feeds = all(s.external and Arc(place) in s.take for s in starts)
+        return bool(starts) and feeds and not joined
 
     def rivals(self, name: str) -> list[str]:
         """The immediates that take from a place that this one takes from."""
-        read = (r for arc in self.transitions[name].take for r in self.readers[arc.place])
+        read = (r for place in self.transitions[name].sources for r in self.readers[place])
         return [r for r in read if not self.transitions[r].external]
 
     def pre(self, name: str) -> None:
@@ -282,9 +306,10 @@ class _Fusion:
             take = _added([*t.take, *(a for a in s.take if a.place != place)])
             if alone:
                 self.forget(s)
-                self.put_in(msgspec.structs.replace(s, take=take))
+                self.put_in(msgspec.structs.replace(s, take=take, or_join=t.or_join or s.or_join))
             else:  # another way into the same task
-                label = f"{s.name} from {t.take[0].place}"
-                self.put_in(msgspec.structs.replace(s, name=label, take=take))
+                label = f"{s.name} from {t.sources[0]}"
+                join = t.or_join or s.or_join
+                self.put_in(msgspec.structs.replace(s, name=label, take=take, or_join=join))
         if alone:
             del self.draft.places[place]

@@ -2,7 +2,8 @@
 
 A net is what the interpreter runs. It knows five kinds of arc (``take``, ``put``, ``needs``,
 ``lacks``, ``clear``), guards, two kinds of transition (immediate and external) and ``ends``;
-every control-flow pattern is written in these words. `docs/design.md` gives their meaning.
+every control-flow pattern is written in these words. One kind of transition looks beyond its own
+places, the OR-join (`OrJoin`). `docs/design.md` gives their meaning.
 
 A `CompiledSpecification` is a root net with the nets of its composite tasks. Its content, written
 as canonical JSON, has a hash; a case pins that hash, so no later release reads it differently.
@@ -32,7 +33,9 @@ __all__ = [
     "Ends",
     "Invariant",
     "Mapped",
+    "MergeRule",
     "Net",
+    "OrJoin",
     "Outcome",
     "Place",
     "RetryPolicy",
@@ -78,6 +81,25 @@ class Ends(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
+class MergeRule(StrEnum):
+    """How an OR-join knows that no more threads will come."""
+
+    GENERAL = "general"
+    """No empty input can still be marked: a question of coverability (`weft.engine.orjoin`)."""
+    STRUCTURAL = "structural"
+    """The rule of BPMN 2.0: it looks at paths alone, not at what can happen on them."""
+
+
+class OrJoin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The inputs of an OR-join: firing takes one token of each one that is marked.
+
+    Whether it may fire is told by its rule, which looks at the whole net (`weft.engine.orjoin`).
+    """
+
+    inputs: tuple[str, ...]
+    rule: MergeRule = MergeRule.GENERAL
+
+
 class Arc(msgspec.Struct, frozen=True, omit_defaults=True):
     """An arc's place and weight; a case-wide one counts the place over all live scopes."""
 
@@ -107,7 +129,8 @@ class Transition(msgspec.Struct, frozen=True, omit_defaults=True):
         counted: Place and expression: so many tokens are put as it yields at firing.
         when: A guard over the data of its scope (immediate transitions only).
         priority: Of immediates enabled together the lowest fires first, then the one that is
-            declared first.
+            declared first; OR-joins come after all others.
+        or_join: The inputs of an OR-join, beside what it takes in any case.
     """
 
     name: str
@@ -123,6 +146,13 @@ class Transition(msgspec.Struct, frozen=True, omit_defaults=True):
     when: str | None = None
     ends: Ends | None = None
     priority: int = 0
+    or_join: OrJoin | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The places that firing may take from."""
+        taken = tuple(arc.place for arc in self.take)
+        return taken if self.or_join is None else (*taken, *self.or_join.inputs)
 
 
 class Invariant(msgspec.Struct, frozen=True):
@@ -154,6 +184,7 @@ def immediate(
     when: str | None = None,
     ends: Ends | None = None,
     priority: int = 0,
+    or_join: OrJoin | None = None,
 ) -> Transition:
     """A transition that fires by itself; a place named twice weighs two."""
     return Transition(
@@ -167,6 +198,7 @@ def immediate(
         when=when,
         ends=ends,
         priority=priority,
+        or_join=or_join,
     )
 
 
@@ -283,23 +315,36 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
 
     @cached_property
     def image(self) -> NetImage:
-        """The arcs as flat integer arrays; case-wide arcs are left out (see `case_wide`)."""
+        """The arcs as flat integer arrays; case-wide arcs are left out (see `case_wide`).
+
+        An OR-join takes from all its inputs here and lacks the first of them, so no kernel ever
+        finds it enabled by itself: `weft.engine.orjoin` asks for it, and fires it.
+        """
         place = self.place_index
         return NetImage.build(
             places=len(self.places),
             transitions=[
                 Arcs(
-                    take=[(place[a.place], a.weight) for a in t.take],
+                    take=[(place[a.place], a.weight) for a in t.take]
+                    + [(place[name], 1) for name in _inputs(t)],
                     put=[(place[a.place], a.weight) for a in t.put]
                     + [(place[name], 0) for name, _ in t.counted],
                     needs=[(place[a.place], a.weight) for a in t.needs if not a.case_wide],
-                    lacks=[(place[a.place], a.weight) for a in t.lacks if not a.case_wide],
+                    lacks=[(place[a.place], a.weight) for a in t.lacks if not a.case_wide]
+                    if t.or_join is None
+                    else [(place[_inputs(t)[0]], 1)],
                     clear=[place[name] for name in t.clear],
                     external=t.external,
                 )
                 for t in self.transitions
             ],
         )
+
+    @cached_property
+    def or_joins(self) -> dict[int, Transition]:
+        """The OR-joins by index, in the order in which they are tried: priority, declaration."""
+        joins = [i for i, t in enumerate(self.transitions) if t.or_join is not None]
+        return {i: self.transitions[i] for i in sorted(joins, key=lambda i: self.rank[i])}
 
     @cached_property
     def place_index(self) -> dict[str, int]:
@@ -318,8 +363,10 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
 
     @cached_property
     def immediates(self) -> tuple[int, ...]:
-        """The immediate transitions, in order of declaration."""
-        return tuple(i for i, t in enumerate(self.transitions) if not t.external)
+        """The immediate transitions, in order of declaration; OR-joins are not among them."""
+        return tuple(
+            i for i, t in enumerate(self.transitions) if not t.external and t.or_join is None
+        )
 
     @cached_property
     def rank(self) -> tuple[tuple[int, int], ...]:
@@ -367,6 +414,11 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
         return {name: DataType.from_declaration(v.type) for name, v in self.variables.items()}
 
     @cached_property
+    def merge_questions(self) -> dict[Any, Any]:
+        """What `weft.engine.orjoin` has found out about the OR-joins of this net."""
+        return {}
+
+    @cached_property
     def case_wide(self) -> dict[int, tuple[tuple[Arc, bool], ...]]:
         """Transition to its case-wide arcs, each with True for ``needs``, False for ``lacks``."""
         wide: dict[int, tuple[tuple[Arc, bool], ...]] = {}
@@ -381,6 +433,11 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
         """A readable view of a marking: place name to tokens, empty places left out."""
         cells = memoryview(marking).cast("i")
         return {self.places[i].name: cells[i] for i in kernel.marked(marking)}
+
+
+def _inputs(t: Transition) -> tuple[str, ...]:
+    """The inputs of an OR-join; of any other transition none."""
+    return () if t.or_join is None else t.or_join.inputs
 
 
 class CompiledSpecification(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
@@ -410,6 +467,12 @@ class CompiledSpecification(msgspec.Struct, frozen=True, omit_defaults=True, dic
     def case_wide(self) -> bool:
         """Whether what happens in one scope may enable something in another."""
         return any(net.case_wide for net in self.nets.values())
+
+    @cached_property
+    def alone(self) -> frozenset[str]:
+        """The nets of which no two scopes can live at once: what is case-wide there is local."""
+        run = {task.child for net in self.nets.values() for task in net.tasks.values()}
+        return frozenset({self.root} - run)
 
     @property
     def net(self) -> Net:

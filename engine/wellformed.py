@@ -63,22 +63,41 @@ def _transition_faults(t: Transition, places: Counter[str]) -> Iterator[str]:
     for place in (*t.clear, *(place for place, _ in t.counted)):
         if place not in places:
             yield f"transition {t.name!r} names {place!r}, which is no place"
-    taken = {arc.place for arc in t.take}
+    yield from _join_faults(t, places)
+    taken = set(t.sources)
     for arc in t.needs:
         if arc.place in taken and not arc.case_wide:
             yield f"transition {t.name!r} both takes and needs {arc.place!r}: raise the weight of take"
     if t.external:
-        if t.role is Role.START and not t.take:
+        if t.role is Role.START and not t.sources:
             yield f"transition {t.name!r} starts work and takes nothing: there would be no end of it"
         if t.when is not None or t.ends is not None:
             yield f"transition {t.name!r} is external: it has neither guard nor end"
     else:
         if t.role is not Role.NONE:
             yield f"transition {t.name!r} is immediate, so it has no role {t.role.value!r}"
-        if not t.take and t.ends is None:
+        if not t.sources and t.ends is None:
             yield (
                 f"transition {t.name!r} is immediate and takes nothing, so it would fire for ever"
             )
+
+
+def _join_faults(t: Transition, places: Counter[str]) -> Iterator[str]:
+    """What is wrong with the inputs of an OR-join."""
+    if t.or_join is None:
+        return
+    inputs = t.or_join.inputs
+    if not inputs:
+        yield f"the OR-join {t.name!r} has no inputs"
+    for name in inputs:
+        if name not in places:
+            yield f"the OR-join {t.name!r} has the input {name!r}, which is no place"
+    both = sorted({a.place for a in t.take}.intersection(inputs))
+    both += sorted(name for name, n in Counter(inputs).items() if n > 1)
+    for name in both:
+        yield f"the OR-join {t.name!r} would take from {name!r} twice; an input is named once"
+    if t.when is not None:
+        yield f"the OR-join {t.name!r} has a guard; what may stop it stands before or after it"
 
 
 def _competition_faults(net: Net) -> Iterator[str]:
@@ -87,16 +106,16 @@ def _competition_faults(net: Net) -> Iterator[str]:
     externals: dict[str, str] = {}
     for t in net.transitions:
         if t.external:
-            for arc in t.take:
-                externals.setdefault(arc.place, t.name)
+            for place in t.sources:
+                externals.setdefault(place, t.name)
     for t in net.transitions:
         if t.external or t.when is not None or t.needs or t.lacks:
             continue
-        for arc in t.take:
-            rival = externals.get(arc.place)
+        for place in t.sources:
+            rival = externals.get(place)
             if rival is not None:
                 yield (
-                    f"{t.name!r} fires by itself and takes from {arc.place!r}, from which "
+                    f"{t.name!r} fires by itself and takes from {place!r}, from which "
                     f"{rival!r} waits to take: the waiting one could never be chosen"
                 )
 
@@ -107,6 +126,8 @@ def _dead(net: Net) -> Iterator[str]:
     order = sorted((t.priority, i) for i, t in enumerate(net.transitions) if not t.external)
     for _, i in order:
         t = net.transitions[i]
+        if t.or_join is not None:
+            continue  # which of its inputs it takes is not fixed
         there = {arc.place: arc.weight for arc in t.take}
         winner = next(
             (

@@ -10,9 +10,18 @@ from weft.engine.fragment import (
     Places,
     PositiveInt,
     Region,
+    Rule,
     Target,
 )
-from weft.engine.net import Ends, Invariant, Outcome, Transition, immediate
+from weft.engine.net import (
+    Ends,
+    Invariant,
+    MergeRule,
+    OrJoin,
+    Outcome,
+    Transition,
+    immediate,
+)
 from weft.engine.registry import Attachment, Family, pattern
 from weft.patterns.basic import merging
 
@@ -21,6 +30,7 @@ __all__ = [
     "blocking_partial_join",
     "cancelling_discriminator",
     "cancelling_partial_join",
+    "general_synchronizing_merge",
     "generalised_and_join",
     "multi_choice",
     "multi_merge",
@@ -262,6 +272,26 @@ def generalised_and_join(inputs: Places, output: Place) -> Fragment:
         input 1, …, input m ─▶ [join] ─▶ output
     """
     return Fragment([immediate("join", take=inputs, put=[output])])
+
+
+@pattern(
+    38,
+    "General Synchronizing Merge",
+    family=Family.BRANCHING,
+    attaches=Attachment.JOIN,
+    aliases=["OR-join", "inclusive merge"],
+)
+def general_synchronizing_merge(inputs: Places, output: Place, rule: Rule = "general") -> Fragment:
+    """Go on when every branch that can still deliver has delivered.
+
+    WCP-38 in Russell et al., "Workflow Control-Flow Patterns" (2006). One thread of each branch
+    that has come makes one. Whether another can still come is asked of the whole net
+    (`weft.engine.orjoin`); ``rule: structural`` asks as BPMN 2.0 does, by paths alone.
+
+        whichever of input 1, …, input m are marked ─▶ [merge] ─▶ output
+    """
+    merge = OrJoin(tuple(inputs), MergeRule(rule))
+    return Fragment([immediate("merge", or_join=merge, put=[output])])
 
 
 @pattern(41, "Thread Merge", family=Family.BRANCHING, attaches=Attachment.TASK)

@@ -202,7 +202,8 @@ class _Net:
                 branches = [self.block(close, depth - 1) for _ in range(2)]
                 return self.add("work", {"exclusive-choice": self.guards(branches)})
             case "multi":
-                close = self.add("work", following, join="multi-merge")
+                merge = self.draw(st.sampled_from(("multi-merge", "general-synchronizing-merge")))
+                close = self.add(self.draw(st.sampled_from((None, "work"))), following, join=merge)
                 branches = [self.block(close, depth - 1) for _ in range(2)]
                 return self.add("work", {"multi-choice": self.guards(branches)})
             case "deferred":
@@ -253,6 +254,8 @@ class _Net:
         joins = (
             *(None, None, Use("synchronization"), Use("multi-merge")),
             *(Use("generalised-and-join"), Use("structured-discriminator")),
+            *(Use("general-synchronizing-merge"), Use("general-synchronizing-merge")),
+            Use("general-synchronizing-merge", {"rule": "structural"}),
             *(Use("blocking-discriminator"), Use("blocking-partial-join", n)),
             *(
                 Use("cancelling-discriminator", cancels),

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from weft.engine import events as e
+from weft.engine import orjoin
 from weft.engine.case import CaseState
 from weft.engine.expressions import compile_expression
 from weft.engine.lifecycle import CaseStatus, ItemStatus
@@ -60,12 +61,28 @@ class Model:
         kind = self.scopes[scope].net.name
         return sum(s.tokens[place] for s in self.scopes.values() if s.net.name == kind)
 
+    def taken(self, scope: int, t: Transition) -> Counter[str]:
+        """What a firing takes: an OR-join takes one of each marked input."""
+        tokens = self.scopes[scope].tokens
+        taken = Counter({a.place: a.weight for a in t.take})
+        if t.or_join is not None:
+            taken.update(p for p in t.or_join.inputs if tokens[p])
+        return taken
+
     def enabled(self, scope: int, t: Transition) -> bool:
         return (
-            all(self.scopes[scope].tokens[a.place] >= a.weight for a in t.take)
+            (t.or_join is None or self.joins(scope, t))
+            and all(self.scopes[scope].tokens[a.place] >= a.weight for a in t.take)
             and all(self.tokens(scope, a.place, a.case_wide) >= a.weight for a in t.needs)
             and all(self.tokens(scope, a.place, a.case_wide) < a.weight for a in t.lacks)
         )
+
+    def joins(self, scope: int, t: Transition) -> bool:
+        """Whether the rule of an OR-join allows it; that rule has an oracle of its own."""
+        net = self.scopes[scope].net
+        cells = [self.scopes[scope].tokens[p.name] for p in net.places]
+        alone = net.name in self.compiled.alone
+        return orjoin.enabled(net, cells, net.transition_index[t.name], alone=alone)
 
     def guard(self, scope: int, t: Transition) -> bool:
         return t.when is None or compile_expression(t.when).test(self.scopes[scope].data)
@@ -73,6 +90,8 @@ class Model:
     def degree(self, scope: int, t: Transition) -> int:
         if not self.enabled(scope, t):
             return 0
+        if t.or_join is not None:
+            return 1
         return min(self.scopes[scope].tokens[a.place] // a.weight for a in t.take)
 
     def fire(self, scope: int, name: str, event: Any = None) -> None:
@@ -80,8 +99,8 @@ class Model:
         assert self.enabled(scope, t), f"{name} was not enabled in scope {scope}"
         tokens = self.scopes[scope].tokens
         before = sum(tokens.values())
-        for arc in t.take:
-            tokens[arc.place] -= arc.weight
+        taken = self.taken(scope, t)
+        tokens.subtract(taken)
         cleared = {p: tokens[p] for p in t.clear if tokens[p]}
         for place in cleared:
             tokens[place] = 0
@@ -90,7 +109,7 @@ class Model:
         puts += [(place, n) for (place, _), n in zip(t.counted, counts, strict=True)]
         for place, n in puts:
             tokens[place] += n
-        gone = sum(a.weight for a in t.take) + sum(cleared.values())
+        gone = taken.total() + sum(cleared.values())
         assert sum(tokens.values()) == before - gone + sum(n for _, n in puts)
         if event is not None:
             assert event.cleared == cleared
