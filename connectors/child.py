@@ -24,7 +24,7 @@ from typing import IO, Any
 
 import anyio
 
-__all__ = ["Child"]
+__all__ = ["KILL_SECONDS", "Child"]
 
 KILL_SECONDS = 5.0
 """How long a killed process may take to be gone (it may be stuck in the kernel)."""
@@ -143,10 +143,11 @@ class Child:
             await anyio.sleep(pause)
             pause = min(2 * pause, longest)
 
-    async def end(self, *, grace_seconds: float) -> None:
+    async def end(self, *, grace_seconds: float) -> bool:
         """End the whole group: ask (SIGTERM), wait for ``grace_seconds``, then kill.
 
-        Cancelling does not interrupt it.
+        Whether all of it is gone: the kernel may hold a process back. Cancelling does not
+        interrupt it.
         """
         with anyio.CancelScope(shield=True):
             if grace_seconds > 0 and self.alive():
@@ -158,6 +159,7 @@ class Child:
                 self.signal(signal.SIGKILL)
                 with anyio.move_on_after(KILL_SECONDS):
                     await self._wait_group_ended()
+        return not self.alive()
 
 
 def _pidfd(process: int) -> int | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import errno
 import json
+import logging
 import os
 import re
 import shlex
@@ -23,7 +24,7 @@ from typing import Any
 import anyio
 import attrs
 
-from weft.connectors.child import Child
+from weft.connectors.child import KILL_SECONDS, Child
 from weft.connectors.failure import shorten
 from weft.connectors.options import (
     Kind,
@@ -46,6 +47,8 @@ from weft.schema.errors import DefinitionError, DefinitionErrors, WorkFailed
 from weft.schema.jsonvalue import JsonValue
 
 __all__ = ["ShellConnector", "ShellOptions"]
+
+logger = logging.getLogger("weft")
 
 CHUNK_BYTES = 1 << 16
 CHUNKS_IN_A_ROW = 16
@@ -456,7 +459,12 @@ async def run_command(options: ShellOptions, work: Work) -> dict[str, JsonValue]
                 # what it left running may still write its last words, but not for ever
                 streams.cancel_scope.deadline = anyio.current_time() + options.grace
         finally:
-            await child.end(grace_seconds=options.grace)
+            if not await child.end(grace_seconds=options.grace):
+                logger.warning(
+                    "case %s: attempt %d at work item %s: the processes of group %d do not end, "
+                    "even when they are killed (stuck in the kernel, or another user's)",
+                    *(work.case, work.attempt, work.item, child.pid),
+                )
         for pipe, kept in outputs.items():
             _read_some(pipe.fileno(), kept, CHUNKS_IN_A_ROW)
     finally:
@@ -543,7 +551,7 @@ class ShellConnector:
             async with self._turns:
                 return await run_command(options, work)
 
-        return Performer(Worker.ASYNC, perform)
+        return Performer(Worker.ASYNC, perform, stop_seconds=options.grace + 2 * KILL_SECONDS)
 
     def result_type(self, config: JsonValue) -> DataType:
         """``exit_code``, ``stdout``, ``stderr`` and ``truncated``."""

@@ -85,7 +85,14 @@ class Threads:
                 answer.set_exception(error)
 
         thread.calls.put(call)
-        return await answer
+        try:
+            return await answer
+        except asyncio.CancelledError as error:
+            error.left = (  # type: ignore[attr-defined]
+                "its function runs in a thread, which nobody can stop: it goes on until it "
+                "returns (`run-in: process` can be stopped)"
+            )
+            raise
 
     def _start(self) -> _Thread:
         self._started += 1

@@ -30,7 +30,8 @@ class WorkItem(msgspec.Struct, frozen=True, omit_defaults=True):
     """An open work item: offered, started, or failed and held.
 
     ``child`` is the scope that a composite task's item runs in. ``retry_at`` is when a held item
-    is due for its next attempt by itself; None: somebody has to ask for it.
+    is due for its next attempt by itself; None: somebody has to ask for it. ``crashes`` counts the
+    attempts in a row that ended with the death of their engine.
     """
 
     id: str
@@ -43,6 +44,7 @@ class WorkItem(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_at: int | None = None
     claimed_by: str | None = None
     error: dict[str, Any] | None = None
+    crashes: int = 0
 
 
 class ScopeState(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -141,7 +141,7 @@ class SuspendCase:
 class ResumeCase:
     """Go on with a suspended, failed or deadlocked case.
 
-    In a failed one the held items are attempted again, and so is what its failure stopped.
+    In a failed one the held items are attempted again.
     """
 
 
@@ -151,10 +151,12 @@ class RecoverCase:
 
     Every automatic item whose attempt was interrupted begins the next one, and what could not
     start while the engine was stopping starts now. ``under_way`` are the items whose attempts
-    are alive.
+    are alive. ``crashed``: the engine that made the others has died. An item whose attempts have
+    ended like that too often (`RetryPolicy.crashes`) fails instead.
     """
 
     under_way: frozenset[ItemId] = frozenset()
+    crashed: bool = False
 
 
 @attrs.frozen

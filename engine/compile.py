@@ -521,6 +521,7 @@ class _NetCompiler:
                 factor=task.retry.factor,
                 max_delay=round(task.retry.max_delay_seconds * 1_000_000),
                 jitter=task.retry.jitter == "full",
+                crashes=task.retry.crashes,
             )
         self.tasks[name] = Task(
             name=name,

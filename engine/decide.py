@@ -620,10 +620,17 @@ class _Run:
         index = net.transition_index[net.tasks[item.task].retry_by]
         return self.arcs_allow(item.scope, index, net)
 
-    def again(self, item: WorkItem, by: str | None = None, *, interrupted: bool = False) -> None:
+    def again(
+        self,
+        item: WorkItem,
+        by: str | None = None,
+        *,
+        interrupted: bool = False,
+        crashed: bool = False,
+    ) -> None:
         """Begin the next attempt at an item."""
         task = self.draft.task(item)
-        self.emit(e.WorkItemRetried(item.id, item.attempt + 1, interrupted, by))
+        self.emit(e.WorkItemRetried(item.id, item.attempt + 1, interrupted, by, crashed))
         if not interrupted:
             self.fired(item.scope, task.retry_by)
             if task.child is not None:
@@ -903,11 +910,12 @@ class _Run:
 
         The nearest composite task above that has another attempt or an error branch is failed in
         its place, with all that runs below it. When there is none the case fails, and its
-        marking stays as it is.
+        marking stays as it is; one that has failed before keeps its first error.
         """
         handler = None if scope is None else self.handler(scope)
         if handler is None:
-            self.emit(e.CaseFailed(error=error, by=by))
+            if not self.over():
+                self.emit(e.CaseFailed(error=error, by=by))
         else:
             retry_at = self.next_attempt(handler, 1.0)
             self.fail(handler, {**error, "cause": error}, retry_at=retry_at)
@@ -1033,7 +1041,7 @@ def _begin(run: _Run, item: WorkItem, by: str | None) -> None:
 
 
 def _complete(run: _Run, command: c.CompleteWorkItem) -> None:
-    run.demand_case(f"complete work item {command.item!r}", *_ACTIVE)
+    run.demand_case(f"complete work item {command.item!r}", *_ENDING)
     item = run.item(command, "complete")
     run.demand(item, "complete", ItemStatus.STARTED, ItemStatus.OFFERED)
     task = run.draft.task(item)
@@ -1066,7 +1074,7 @@ def _complete(run: _Run, command: c.CompleteWorkItem) -> None:
 
 
 def _fail(run: _Run, command: c.FailWorkItem) -> None:
-    run.demand_case(f"fail work item {command.item!r}", *_ACTIVE)
+    run.demand_case(f"fail work item {command.item!r}", *_ENDING)
     item = run.item(command, "fail")
     run.demand(item, "fail", ItemStatus.STARTED)
     retry_at = run.next_attempt(item, command.draw) if command.retryable else None
@@ -1100,16 +1108,8 @@ def _retry(run: _Run, command: c.RetryWorkItem) -> None:
 
 
 def _reopen(run: _Run) -> None:
-    """Let a case go on that was not running: whatever was enabled when it stopped may fire.
-
-    The attempts that a failure has stopped in other branches are made again.
-    """
-    failed = run.draft.status is CaseStatus.FAILED
+    """Let a case go on that was not running: whatever was enabled when it stopped may fire."""
     run.emit(e.CaseResumed())
-    if failed:
-        for item in list(run.draft.items.values()):
-            if item.status is ItemStatus.STARTED and _performed(run, item):
-                run.again(item, interrupted=True)
     for scope in list(run.draft.scopes):
         run.consider_all(scope)
 
@@ -1193,12 +1193,30 @@ def _resume(run: _Run, command: c.ResumeCase) -> None:
     run.settle()
 
 
+def _crashed(item: WorkItem) -> dict[str, Any]:
+    """The error of an item whose attempts have ended with their engine once too often."""
+    message = (
+        f"the engine died during {item.crashes + 1} attempts at it in a row, so it is not made "
+        "again by itself: look whether the work ends the process (memory, os._exit, a signal); "
+        "`retry` makes another attempt"
+    )
+    return WorkFailed(message, code="crashed").as_json()
+
+
 def _recover(run: _Run, command: c.RecoverCase) -> None:
     run.demand_case("recover", CaseStatus.RUNNING)
-    for item in list(run.draft.items.values()):
+    for name in list(run.draft.items):
+        # Failing one may fail the case, or end others with the net they are in.
+        item = run.draft.items.get(name)
+        if item is None or run.over():
+            continue
         alive = item.status is not ItemStatus.STARTED or item.id in command.under_way
-        if not alive and _performed(run, item):
-            run.again(item, interrupted=True)
+        if alive or not _performed(run, item):
+            continue
+        if command.crashed and item.crashes >= run.draft.task(item).retry.crashes:
+            run.fail(item, _crashed(item))
+        else:
+            run.again(item, interrupted=True, crashed=command.crashed)
     for scope in list(run.draft.scopes):
         run.consider_all(scope)
     run.settle()
@@ -1210,6 +1228,8 @@ def _cancel(run: _Run, command: c.CancelCase) -> None:
 
 
 _ACTIVE = (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
+_ENDING = (*_ACTIVE, CaseStatus.FAILED)
+"""Where what was started may end."""
 _BEGINNINGS = (Role.START, Role.FIRE)
 """The roles of transitions by which something new begins; the others belong to an open item."""
 

@@ -237,12 +237,16 @@ class WorkItemFailed(Event, frozen=True):
 
 
 class WorkItemRetried(Event, frozen=True):
-    """The next attempt has begun: of a held item, or of one whose attempt was interrupted."""
+    """The next attempt has begun: of a held item, or of one whose attempt was interrupted.
+
+    ``crashed``: it was interrupted by the death of its engine.
+    """
 
     item: str
     attempt: int
     interrupted: bool = False
     by: str | None = None
+    crashed: bool = False
 
 
 class WorkItemGivenUp(Event, frozen=True):

@@ -394,8 +394,15 @@ class Draft:
         status = self._step(item, event, event.item)
         if item.status is ItemStatus.FAILED:
             self._fire(item.scope, self.task(item).retry_by)
+        crashes = item.crashes if event.interrupted else 0
         self._put(
-            msgspec.structs.replace(item, status=status, attempt=event.attempt, retry_at=None)
+            msgspec.structs.replace(
+                item,
+                status=status,
+                attempt=event.attempt,
+                retry_at=None,
+                crashes=crashes + event.crashed,
+            )
         )
 
     def _item_given_up(self, event: e.WorkItemGivenUp) -> None:

@@ -59,6 +59,8 @@ _GOES_ON = (
     *(e.WorkItemClaimed, e.WorkItemReleased, e.WorkItemDelegated),
 )
 
+_ENDS = (e.WorkItemCompleted, e.WorkItemFailed, e.WorkItemGivenUp)
+
 CASE: Mapping[tuple[CaseStatus | None, type[e.Event]], CaseStatus] = {
     (None, e.CaseStarted): _C.RUNNING,
     **{(_C.RUNNING, event): _C.RUNNING for event in _GOES_ON},
@@ -74,6 +76,8 @@ CASE: Mapping[tuple[CaseStatus | None, type[e.Event]], CaseStatus] = {
     (_C.SUSPENDED, e.CaseFailed): _C.FAILED,
     (_C.SUSPENDED, e.CaseDeadlocked): _C.DEADLOCKED,
     (_C.SUSPENDED, e.CaseResumed): _C.RUNNING,
+    # What was running when the case failed may end, too; nothing follows until it is resumed.
+    **{(_C.FAILED, event): _C.FAILED for event in _ENDS},
     (_C.FAILED, e.CaseResumed): _C.RUNNING,
     (_C.FAILED, e.CaseCancelled): _C.CANCELLED,
     (_C.DEADLOCKED, e.CaseResumed): _C.RUNNING,

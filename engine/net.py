@@ -25,6 +25,7 @@ from weft.native import kernel
 from weft.native.image import Arcs, NetImage
 from weft.schema.datatypes import DataType
 from weft.schema.errors import JournalError
+from weft.schema.specification import MAX_CRASHES
 
 __all__ = [
     "MAX_TOKENS",
@@ -228,13 +229,18 @@ def external(
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
-    """When a failed item starts again: ``attempts`` counts all starts; waits are microseconds."""
+    """When a failed item starts again: ``attempts`` counts all starts; waits are microseconds.
+
+    ``crashes`` is how many attempts in a row may end with the death of their engine: an item
+    that has brought it about so often is not tried on.
+    """
 
     attempts: int = 1
     delay: int = 0
     factor: float = 1.0
     max_delay: int = 86_400_000_000
     jitter: bool = False
+    crashes: int = MAX_CRASHES
 
     def wait(self, attempt: int, draw: float) -> int:
         """The wait in microseconds after the failure of ``attempt`` (from 1).

@@ -255,8 +255,10 @@ class Journal(Protocol):
         """One specification: that version, or the one that was added last."""
         ...
 
-    def claim(self, case: CaseId, owner: EngineId) -> None:
+    def claim(self, case: CaseId, owner: EngineId) -> bool:
         """Take the case for this engine alone; claiming what one has is fine.
+
+        True: another engine had it and has died.
 
         Raises:
             CaseClaimed: Another engine that is still alive has it. The claim of a process that
@@ -328,11 +330,14 @@ class Performer:
 
     ``call`` takes a `Work` and gives the result of the attempt as JSON (for `Worker.ASYNC`, an
     awaitable of it). It raises `WorkFailed` or any other exception when the attempt fails.
-    Threads and processes are an asynchronous performer's own affair.
+    Threads and processes are an asynchronous performer's own affair. ``stop_seconds`` is how long
+    it may take to end when it is cancelled; one that takes longer is abandoned. Where something
+    goes on all the same, the `CancelledError` that leaves it says what in an attribute ``left``.
     """
 
     worker: Worker
     call: Callable[[Work], Any]
+    stop_seconds: float = 5.0
 
 
 class Connector(Protocol):

@@ -824,6 +824,7 @@ _RETRY: Final = {
     "factor": _Field("factor", _Reader.factor),
     "max-delay": _Field("max_delay_seconds", _Reader.duration),
     "jitter": _Field("jitter", _word({word: word for word in ("none", "full")})),
+    "crashes": _Field("crashes", _whole(0, MAX_ATTEMPTS)),
 }
 """The keys of a retry policy."""
 

@@ -24,6 +24,7 @@ from weft.schema.native import (
     VARIABLE_PATTERN,
     VERSION_PATTERN,
 )
+from weft.schema.specification import MAX_CRASHES
 
 __all__ = ["PATTERN_POSITIONS", "native_schema"]
 
@@ -256,5 +257,12 @@ def _retry_keys() -> dict[str, JsonValue]:
             "enum": ["none", "full"],
             "default": "none",
             "description": "full: each wait is drawn evenly between zero and its length.",
+        },
+        "crashes": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": MAX_ATTEMPTS,
+            "default": MAX_CRASHES,
+            "description": "So many attempts in a row may end with the death of their engine.",
         },
     }

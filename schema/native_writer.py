@@ -220,6 +220,8 @@ def _retry(retry: Retry) -> dict[str, Any]:
         keys["max-delay"] = format_duration(retry.max_delay_seconds)
     if retry.jitter != default.jitter:
         keys["jitter"] = retry.jitter
+    if retry.crashes != default.crashes:
+        keys["crashes"] = retry.crashes
     return keys
 
 

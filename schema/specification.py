@@ -19,6 +19,7 @@ from weft.schema.errors import DefinitionError
 from weft.schema.jsonvalue import JsonValue
 
 __all__ = [
+    "MAX_CRASHES",
     "Location",
     "NetDefinition",
     "PlaceDefinition",
@@ -29,6 +30,9 @@ __all__ = [
     "Termination",
     "Use",
 ]
+
+MAX_CRASHES = 10
+"""So many attempts at an item may end in a row with the death of their engine, by default."""
 
 Location = tuple[str | int, ...]
 """A path of keys and indices into a definition, such as ``("net", "tasks", "ship", "then")``."""
@@ -85,6 +89,8 @@ class Retry:
         factor: Each further wait is so many times the one before.
         max_delay_seconds: No wait is longer.
         jitter: ``full`` draws each wait evenly between zero and its length, ``none`` waits it.
+        crashes: So many attempts in a row may end with the death of the engine that makes them;
+            then the item fails.
     """
 
     attempts: int = attrs.field(validator=attrs.validators.ge(1))
@@ -92,6 +98,7 @@ class Retry:
     factor: float = attrs.field(default=1.0, validator=attrs.validators.ge(1))
     max_delay_seconds: float = attrs.field(default=86_400.0, validator=attrs.validators.ge(0))
     jitter: str = attrs.field(default="none", validator=attrs.validators.in_(("none", "full")))
+    crashes: int = attrs.field(default=MAX_CRASHES, validator=attrs.validators.ge(0))
 
 
 class Termination(Enum):

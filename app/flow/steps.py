@@ -20,7 +20,7 @@ from weft.engine.ports import Work
 from weft.flow.expressions import At, Expression, Variable, declared_type, here
 from weft.schema.durations import parse_duration
 from weft.schema.jsonvalue import JsonValue
-from weft.schema.specification import Retry, Use
+from weft.schema.specification import MAX_CRASHES, Retry, Use
 
 if TYPE_CHECKING:
     from weft.flow.building import Process
@@ -153,8 +153,12 @@ class Performed(Step[In_contra, Out_co]):
         factor: float = 1.0,
         max_delay: str = "1d",
         jitter: Literal["none", "full"] = "none",
+        crashes: int = MAX_CRASHES,
     ) -> Action[In_contra, Out_co]:
         """Failed work is attempted again, so often in all.
+
+        After ``crashes`` attempts in a row that ended with the death of their engine, one more
+        fails the work.
 
         Raises:
             ValueError: A number or duration is none.
@@ -165,6 +169,7 @@ class Performed(Step[In_contra, Out_co]):
             factor=float(factor),
             max_delay_seconds=parse_duration(max_delay),
             jitter=jitter,
+            crashes=crashes,
         )
         return self._with(retries=policy)
 

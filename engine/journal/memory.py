@@ -250,7 +250,7 @@ class MemoryJournal:
 
     # ── claims ───────────────────────────────────────────────────────────────────────────────
 
-    def claim(self, case: CaseId, owner: EngineId) -> None:
+    def claim(self, case: CaseId, owner: EngineId) -> bool:
         """Take the case for one engine; see `weft.engine.ports.Journal.claim`."""
         self._check_open()
         holder = self._claims.setdefault(case, owner)
@@ -260,6 +260,7 @@ class MemoryJournal:
                 " engine is done with it, or close it",
                 where=case,
             )
+        return False
 
     def release(self, case: CaseId, owner: EngineId) -> None:
         """Give a claim back; see `weft.engine.ports.Journal.release`."""

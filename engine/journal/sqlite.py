@@ -902,7 +902,7 @@ class SqliteJournal:
 
     # ── claims ───────────────────────────────────────────────────────────────────────────────
 
-    def claim(self, case: CaseId, owner: EngineId) -> None:
+    def claim(self, case: CaseId, owner: EngineId) -> bool:
         """Take the case for one engine; see `weft.engine.ports.Journal.claim`.
 
         The claim is seen by other processes on return, without an fsync; that of a case which
@@ -913,26 +913,29 @@ class SqliteJournal:
         number = self._engine(owner)
         held = self._claims.get(case)
         if held == number:
-            return
+            return False
         if held is not None:
             self._check_dead(case, held)
         try:
-            self._take(case, number)
+            inherited = self._take(case, number)
         except apsw.Error as error:
             raise self._fault(f"claim case {case!r}", error, untouched=True) from error
         self._claims[case] = number
+        return inherited
 
-    def _take(self, case: CaseId, number: int) -> None:
-        """Write the claim if the case exists and nobody alive has it."""
+    def _take(self, case: CaseId, number: int) -> bool:
+        """Write the claim if the case exists and nobody alive has it; whether a dead one had."""
         connection = self._connection
         if not self._rows("head", (case,)):
-            return
+            return False
         with _Transaction(connection, durable=False):
             rows: list[Row] = connection.execute(QUERIES["head"], (case,)).fetchall()
             case_no, _, holder, _ = rows[0]
-            if holder is not None and holder != number:
+            inherited = holder is not None and holder != number
+            if inherited:
                 self._check_dead(case, holder)
             connection.execute(_CLAIM, (number, case_no))
+        return inherited
 
     def _engine(self, owner: EngineId) -> int:
         """The number of one of our engines; its lock is taken when it first claims something."""

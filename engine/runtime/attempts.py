@@ -1,15 +1,22 @@
 """Attempts at work items: what runs, what waits to run, and how it is stopped.
 
 Every attempt has a cancel scope of its own in the engine's nursery. When an event cancels the
-item (or the case stops), that scope is cancelled and with it all that the attempt has started.
+item (or the case ends), that scope is cancelled and with it all that the attempt has started.
+
+Nothing can make a coroutine end that does not want to: it may swallow its cancellation. So it
+runs in a task of its own beside the one in the nursery, which asks it to stop, waits for as long
+as its performer says (`Performer.stop_seconds`), asks once more, and then abandons it: nobody
+waits for it any more, and what it answers later is heard by nobody.
 """
 
 from __future__ import annotations
 
-import math
+import asyncio
+import logging
 import random
 from asyncio import CancelledError
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -20,6 +27,11 @@ from weft.schema.errors import WorkFailed
 
 __all__ = ["Attempt", "Outcome", "Queue", "perform", "perform_inline"]
 
+logger = logging.getLogger("weft")
+
+LAST_SECONDS = 1.0
+"""How long an attempt may take to end after it was asked for the second time."""
+
 MESSAGE_LENGTH = 10_000
 """What an exception says is kept up to so many characters."""
 
@@ -28,13 +40,16 @@ MESSAGE_LENGTH = 10_000
 class Attempt:
     """One attempt at an item: bound to what performs it, waiting or running.
 
-    ``running`` is true from the start of the work until its outcome is durable.
+    ``running`` is true from the start of the work until its outcome is durable. ``left`` says what
+    goes on although the attempt was stopped, and why.
     """
 
     work: Work
     performer: Performer
     scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     running: bool = False
+    stopping: bool = False
+    left: str = ""
 
     @property
     def stopped(self) -> bool:
@@ -120,17 +135,28 @@ async def perform(attempt: Attempt) -> Outcome | None:
         return None
     if attempt.performer.worker is Worker.INLINE:
         return perform_inline(attempt)
-    outcome: Outcome | None = None
-    with attempt.scope:
-        timeout = attempt.work.timeout_seconds
-        with anyio.move_on_after(timeout) as limit:
-            outcome = await _awaited(attempt)
-        if limit.cancelled_caught and outcome is None:
-            message = f"attempt {attempt.work.attempt} did not end within {timeout:g} s"
-            outcome = Outcome(
-                error={"class": "WorkFailed", "code": "timeout", "message": message, "where": None}
-            )
-    return outcome
+    timeout = attempt.work.timeout_seconds
+    task = asyncio.create_task(_awaited(attempt))
+    try:
+        with attempt.scope, anyio.move_on_after(timeout):
+            await asyncio.wait((task,))
+    finally:
+        # Also when the engine itself is cancelled: then the cancellation goes on afterwards.
+        if not task.done():
+            with anyio.CancelScope(shield=True):
+                await _stop(attempt, task)
+    if attempt.scope.cancel_called:
+        if attempt.left:
+            logger.warning("%s was cancelled, but %s", _named(attempt), attempt.left)
+        return None
+    if task.done() and not task.cancelled():
+        return task.result()
+    message = f"attempt {attempt.work.attempt} did not end within {timeout:g} s"
+    if attempt.left:
+        message = f"{message}; {attempt.left}"
+    return Outcome(
+        error={"class": "WorkFailed", "code": "timeout", "message": message, "where": None}
+    )
 
 
 async def _awaited(attempt: Attempt) -> Outcome:
@@ -138,8 +164,38 @@ async def _awaited(attempt: Attempt) -> Outcome:
     try:
         return Outcome(result=await attempt.performer.call(attempt.work))
     except CancelledError as error:
-        if anyio.current_effective_deadline() == -math.inf:
+        if attempt.stopping:
+            attempt.left = getattr(error, "left", "")
             raise  # the timeout, the item or the engine
         return _failed(error)  # of something that the task was waiting for
     except (Exception, SystemExit) as error:  # noqa: BLE001  # what a task raises is its failure
         return _failed(error)
+
+
+async def _stop(attempt: Attempt, task: asyncio.Task[Outcome]) -> None:
+    """Ask an attempt to end, twice; one that does not is abandoned."""
+    attempt.stopping = True
+    for seconds in (attempt.performer.stop_seconds, LAST_SECONDS):
+        task.cancel()
+        await asyncio.wait((task,), timeout=seconds)
+        if task.done():
+            return
+    attempt.left = "it does not let itself be stopped: it is abandoned, and may still run"
+    task.add_done_callback(_unheard)
+    # The event loop waits for all its tasks when it is closed, and this one may never end.
+    with suppress(Exception):
+        asyncio.tasks._unregister_task(task)  # asyncio documents it, for loops that own tasks
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    if not attempt.stopped and attempt.work.timeout_seconds is None:
+        logger.warning("%s: %s", _named(attempt), attempt.left)  # the engine is closing
+
+
+def _unheard(task: asyncio.Task[Outcome]) -> None:
+    """Nobody hears the outcome of an abandoned attempt."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _named(attempt: Attempt) -> str:
+    work = attempt.work
+    return f"case {work.case}: attempt {work.attempt} at work item {work.item}"

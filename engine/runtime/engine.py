@@ -87,6 +87,8 @@ class _Driven:
     ready: deque[Attempt] = attrs.field(factory=deque)
     attempts: dict[str, Attempt] = attrs.field(factory=dict)
     driving: bool = False
+    crashed: bool = False
+    """Whether the engine that had the case before has died with it, and nobody has recovered."""
 
     @property
     def broken(self) -> WeftError | None:
@@ -396,12 +398,13 @@ class Engine:
         if name in self._driven and self._driven[name].broken is None:
             return Case(self, self._driven[name])
         self.find(case)
-        self.journal.claim(name, self.id)
+        crashed = self.journal.claim(name, self.id)
         try:
             summary = self.find(case)  # again: the one who had it may have written
             compiled = self._stored(summary.net)
             driven = self._take(self._bind(compiled, self._origin(summary)))
             driven.live.take_over(read_case(self.journal, summary, compiled))
+            driven.crashed = crashed
         except BaseException:
             self.journal.release(name, self.id)
             raise
@@ -452,10 +455,14 @@ class Engine:
             except Exception:
                 logger.exception("a listener failed on case %s", batch.case)
         after = batch.after
-        if after.status not in (CaseStatus.RUNNING, CaseStatus.SUSPENDED):
+        going_on = after.status in (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
+        if not going_on:
             for attempt in list(driven.attempts.values()):
-                self._stop(driven, attempt)
-            if after.status.final and self._driven.get(batch.case) is driven:
+                # What runs in a failed case may end; what waits for its turn does not begin.
+                if after.status.final or not attempt.running:
+                    self._stop(driven, attempt)
+        if after.status.final:
+            if self._driven.get(batch.case) is driven:
                 del self._driven[batch.case]
                 self.journal.release(batch.case, self.id)
             return
@@ -464,7 +471,7 @@ class Engine:
             running, item = driven.attempts.get(name), after.items.get(name)
             if running is not None and not _wanted(running, item):
                 self._stop(driven, running)
-        for name in touched:
+        for name in touched if going_on else ():
             item = after.items.get(name)
             if item is not None and item.status is ItemStatus.STARTED:
                 self._begin(driven, item)
@@ -551,6 +558,7 @@ class Engine:
         """Tell those who wait for the engine, or a case, to be quiet."""
         if self._draining:
             self._quiet.set()
+        if self._draining or driven.live.case.status is CaseStatus.FAILED:
             driven.live.tell()
         if self.seed is not None:  # virtual time stands still while there is work
             self._due_changed.set()
@@ -743,8 +751,9 @@ class Case:
     async def wait(self) -> CaseStatus:
         """Wait until the case ends, stops or is idle.
 
-        It also comes back, with the case *running*, when this engine has nothing under way for
-        it: because it is stopping, or because the case was opened and not resumed.
+        In a failed case what was running ends first. It also comes back, with the case
+        *running*, when this engine has nothing under way for it: because it is stopping, or
+        because the case was opened and not resumed.
 
         Raises:
             JournalError: It could not be stored; it is as its journal says.
@@ -753,9 +762,11 @@ class Case:
         while True:
             if driven.broken is not None:
                 raise driven.broken
-            if self.status is not CaseStatus.RUNNING or self.idle:
+            if self.status is CaseStatus.FAILED:
+                under_way = driven.at_work
+            elif self.status is not CaseStatus.RUNNING or self.idle:
                 return self.status
-            if self._engine.draining:
+            elif self._engine.draining:
                 under_way = driven.at_work
             else:
                 under_way = bool(driven.attempts or driven.live.retries)
@@ -770,7 +781,10 @@ class Case:
             CommandRejected: It does not fit the state; nothing has happened.
             JournalError: It could not be stored; nothing has happened.
         """
+        failed = self._driven.live.state is not None and self.status is CaseStatus.FAILED
         await self._driven.live.execute(command, id=id, starts=not self._engine.draining)
+        if failed and self.status is CaseStatus.RUNNING:
+            await self._recover()  # what was waiting for its turn when the case failed
 
     async def begin(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
         """Start an offered item (the command is called ``start``)."""
@@ -853,5 +867,7 @@ class Case:
             item.status is ItemStatus.STARTED and item.id not in self._driven.attempts
             for item in self.state.items.values()
         )
+        crashed, self._driven.crashed = self._driven.crashed, False
         if lost or not self._driven.attempts:
-            await self.execute(c.RecoverCase(frozenset(map(ItemId, self._driven.attempts))))
+            under_way = frozenset(map(ItemId, self._driven.attempts))
+            await self.execute(c.RecoverCase(under_way, crashed))

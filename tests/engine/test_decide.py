@@ -289,15 +289,81 @@ def test_a_due_retry_leaves_a_failed_or_suspended_case_alone() -> None:
     assert items(do(suspended, c.ResumeCase(), due)) == {"a/1": "started", "b/1": "started"}
 
 
-def test_resuming_a_failed_case_makes_all_interrupted_attempts_again() -> None:
-    """The failure of one branch has stopped the others; one batch begins all of them again."""
-    nets = g.compiled(g.net(["a", "b", "p"], g.task("a"), g.task("b"), g.task("p", "person")))
+def test_what_was_started_may_end_in_a_failed_case() -> None:
+    """Nothing of finished work is lost, and nothing new begins until somebody resumes it."""
+    after = [g.task(name, then=f"after-{name}") for name in "abp"]
+    nets = g.compiled(
+        g.net(
+            ["a", "b", "p", "h"],
+            *(attrs.evolve(t, uses=(Use("person"),)) if t.name == "p" else t for t in after),
+            *(g.task(f"after-{name}") for name in "abp"),
+            g.task("h", on_failure="handle"),
+            g.task("handle"),
+        )
+    )
     failed = do(g.begin(nets), start("p/1"), fail("a/1"))
     assert failed.status is CaseStatus.FAILED
+    first = failed.error
+    ended = do(failed, complete("b/1", 5), complete("p/1", 6), fail("h/1"))
+    assert ended.status is CaseStatus.FAILED
+    assert ended.error == first
+    assert items(ended) == {"a/1": "failed"}
+    assert (ended.data["b"], ended.data["p"]) == (5, 6)
     for asked in (c.ResumeCase(), retry("a/1")):
-        case = do(failed, asked)
-        assert items(case) == {"a/1": "started", "b/1": "started", "p/1": "started"}
-        assert {k: i.attempt for k, i in case.items.items()} == {"a/1": 2, "b/1": 2, "p/1": 1}
+        assert items(do(ended, asked)) == {
+            "a/1": "started",
+            **{f"{name}/1": "started" for name in ("after-b", "after-p", "handle")},
+        }
+
+
+def test_a_second_failure_in_a_failed_case_is_held() -> None:
+    nets = g.compiled(g.net(["a", "b", "r"], g.task("a"), g.task("b"), g.task("r", retry=TWICE)))
+    failed = do(g.begin(nets), fail("a/1"), fail("b/1"), fail("r/1"))
+    assert failed.status is CaseStatus.FAILED
+    assert (failed.error or {})["item"] == "a/1"
+    assert items(failed) == {"a/1": "failed", "b/1": "failed", "r/1": "failed"}
+    due = failed.items["r/1"].retry_at
+    assert due is not None
+    resumed = do(failed, c.ResumeCase())
+    assert items(resumed) == {"a/1": "started", "b/1": "started", "r/1": "failed"}
+    assert resumed.items["r/1"].retry_at == due, "it waits on for its own time"
+
+
+def test_offered_items_stay_offered_in_a_failed_case() -> None:
+    nets = g.compiled(g.net(["a", "p"], g.task("a"), g.task("p", "person")))
+    failed = do(g.begin(nets), fail("a/1"))
+    rejected(failed, complete("p/1"), "case-status")
+    rejected(failed, start("p/1"), "case-status")
+    assert items(failed) == {"a/1": "failed", "p/1": "offered"}
+
+
+def test_an_attempt_that_was_lost_in_a_failed_case_is_made_again_when_it_goes_on() -> None:
+    nets = g.compiled(g.net(["a", "b"], g.task("a"), g.task("b")))
+    resumed = do(g.begin(nets), fail("a/1"), c.ResumeCase())
+    assert {k: i.attempt for k, i in resumed.items.items()} == {"a/1": 2, "b/1": 1}
+    alive = do(resumed, c.RecoverCase(frozenset(map(ItemId, resumed.items))))
+    assert alive == resumed
+    lost = do(resumed, c.RecoverCase(frozenset({ItemId("a/1")})))
+    assert {k: i.attempt for k, i in lost.items.items()} == {"a/1": 2, "b/1": 2}
+
+
+def test_an_item_that_kills_its_engine_is_not_attempted_for_ever() -> None:
+    policy = Retry(attempts=5, crashes=2)
+    nets = g.compiled(g.net(["a", "b"], g.task("a", retry=policy), g.task("b")))
+    case = do(g.begin(nets), *[c.RecoverCase(crashed=True)] * 2)
+    assert case.items["a/1"].attempt == 3
+    stopped = do(case, c.RecoverCase())  # an engine that was closed counts for nothing
+    assert stopped.items["a/1"].crashes == 2
+    dead = do(stopped, c.RecoverCase(crashed=True))
+    assert dead.status is CaseStatus.FAILED
+    assert (dead.error or {})["code"] == "crashed"
+    assert "died during 3 attempts" in (dead.error or {})["message"]
+    assert items(dead) == {"a/1": "failed", "b/1": "started"}
+    again = do(dead, c.ResumeCase())
+    assert (again.items["a/1"].attempt, again.items["a/1"].crashes) == (5, 0)
+    # The one that only happened to be there has the default bound.
+    case = do(g.begin(nets), *[c.RecoverCase(crashed=True)] * 3)
+    assert items(case) == {"a/1": "failed", "b/1": "started"}
 
 
 def test_giving_up_a_held_item_of_a_failed_case() -> None:

@@ -174,6 +174,7 @@ An event that changes no status is left out.
 A *running* case may be idle: then nothing happens until somebody outside acts.
 *Completed* and *cancelled* are final.
 A *failed* or *deadlocked* case keeps its marking, so that it can be resumed.
+In a failed case what was started may still end: its result is kept, and what follows from it waits until the case is resumed.
 
 ```mermaid
 {case}```

@@ -55,6 +55,7 @@ def retries(draw: st.DrawFn) -> Retry:
         factor=draw(st.floats(1, 1000) | st.just(2.0)),
         max_delay_seconds=longest,
         jitter=draw(st.sampled_from(["none", "full"])),
+        crashes=draw(st.integers(0, 1_000_000) | st.just(10)),
     )
 
 

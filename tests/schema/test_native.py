@@ -646,7 +646,7 @@ BAD: dict[str, tuple[str, list[str]]] = {
          ("task 'a', retry.jitter: expected none or full, found the text 'ful'; "
          "did you mean 'full'?"),
          ("task 'a', retry: unknown key 'max_delay'; did you mean 'max-delay'? "
-         "Accepted: attempts, delay, factor, max-delay, jitter")],
+         "Accepted: attempts, delay, factor, max-delay, jitter, crashes")],
     ),
     "retry: a wait longer than the longest": (
         task("retry: {attempts: 2, delay: ¦2m, max-delay: 1m}"),

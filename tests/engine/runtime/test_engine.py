@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from itertools import pairwise
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 from tests.engine import generated as g
 from tests.engine.runtime.worlds import Faulty, Functions, World, failing
 from weft.engine import commands as c
+from weft.engine import events as e
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.ports import CaseClaimed, ItemId, Work, Worker
+from weft.engine.runtime import attempts
 from weft.engine.runtime.clock import VirtualClock
 from weft.engine.runtime.engine import Case, Engine
 from weft.engine.runtime.live import Batch
@@ -214,28 +217,116 @@ async def test_a_failed_case_is_told_and_resumed() -> None:
     assert w.functions.calls == [("a/1", 1), ("a/1", 2), ("b/1", 1), ("c/1", 1)]
 
 
-async def test_a_failure_stops_the_other_branches_and_resuming_begins_them_again() -> None:
-    stopped: list[str] = []
+async def test_a_failure_lets_the_other_branches_end_and_loses_nothing_of_them() -> None:
+    goes_on = anyio.Event()
+    w = waiting({"b": Worker.ASYNC}, a=failing(1))
 
-    async def slow(work: Work) -> str:
-        if work.attempt > 1:
-            return "second"
-        try:
-            await anyio.sleep_forever()
-        finally:
-            stopped.append(work.item)
-        return "never"
+    async def slow(work: Work) -> int:
+        await goes_on.wait()
+        return work.attempt
+
+    w.functions.by_task["b"] = slow
+    async with w.engine() as engine:
+        tasks = (g.task("b", then="d"), g.task("a"), g.task("d"))
+        case = await engine.start(g.specification(g.net(["b", "a"], *tasks)))
+        async with anyio.create_task_group() as group:
+            group.start_soon(case.wait)
+            while case.status is CaseStatus.RUNNING:
+                await anyio.lowlevel.checkpoint()
+            assert statuses(case) == {"b/1": "started", "a/1": "failed"}
+            goes_on.set()
+        assert await case.wait() is CaseStatus.FAILED
+        assert statuses(case) == {"a/1": "failed"}
+        assert case.data["b"] == 1
+        await case.resume()
+        assert await case.wait() is CaseStatus.COMPLETED
+    assert w.functions.calls == [("a/1", 1), ("b/1", 1), ("a/1", 2), ("d/1", 1)]
+
+
+async def test_a_failed_case_goes_on_while_a_branch_still_runs() -> None:
+    """The attempt that was under way all the time is not made twice."""
+    goes_on = anyio.Event()
+
+    async def slow(work: Work) -> int:
+        await goes_on.wait()
+        return work.attempt
 
     w = waiting({"b": Worker.ASYNC}, a=failing(1), b=slow)
     async with w.engine() as engine:
         case = await engine.start(parallel(g.task("b"), g.task("a")))
+        while case.status is CaseStatus.RUNNING:
+            await anyio.lowlevel.checkpoint()
+        await case.retry("a/1")
+        goes_on.set()
+        assert await case.wait() is CaseStatus.COMPLETED
+        assert case.data["b"] == 1
+
+
+async def test_what_waits_for_its_turn_does_not_begin_in_a_failed_case() -> None:
+    goes_on = anyio.Event()
+
+    async def slow(work: Work) -> None:
+        await goes_on.wait()
+
+    async def fails(work: Work) -> None:
+        if work.attempt == 1:
+            goes_on.set()
+            raise ValueError
+
+    names = ("a", "b", "late")
+    w = waiting(dict.fromkeys(names, Worker.ASYNC), a=fails, b=slow, late=slow)
+    async with w.engine(concurrency=2) as engine:
+        case = await engine.start(parallel(*(g.task(n) for n in names)))
         assert await case.wait() is CaseStatus.FAILED
-        await anyio.lowlevel.checkpoint()
-        await anyio.lowlevel.checkpoint()
-        assert stopped == ["b/1"]
+        assert statuses(case) == {"a/1": "failed", "late/1": "started"}
+        assert ("late/1", 1) not in w.functions.calls
         await case.retry("a/1")
         assert await case.wait() is CaseStatus.COMPLETED
-        assert case.data["b"] == "second"
+    assert w.functions.calls == [("a/1", 1), ("b/1", 1), ("a/1", 2), ("late/1", 2)]
+
+
+@pytest.mark.parametrize("limit", [None, 0.001])
+async def test_an_attempt_that_swallows_its_cancellation_is_abandoned(
+    limit: float | None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its timeout nor the end of the engine waits for it, and its answer is refused."""
+    monkeypatch.setattr(attempts, "LAST_SECONDS", 0.001)
+    asked = 0
+    lets_go = anyio.Event()
+
+    async def stubborn(work: Work) -> str:
+        nonlocal asked
+        if work.attempt > 1:
+            return "second"
+        while not lets_go.is_set():
+            try:
+                await lets_go.wait()
+            except asyncio.CancelledError:
+                asked += 1
+        return "late"
+
+    w = waiting({"a": Worker.ASYNC}, a=stubborn)
+    w.functions.stop_seconds = 0.001
+    task = g.task("a", timeout_seconds=limit, retry=Retry(attempts=2))
+    async with w.engine(grace_seconds=0) as engine:
+        case = await engine.start(g.specification(g.net("a", task)))
+        if limit is None:
+            await anyio.lowlevel.checkpoint()
+        else:
+            assert await case.wait() is CaseStatus.COMPLETED
+            failed = [e.decode(r) for r in engine.journal.records(case.id)][2]
+            assert isinstance(failed, e.WorkItemFailed)
+            assert failed.error["code"] == "timeout"
+            assert "does not let itself be stopped" in failed.error["message"]
+            lets_go.set()
+            for _ in range(3):
+                await anyio.lowlevel.checkpoint()
+            assert case.data["a"] == "second"
+    assert asked == 2
+    if limit is None:
+        assert "a/1: it does not let itself be stopped" in caplog.text
+    assert case.id in caplog.text or limit is not None
+    lets_go.set()
 
 
 async def test_an_attempt_that_hangs_is_stopped_by_its_timeout() -> None:
@@ -680,8 +771,8 @@ async def test_after_a_conflict_a_case_is_read_again() -> None:
         case = await engine.start(PERSON, case="x")
 
         class Claimless(Faulty):
-            def claim(self, case: Any, owner: Any) -> None:
-                pass
+            def claim(self, case: Any, owner: Any) -> bool:
+                return False
 
         async with w.engine(Claimless(w.journal)) as rogue:
             await (await rogue.open("x")).claim("a/1", "rogue")

@@ -30,6 +30,7 @@ class Functions:
     workers: dict[str, Worker] = attrs.field(factory=dict)
     calls: list[tuple[str, int]] = attrs.field(factory=list)
     closed: bool = False
+    stop_seconds: float = 5.0
 
     def bind(
         self, task: str, config: JsonValue, *, origin: Path | None, **known: Any
@@ -49,7 +50,8 @@ class Functions:
             self.calls.append((work.item, work.attempt))
             return await function(work)
 
-        return Performer(worker, waits if worker is Worker.ASYNC else inline)
+        call = waits if worker is Worker.ASYNC else inline
+        return Performer(worker, call, stop_seconds=self.stop_seconds)
 
     def result_type(self, config: JsonValue) -> Any:
         """Anything."""
