@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from weft.engine.registry import Attachment, Family, Registry, pattern
     from weft.engine.runtime.engine import Case, Engine
     from weft.engine.runtime.live import Batch
+    from weft.engine.verify.report import DeadMarking, Diagnostic, Report
     from weft.flow import task
     from weft.loading import load, loads
     from weft.schema.errors import (
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     )
     from weft.schema.specification import Specification
     from weft.session import Session, SyncCase, SyncEngine, open, run  # noqa: A004  # read as weft.open
+    from weft.verifying import verify
 
 __version__ = "0.1.0"
 
@@ -66,6 +68,7 @@ _WHERE = {
     "weft.engine.registry": ("Attachment", "Family", "Registry", "pattern"),
     "weft.engine.runtime.engine": ("Case", "Engine"),
     "weft.engine.runtime.live": ("Batch",),
+    "weft.engine.verify.report": ("DeadMarking", "Diagnostic", "Report"),
     "weft.flow": ("task",),
     "weft.loading": ("load", "loads"),
     "weft.schema.errors": (
@@ -74,6 +77,7 @@ _WHERE = {
     ),
     "weft.schema.specification": ("Specification",),
     "weft.session": ("Session", "SyncCase", "SyncEngine", "open", "run"),
+    "weft.verifying": ("verify",),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -87,8 +91,10 @@ __all__ = [
     "CaseSummary",
     "CommandRejected",
     "Connector",
+    "DeadMarking",
     "DefinitionError",
     "DefinitionErrors",
+    "Diagnostic",
     "Engine",
     "Family",
     "Fragment",
@@ -101,6 +107,7 @@ __all__ = [
     "Performer",
     "Record",
     "Registry",
+    "Report",
     "Session",
     "Specification",
     "SyncCase",
@@ -120,6 +127,7 @@ __all__ = [
     "pattern",
     "run",
     "task",
+    "verify",
 ]
 
 

@@ -8,7 +8,7 @@ nets are refused by name: their behaviour would be another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,8 @@ class PnmlNet:
     transitions: Sequence[tuple[str, str]]
     arcs: Sequence[PnmlArc]
     file: str | None = attrs.field(default=None, eq=False)
+    lines: Mapping[str, int] = attrs.field(factory=dict, eq=False, repr=False)
+    """Where places and transitions stand in the file: id to line, from 1."""
 
 
 def read_pnml_file(path: str | Path) -> PnmlNet:
@@ -117,6 +119,7 @@ class _Reader:
         self.places: dict[str, PnmlPlace] = {}
         self.transitions: dict[str, str] = {}
         self.references: dict[str, str] = {}
+        self.lines: dict[str, int] = {}
         self.arcs: list[tuple[PnmlArc, Any]] = []
 
     def fault(self, element: Any, message: str, code: str = "pnml") -> DefinitionError:
@@ -159,6 +162,7 @@ class _Reader:
             transitions=tuple(self.transitions.items()),
             arcs=tuple(arcs),
             file=self.file,
+            lines=self.lines,
         )
 
     def within(self, root: Any) -> Iterator[Any]:
@@ -213,6 +217,7 @@ class _Reader:
         if name in self.places or name in self.transitions or name in self.references:
             self.fault(element, f"the id {name!r} is used twice", "duplicate")
             return
+        self.lines[name] = element.sourceline
         if kind.startswith("reference"):
             target = element.get("ref")
             if not target:

@@ -46,7 +46,7 @@ cli = Sections(
             items.retry,
             items.give_up,
         ],
-        "Nets": [nets.statespace],
+        "Nets": [nets.verify, nets.statespace],
         "Telemetry": [weaver.weaver],
     },
 )

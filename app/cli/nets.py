@@ -1,7 +1,8 @@
-"""Commands about nets: statespace."""
+"""Commands about nets: statespace, verify."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -16,9 +17,10 @@ from weft.schema.errors import DefinitionError, UsageError, WeftError
 
 if TYPE_CHECKING:
     from weft.engine.net import Net
+    from weft.engine.verify.report import Report
     from weft.engine.verify.statespace import StateSpace
 
-__all__ = ["net_of", "statespace"]
+__all__ = ["net_of", "statespace", "verify"]
 
 GRAVEST_FIRST = (
     *(Exit.INTERNAL, Exit.OPERATOR, Exit.USAGE, Exit.NO),
@@ -113,4 +115,71 @@ def _lines(
     for marking in dead:
         tokens = ", ".join(p if n == 1 else f"{n}×{p}" for p, n in marking.items())
         lines.append(f"    dead: {tokens or 'nothing marked'}")
+    return lines
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "--max-states",
+    type=click.IntRange(min=1),
+    help="Look at so many states of a net at most; then what is open is undecided.",
+)
+@click.option(
+    "--sarif", metavar="OUT", type=click.Path(path_type=Path),
+    help="Write the findings to this file as SARIF 2.1.0, for code hosts.",
+)  # fmt: skip
+@answering
+def verify(
+    files: Sequence[Path], max_states: int | None, sarif: Path | None, screen: Screen
+) -> Exit:
+    """Are these nets sound: can each case end, and each part be of use?
+
+    FILE is a specification or a PNML net. Exits 0 if all are sound, 1 if one is not, 4 if one is
+    undecided within the bound.
+    """
+    from weft.verifying import verify as verified
+
+    codes: list[Exit] = []
+    results: list[tuple[Path, Report | WeftError]] = []
+    for file in files:
+        try:
+            report = verified(file, max_states=max_states)
+        except WeftError as error:
+            results.append((file, error))
+            if len(files) > 1 or sarif is not None:
+                screen.answer({"file": str(file), "error": error_object(error)})
+                place = "" if isinstance(error, DefinitionError) else f"{file}: "
+                screen.warn(f"Error: {place}{error}")
+                codes.append(exit_of_error(error))
+                continue
+            raise
+        results.append((file, report))
+        screen.answer({"file": str(file), **report.as_json()})
+        screen.say(*_verdict(file, report))
+        codes.append({True: Exit.DONE, False: Exit.NO, None: Exit.UNDECIDED}[report.sound])
+    if sarif is not None:
+        import json
+
+        from weft.cli.sarif import sarif_log
+
+        sarif.write_text(json.dumps(sarif_log(results), indent=2) + "\n", encoding="utf-8")
+    return min(codes, key=GRAVEST_FIRST.index)
+
+
+def _verdict(file: Path, report: Report) -> list[str]:
+    """The answer for people."""
+    words = {True: "sound", False: "NOT SOUND", None: "undecided"}[report.sound]
+    lines = [f"{file}: {report.name} is {words} ({report.states} states looked at)"]
+    if report.undecided is not None:
+        lines.append(f"  undecided: {report.undecided}")
+    for d in report.diagnostics:
+        place = "" if d.line is None else f"{d.line}:" + (f"{d.column}: " if d.column else " ")
+        lines.append(f"  {place}{d.level}: {d.message} [{d.code}]")
+        if d.path and not any("," in name for name in d.path):
+            words = ("weft", "draw", str(file), "--net", "-o", "path.svg", "--path")
+            lines.append(f"    draw it: {shlex.join([*words, ','.join(d.path)])}")
+    lines += [f"  taken for granted: {a}" for a in report.abstractions]
     return lines

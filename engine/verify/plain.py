@@ -1,11 +1,16 @@
-"""Plain nets: a PNML file as a `Net` whose transitions are all external."""
+"""Plain nets: a PNML file as a `Net` whose transitions are all external, and back."""
 
 from __future__ import annotations
 
-from weft.engine.net import Arc, Net, Place, Role, Transition
-from weft.schema.pnml import PnmlNet
+from typing import TYPE_CHECKING
 
-__all__ = ["plain_net"]
+from weft.engine.net import Arc, Net, Place, Role, Transition
+from weft.schema.errors import UsageError
+
+if TYPE_CHECKING:  # reading PNML needs the extra `xml`
+    from weft.schema.pnml import PnmlNet
+
+__all__ = ["plain_net", "pnml_net"]
 
 
 def plain_net(source: PnmlNet) -> Net:
@@ -52,4 +57,35 @@ def plain_net(source: PnmlNet) -> Net:
             )
             for name, of in arcs.items()
         ),
+    )
+
+
+def pnml_net(net: Net) -> PnmlNet:
+    """A net as PNML can say it, with the same markings and firings.
+
+    Conditions, and whether a transition fires by itself, are lost: a guarded transition may fire.
+
+    Raises:
+        UsageError: It has arcs that count tokens in other scopes, or put a number that depends on
+            data: PNML has no word for these.
+    """
+    from weft.schema.pnml import PnmlArc, PnmlNet, PnmlPlace
+
+    arcs: list[PnmlArc] = []
+    for t in net.transitions:
+        if t.counted or any(a.case_wide for a in (*t.needs, *t.lacks)):
+            raise UsageError(
+                f"transition {t.name!r} counts tokens from data or over several scopes, which "
+                "PNML cannot say",
+                code="pnml",
+            )
+        for kind, group in (("normal", t.take), ("read", t.needs), ("inhibitor", t.lacks)):
+            arcs += [PnmlArc(a.place, t.name, a.weight, kind) for a in group]
+        arcs += [PnmlArc(place, t.name, 1, "reset") for place in t.clear]
+        arcs += [PnmlArc(t.name, a.place, a.weight) for a in t.put]
+    return PnmlNet(
+        id=net.name,
+        places=tuple(PnmlPlace(p.name, p.name, p.tokens) for p in net.places),
+        transitions=tuple((t.name, t.name) for t in net.transitions),
+        arcs=tuple(arcs),
     )

@@ -1,0 +1,116 @@
+"""The markings of a plain net as a `System`: whatever is enabled may fire."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from operator import ge
+
+from weft.engine.verify.arcs import ArcNet
+from weft.native import kernel
+from weft.native.image import Arcs as ImageArcs
+from weft.native.image import NetImage
+
+__all__ = ["Markings"]
+
+REPEATS = 1_000
+"""So often a growing loop is tried before its growth counts as not shown."""
+
+
+class Markings:
+    """All markings of a net, over those of its places that have arcs or tokens.
+
+    A state is a marking as bytes, a label the number of a transition in the `ArcNet`.
+    """
+
+    def __init__(self, net: ArcNet) -> None:
+        used = dict.fromkeys(sorted(net.initial))
+        for t in net.transitions.values():
+            used.update(dict.fromkeys((*t.take, *t.put, *t.needs, *t.lacks, *t.clear)))
+        self.places = sorted(used)
+        """The places of the net behind the cells of a state."""
+        self.cell = {p: i for i, p in enumerate(self.places)}
+        self.transitions = list(net.transitions)
+        self.monotone = net.monotone
+        cell = self.cell
+        self.image = NetImage.build(
+            places=len(self.places),
+            transitions=[
+                ImageArcs(
+                    take=[(cell[p], n) for p, n in t.take.items()],
+                    put=[(cell[p], n) for p, n in t.put.items()],
+                    needs=[(cell[p], n) for p, n in t.needs.items()],
+                    lacks=[(cell[p], n) for p, n in t.lacks.items()],
+                    clear=[cell[p] for p in t.clear],
+                    external=True,
+                )
+                for t in net.transitions.values()
+            ],
+        )
+        self.number = {t: i for i, t in enumerate(self.transitions)}
+        self.initial = array("i", [net.initial.get(p, 0) for p in self.places]).tobytes()
+        self._highest = self._thresholds(net)
+
+    def _thresholds(self, net: ArcNet) -> list[int]:
+        """For each cell the most tokens that any arc can tell from more."""
+        most = [0] * len(self.places)
+        for t in net.transitions.values():
+            for arcs in (t.take, t.needs, t.lacks):
+                for p, n in arcs.items():
+                    most[self.cell[p]] = max(most[self.cell[p]], n)
+        return most
+
+    def successors(self, state: bytes) -> Sequence[tuple[int, bytes]]:
+        """All firings.
+
+        Raises:
+            OverflowError: A place would hold more tokens than can be counted.
+        """
+        image, found = self.image, []
+        for i in kernel.enabled_transitions(image, state):
+            working = array("i", state)
+            kernel.fire(image, working, i)
+            found.append((self.transitions[i], working.tobytes()))
+        return found
+
+    def total(self, state: bytes) -> int:
+        """All tokens of a marking."""
+        return sum(memoryview(state).cast("i"))
+
+    def tokens(self, state: bytes) -> dict[int, int]:
+        """Place of the net to tokens."""
+        cells = memoryview(state).cast("i")
+        return {self.places[i]: cells[i] for i in kernel.marked(state)}
+
+    def grows(self, state: bytes, before: bytes, steps: Callable[[], Sequence[int]]) -> bool:
+        """Whether a marking covers one before it, and the steps between can be repeated.
+
+        Without inhibitor and reset arcs they always can. With them the steps are repeated until
+        what grows is beyond whatever an arc can tell apart; from then on each round is as the
+        one before.
+        """
+        cells, least = memoryview(state).cast("i"), memoryview(before).cast("i")
+        if not all(map(ge, cells, least)) or state == before:
+            return False
+        return self.monotone or self._repeats(state, [self.number[t] for t in steps()])
+
+    def _repeats(self, state: bytes, steps: Sequence[int]) -> bool:
+        taken = [0] * len(self.places)
+        take = self.image.take
+        for i in steps:
+            for p, n in take.arcs(i):
+                taken[p] += n
+        enough = [most + drop for most, drop in zip(self._highest, taken, strict=True)]
+        for _ in range(REPEATS):
+            working = array("i", state)
+            for i in steps:
+                if not kernel.enabled(self.image, working, i):
+                    return False
+                kernel.fire(self.image, working, i)
+            cells, after = memoryview(state).cast("i"), working.tobytes()
+            if not all(map(ge, working, cells)) or after == state:
+                return False
+            if all(n == b or b >= e for n, b, e in zip(working, cells, enough, strict=True)):
+                return True
+            state = after
+        return False

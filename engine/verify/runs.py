@@ -1,0 +1,495 @@
+"""What a compiled net can do, from one moment of quiet to the next: a `System`.
+
+A state is a marking in which no immediate transition can fire, as the engine leaves it after each
+event from outside. A step is one such event with all that follows by itself, in the order in
+which `weft.engine.decide` has it follow: immediate transitions by priority and declaration, then
+the starts of automatic tasks, until nothing moves. So what only another order could do is not
+seen, and what this order makes impossible is.
+
+What cannot be known from the net is left open, and said:
+
+*   A condition is true or false, whatever the data; all conditions with the same words agree
+    within one step.
+*   A number that depends on data is each of `NUMBERS`, once and for all of a case.
+*   Work may complete or fail. How many attempts are left is not counted: a failed item may be
+    tried again or given up. Items that nothing tells apart while they wait for another attempt
+    are taken as running.
+*   The net of a composite task completes or fails as work does; it is verified by itself.
+*   What starts by itself without taking anything (a trigger) comes at most `TRIGGERS` times.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import product
+
+import attrs
+
+from weft.engine.expressions import ExpressionError, compile_expression
+from weft.engine.net import Net, Outcome, Role, Task
+
+__all__ = ["BROKEN", "CANCELLED", "COMPLETED", "FAILED", "NUMBERS", "TRIGGERS", "Runs", "State"]
+
+NUMBERS = (0, 1, 2)
+"""The numbers that stand for one that depends on data."""
+
+TRIGGERS = 2
+"""So often each source may fire."""
+
+MAX_RUN = 20_000
+"""The most markings that are looked at within one step."""
+
+REPEATS = 200
+"""So often a growing loop is tried before its growth counts as not shown."""
+
+BEGIN = -1
+"""Before the initial marking has come to rest."""
+
+COMPLETED = -2
+FAILED = -3
+CANCELLED = -4
+"""Ends that the author has put into the net."""
+
+BROKEN = -5
+"""The case has failed: an item without another attempt, or a run that does not end."""
+
+State = tuple[int, ...]
+"""``(assignment, place, tokens, place, tokens, …)``; or one negative number: an end, or `BEGIN`."""
+
+Marking = dict[int, int]
+
+
+@attrs.define
+class _Arcs:
+    """The arcs of a transition by number."""
+
+    take: tuple[tuple[int, int], ...]
+    put: tuple[tuple[int, int], ...]
+    needs: tuple[tuple[int, int], ...]
+    lacks: tuple[tuple[int, int], ...]
+    clear: tuple[int, ...]
+    counted: tuple[tuple[int, str], ...]
+
+
+@attrs.frozen
+class _Spot:
+    """A moment within a run: the marking, what conditions have yielded, and what has fired."""
+
+    marking: Marking
+    answers: Mapping[str, bool]
+    trail: tuple[int, ...]
+    end: int | None = None
+
+    @property
+    def key(self) -> object:
+        """What makes two moments the same: not how they came about."""
+        return self.end, frozenset(self.marking.items()), frozenset(self.answers.items())
+
+
+class Runs:
+    """The quiescent markings of one compiled net.
+
+    A label is the number of a run in ``trails``: its transitions, the external one first.
+
+    Args:
+        net: The net.
+        never: Transitions that are taken out, by name.
+    """
+
+    def __init__(self, net: Net, *, never: Collection[str] = ()) -> None:
+        self.net = net
+        self.never = frozenset(net.transition_index[name] for name in never)
+        place = net.place_index
+        self.arcs = [
+            _Arcs(
+                take=tuple((place[a.place], a.weight) for a in t.take),
+                put=tuple((place[a.place], a.weight) for a in t.put),
+                needs=tuple((place[a.place], a.weight) for a in t.needs),
+                lacks=tuple((place[a.place], a.weight) for a in t.lacks),
+                clear=tuple(place[p] for p in t.clear),
+                counted=tuple((place[p], text) for p, text in t.counted),
+            )
+            for t in net.transitions
+        ]
+        self.dropped = frozenset(i for i, p in enumerate(net.places) if self._unread(i))
+        """Ends that nothing takes from or looks at: what lies there makes no difference."""
+        self.unfinished = net.unfinished
+        self.abstractions: dict[str, None] = {}
+        self.trails: list[tuple[int, ...]] = []
+        self._trail_numbers: dict[tuple[int, ...], int] = {}
+        self.loops: dict[frozenset[int], tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        """Runs that do not end: by what goes round, how it came about and its order."""
+        self.tasks = list(net.tasks.values())
+        self.rivals = self._rivals()
+        """The starts of automatic tasks that somebody else could forestall (see `weft.engine.
+        verify.specification`): they are taken as starts by hand."""
+        self._classify()
+        self.assignments = self._assignments()
+        self.fixed_guards = self._fixed_guards()
+        self.initial: State = (BEGIN,)
+
+    # ── what there is ────────────────────────────────────────────────────────────────────────
+
+    def _unread(self, place: int) -> bool:
+        name = self.net.places[place].name
+        return self.net.places[place].end and not any(
+            name == a.place for t in self.net.transitions for a in (*t.take, *t.needs, *t.lacks)
+        )
+
+    def _rivals(self) -> frozenset[int]:
+        takers: dict[str, set[str]] = {}
+        for t in self.net.transitions:
+            if t.role is Role.START and t.task is not None:
+                for arc in t.take:
+                    takers.setdefault(arc.place, set()).add(t.task)
+        shared = {p for p, tasks in takers.items() if len(tasks) > 1}
+        return frozenset(
+            i
+            for i, t in enumerate(self.net.transitions)
+            if t.role is Role.START
+            and t.task is not None
+            and self.net.tasks[t.task].automatic
+            and any(a.place in shared for a in t.take)
+        )
+
+    def _classify(self) -> None:
+        """Sort the transitions by who fires them."""
+        net = self.net
+        self.merged = frozenset(task.name for task in self.tasks if self._as_running(task))
+        by_place: list[list[int]] = [[] for _ in net.places]
+        self.sources: list[int] = []
+        outside: list[list[int]] = [[] for _ in net.places]
+        automatic: list[list[int]] = [[] for _ in net.places]
+        self.external_sources: list[int] = []
+        for i, t in enumerate(net.transitions):
+            arcs = self.arcs[i]
+            first = next(iter((*arcs.take, *arcs.needs)), (None, 0))[0]
+            if i in self.never:
+                continue
+            if not t.external:
+                if first is None:
+                    self.sources.append(i)
+                else:
+                    by_place[first].append(i)
+                continue
+            if t.task in self.merged and t.role in (Role.RETRY, Role.GIVE_UP):
+                continue
+            if first is None:
+                self.external_sources.append(i)
+                continue
+            urgent = t.role is Role.START and net.tasks[str(t.task)].automatic
+            (automatic if urgent and i not in self.rivals else outside)[first].append(i)
+        self.immediate_at, self.automatic_at, self.outside_at = by_place, automatic, outside
+        self.rank = net.rank
+
+    def _as_running(self, task: Task) -> bool:
+        """Whether a failed item that waits for another attempt differs in nothing from a running one."""
+        net = self.net
+        retry = net.transitions[net.transition_index[task.retry_by]]
+        if len(retry.take) != 1 or retry.needs or retry.clear:
+            return False
+        for t in net.transitions:
+            if task.name == t.task and t.role in (Role.RETRY, Role.FAIL, Role.GIVE_UP):
+                continue
+            for arcs in (t.needs, t.lacks):
+                weights = {a.place: a.weight for a in arcs}
+                if weights.get(task.run) != weights.get(task.held):
+                    return False
+            if (task.run in t.clear) != (task.held in t.clear):
+                return False
+        return True
+
+    def _assignments(self) -> list[Mapping[str, int]]:
+        """The numbers that the expressions of counts may yield; those without variables yield one."""
+        open_texts: list[str] = []
+        fixed: dict[str, int] = {}
+        for t in self.net.transitions:
+            for _, text in t.counted:
+                expression = compile_expression(text)
+                if expression.reads or text in fixed:
+                    open_texts.append(text)
+                    continue
+                value = expression.evaluate({})
+                fixed[text] = value if isinstance(value, int) else 1
+        texts = list(dict.fromkeys(text for text in open_texts if text not in fixed))
+        if not texts:
+            return [fixed]
+        numbers = ", ".join(map(str, NUMBERS[:-1])) + f" and {NUMBERS[-1]}"
+        self.abstractions[
+            f"a number that depends on data is taken as {numbers}, the same throughout a case: "
+            + "; ".join(texts)
+        ] = None
+        if len(texts) > 3:
+            return [fixed | dict.fromkeys(texts, n) for n in NUMBERS]
+        return [
+            fixed | dict(zip(texts, values, strict=True))
+            for values in product(NUMBERS, repeat=len(texts))
+        ]
+
+    def _fixed_guards(self) -> dict[str, bool]:
+        """The conditions that read no data, with what they yield."""
+        fixed: dict[str, bool] = {}
+        guarded = False
+        for t in self.net.transitions:
+            if t.when is None:
+                continue
+            expression = compile_expression(t.when)
+            if expression.reads:
+                guarded = True
+                continue
+            try:
+                fixed[t.when] = expression.test({})
+            except ExpressionError:
+                guarded = True
+        if guarded:
+            self.abstractions["each condition may be true or false, whatever the data"] = None
+        return fixed
+
+    # ── enabling and firing ──────────────────────────────────────────────────────────────────
+
+    def allowed(self, marking: Marking, t: int) -> bool:
+        """Whether the arcs allow a firing."""
+        arcs = self.arcs[t]
+        get = marking.get
+        return (
+            all(get(p, 0) >= n for p, n in arcs.take)
+            and all(get(p, 0) >= n for p, n in arcs.needs)
+            and all(get(p, 0) < n for p, n in arcs.lacks)
+        )
+
+    def fired(self, marking: Marking, t: int, assignment: int) -> Marking:
+        """The marking after a firing."""
+        arcs = self.arcs[t]
+        after = dict(marking)
+        for p, n in arcs.take:
+            left = after[p] - n
+            if left:
+                after[p] = left
+            else:
+                del after[p]
+        for p in arcs.clear:
+            after.pop(p, None)
+        for p, n in arcs.put:
+            if p not in self.dropped:
+                after[p] = after.get(p, 0) + n
+        for p, text in arcs.counted:
+            n = self.assignments[assignment].get(text, 1)
+            if n > 0 and p not in self.dropped:
+                after[p] = after.get(p, 0) + n
+        return after
+
+    def at(self, marking: Marking, groups: Sequence[Sequence[int]]) -> Iterator[int]:
+        """The transitions of a group that the arcs allow, in no particular order."""
+        for p in marking:
+            for t in groups[p]:
+                if self.allowed(marking, t):
+                    yield t
+
+    # ── runs ─────────────────────────────────────────────────────────────────────────────────
+
+    def settled(
+        self, marking: Marking, trail: tuple[int, ...], assignment: int
+    ) -> Iterator[tuple[tuple[int, ...], State]]:
+        """Every way in which a marking comes to rest: what has fired, and the state.
+
+        A run that does not come to rest breaks the case; it is noted in ``loops``.
+        """
+        queue = deque([_Spot(marking, self.fixed_guards, trail)])
+        seen = {queue[0].key}
+        while queue:
+            spot = queue.popleft()
+            if spot.end is not None:
+                yield spot.trail, (spot.end,)
+                continue
+            following = self._moves(spot, assignment)
+            if not following:
+                yield spot.trail, self.state(spot.marking, assignment)
+            for after in following:
+                loop: Sequence[int] = ()
+                if after.key in seen:
+                    loop = self._loop(after, assignment)
+                    if not loop:
+                        continue
+                elif len(seen) >= MAX_RUN:
+                    loop = after.trail[-20:]
+                if loop:
+                    self.loops.setdefault(frozenset(loop), (after.trail, tuple(loop)))
+                    yield after.trail, (BROKEN,)
+                    if len(seen) >= MAX_RUN:
+                        return
+                    continue
+                seen.add(after.key)
+                queue.append(after)
+
+    def _loop(self, spot: _Spot, assignment: int) -> Sequence[int]:
+        """The transitions in which a run goes round for ever that has met a moment again.
+
+        None: it has only come to where another one has been.
+        """
+        at = spot
+        for _ in range(MAX_RUN):
+            following = self._moves(at, assignment)
+            if len(following) != 1:
+                return ()
+            at = following[0]
+            if at.key == spot.key:
+                return at.trail[len(spot.trail) :]
+        return ()
+
+    def _moves(self, spot: _Spot, assignment: int) -> list[_Spot]:
+        """What happens next by itself: a firing, or a condition that is read; none at rest."""
+        marking = spot.marking
+        enabled = [t for t in self.sources if self.allowed(marking, t)]
+        enabled += self.at(marking, self.immediate_at)
+        enabled.sort(key=self.rank.__getitem__)
+        for t in enabled:
+            transition = self.net.transitions[t]
+            if transition.when is not None:
+                answer = spot.answers.get(transition.when)
+                if answer is None:
+                    return [
+                        _Spot(marking, {**spot.answers, transition.when: yes}, spot.trail)
+                        for yes in (True, False)
+                    ]
+                if not answer:
+                    continue
+            return [self._fire(spot, t, assignment)]
+        first = min(self.at(marking, self.automatic_at), default=None)
+        return [] if first is None else [self._fire(spot, first, assignment)]
+
+    def _fire(self, spot: _Spot, t: int, assignment: int) -> _Spot:
+        ends = self.net.transitions[t].ends
+        after = self.fired(spot.marking, t, assignment)
+        end = None if ends is None else _ENDS[ends.outcome]
+        return _Spot(after, spot.answers, (*spot.trail, t), end)
+
+    def state(self, marking: Marking, assignment: int) -> State:
+        """The state of a marking at rest."""
+        unfinished = self.unfinished
+        if not self.net.explicit and not any(unfinished[p] for p in marking):
+            return (COMPLETED,)
+        return (assignment, *(n for pair in sorted(marking.items()) for n in pair))
+
+    @staticmethod
+    def marking(state: State) -> Marking:
+        """The marking of a state; of an end, none."""
+        return dict(zip(state[1::2], state[2::2], strict=True))
+
+    # ── a system ─────────────────────────────────────────────────────────────────────────────
+
+    def successors(self, state: State) -> Sequence[tuple[int, State]]:
+        """Every event from outside, with what follows by itself."""
+        if state[0] < 0:
+            return () if state[0] != BEGIN else self._begun()
+        assignment, marking = state[0], self.marking(state)
+        found: dict[tuple[int, State], None] = {}
+        for trail, after, end in self._events(marking, assignment):
+            if end is not None:
+                found[self._label(trail), (end,)] = None
+                continue
+            for whole, rest in self.settled(after, trail, assignment):
+                found[self._label(whole), rest] = None
+        return list(found)
+
+    def _begun(self) -> list[tuple[int, State]]:
+        initial = {i: p.tokens for i, p in enumerate(self.net.places) if p.tokens}
+        return [
+            (self._label(trail), state)
+            for assignment in range(len(self.assignments))
+            for trail, state in self.settled(initial, (), assignment)
+        ]
+
+    def _events(
+        self, marking: Marking, assignment: int
+    ) -> Iterator[tuple[tuple[int, ...], Marking, int | None]]:
+        """The events from outside: what they fire at once, the marking, and perhaps an end."""
+        for t in self.at(marking, self.outside_at):
+            transition = self.net.transitions[t]
+            after = self.fired(marking, t, assignment)
+            if transition.role is Role.FAIL:
+                yield from self._failed(t, after, assignment)
+            elif transition.role is not Role.GIVE_UP:
+                yield (t,), after, None
+        for task in self.tasks:
+            # A failed item that waits for another attempt may be given up at any time.
+            held = self.net.place_index[task.held]
+            if marking.get(held) and task.name not in self.merged:
+                yield from self._given_up((), task, marking, assignment)
+
+    def _failed(
+        self, t: int, after: Marking, assignment: int
+    ) -> Iterator[tuple[tuple[int, ...], Marking, int | None]]:
+        task = self.net.tasks[str(self.net.transitions[t].task)]
+        if task.retry.attempts > 1 and task.name not in self.merged:
+            yield (t,), after, None
+        yield from self._given_up((t,), task, after, assignment)
+
+    def _given_up(
+        self, trail: tuple[int, ...], task: Task, marking: Marking, assignment: int
+    ) -> Iterator[tuple[tuple[int, ...], Marking, int | None]]:
+        if task.give_up is None:
+            yield trail, marking, BROKEN
+            return
+        t = self.net.transition_index[task.give_up]
+        if self.allowed(marking, t):
+            yield (*trail, t), self.fired(marking, t, assignment), None
+
+    def _label(self, trail: tuple[int, ...]) -> int:
+        number = self._trail_numbers.get(trail)
+        if number is None:
+            number = self._trail_numbers[trail] = len(self.trails)
+            self.trails.append(trail)
+        return number
+
+    def total(self, state: State) -> int:
+        """All tokens of a state."""
+        return sum(state[2::2])
+
+    def grows(self, state: State, before: State, steps: Callable[[], Sequence[int]]) -> bool:
+        """Whether a state covers one before it, and the steps between repeat themselves for ever.
+
+        They are repeated until what grows is beyond whatever an arc can tell apart; from then on
+        each round is as the one before, whatever inhibitors, resets and priorities there are.
+        """
+        if state[0] < 0 or before[0] < 0 or not _covers(self.marking(state), self.marking(before)):
+            return False
+        path = steps()
+        taken: dict[int, int] = {}
+        for label in path:
+            for t in self.trails[label]:
+                for p, n in self.arcs[t].take:
+                    taken[p] = taken.get(p, 0) + n
+        for _ in range(REPEATS):
+            after: State | None = state
+            for label in path:
+                assert after is not None
+                after = next((s for known, s in self.successors(after) if known == label), None)
+                if after is None:
+                    return False
+            old, new = self.marking(state), self.marking(after or state)
+            if not _covers(new, old):
+                return False
+            grown = [p for p, n in new.items() if n != old.get(p, 0)]
+            if all(old.get(p, 0) >= self.highest[p] + taken.get(p, 0) for p in grown):
+                return True
+            state = after or state
+        return False
+
+    @cached_property
+    def highest(self) -> list[int]:
+        """For each place the most tokens that an arc can tell from more."""
+        most = [0] * len(self.net.places)
+        for arcs in self.arcs:
+            for p, n in (*arcs.take, *arcs.needs, *arcs.lacks):
+                most[p] = max(most[p], n)
+        return most
+
+
+def _covers(marking: Marking, other: Marking) -> bool:
+    """Whether a marking has at least the tokens of another one, and more."""
+    return marking != other and all(marking.get(p, 0) >= n for p, n in other.items())
+
+
+_ENDS = {Outcome.COMPLETED: COMPLETED, Outcome.FAILED: FAILED, Outcome.CANCELLED: CANCELLED}

@@ -1,0 +1,636 @@
+"""Soundness of compiled specifications: can each case end, and each part of it be of use?
+
+Each net is verified by itself; that of a composite task counts in the nets above it as work that
+may complete or fail. What is asked of a net:
+
+*   *The option to complete*: from every state a case can be in, an end can be reached: nothing is
+    left to do, an end transition, a cancelled case. A case that has failed is not asked for more.
+*   *Proper completion*: at an end nothing is left over; a net that says where it ends withdraws
+    the rest on purpose.
+*   *No dead parts*: every task can start, and every branch of a choice can be taken.
+*   *Boundedness*: no thread begets others without end.
+*   The assumptions of patterns: a simple merge (WCP-5) is never reached by two threads at once, a
+    structured discriminator or partial join (WCP-9, 30) by no branch twice in a round.
+*   Invariants that patterns publish, and variables that concurrent tasks write.
+
+A net that may be taken for a plain one is reduced first (`weft.engine.verify.simple`); the others,
+and those that look unsound, are explored run by run (`weft.engine.verify.runs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+
+from weft.engine.net import CompiledSpecification, Net, Role, Task
+from weft.engine.verify.arcs import ArcNet, members
+from weft.engine.verify.graph import Graph, explored
+from weft.engine.verify.reduce import reduced
+from weft.engine.verify.report import DeadMarking, Diagnostic, Level, Report
+from weft.engine.verify.runs import BROKEN, CANCELLED, COMPLETED, FAILED, Runs, State
+from weft.engine.verify.simple import plain_form
+from weft.engine.verify.workflow import Facts, Look, told
+from weft.schema.errors import UsageError
+from weft.schema.specification import Location, NetDefinition, Specification, Use
+
+__all__ = ["DEFAULT_MAX_STATES", "verify_specification"]
+
+DEFAULT_MAX_STATES = 100_000
+"""How many states of a net are looked at before the verifier gives up."""
+
+SHOWN = 10
+"""So many deadlocks of a net are told."""
+
+MOST_PAIRS = 100
+"""So many pairs of tasks that write the same variable are looked at in a reduced net."""
+
+
+def verify_specification(
+    compiled: CompiledSpecification,
+    specification: Specification | None = None,
+    *,
+    max_states: int = DEFAULT_MAX_STATES,
+) -> Report:
+    """Whether a specification is sound.
+
+    Args:
+        compiled: Its nets.
+        specification: What it was compiled from, if it is there: findings then have positions,
+            and what patterns assume is checked.
+        max_states: The bound on the states of each net; past it a verdict may be missing.
+
+    Raises:
+        UsageError: ``max_states`` is less than 1.
+    """
+    if max_states < 1:
+        raise UsageError(f"max_states is at least 1, not {max_states}")
+    parts = [
+        _NetVerification(compiled, net, specification, max_states) for net in compiled.nets.values()
+    ]
+    for part in parts:
+        part.verify()
+    diagnostics = [d for part in parts for d in part.diagnostics]
+    diagnostics += _endless_recursion(compiled, specification, max_states)
+    undecided = [part.undecided for part in parts if part.undecided]
+    abstractions = dict.fromkeys(a for part in parts for a in part.abstractions)
+    return Report(
+        name=compiled.name,
+        option_to_complete=_all(part.facts.option for part in parts),
+        proper_completion=_all(part.facts.proper for part in parts),
+        bounded=_all(part.facts.bounded for part in parts),
+        safe=_all(part.facts.safe for part in parts),
+        dead_transitions=[name for part in parts for name in part.dead],
+        deadlocks=[d for part in parts for d in part.deadlocks],
+        states=sum(part.states for part in parts),
+        abstractions=tuple(abstractions),
+        diagnostics=diagnostics,
+        undecided="; ".join(undecided) or None,
+    )
+
+
+def _all(verdicts: Iterator[bool | None]) -> bool | None:
+    """False if one is, else None if one is, else True."""
+    found = set(verdicts)
+    return False if False in found else None if None in found else True
+
+
+class _NetVerification:
+    """The verification of one net of a specification."""
+
+    def __init__(
+        self,
+        compiled: CompiledSpecification,
+        net: Net,
+        specification: Specification | None,
+        max_states: int,
+    ) -> None:
+        self.compiled = compiled
+        self.net = net
+        self.root = net.name == compiled.root
+        self.specification = specification
+        self.max_states = max_states
+        self.facts = Facts()
+        self.dead: list[str] = []
+        self.deadlocks: list[DeadMarking] = []
+        self.states = 0
+        self.abstractions: dict[str, None] = {}
+        self.diagnostics: list[Diagnostic] = []
+        self.undecided: str | None = None
+        self.reported: set[object] = set()
+
+    @property
+    def definition(self) -> NetDefinition | None:
+        """The net as its author wrote it."""
+        return None if self.specification is None else self.specification.nets.get(self.net.name)
+
+    # ── the whole ────────────────────────────────────────────────────────────────────────────
+
+    def verify(self) -> None:
+        if any(task.child is not None for task in self.net.tasks.values()):
+            self.abstractions[
+                "the net of a composite task is verified by itself, and may complete or fail"
+            ] = None
+        self.automatic_alternatives()
+        plain = plain_form(self.net)
+        if plain is None or not self.by_reduction(plain):
+            self.by_runs()
+
+    # ── as a plain net ───────────────────────────────────────────────────────────────────────
+
+    def by_reduction(self, plain: ArcNet) -> bool:
+        """Verify it as a plain net; whether that has settled everything, for the good."""
+        ends = {i for i, p in enumerate(self.net.places) if p.end}
+        look = self.looked(plain, ends)
+        facts = look.facts
+        alive = {o for n in facts.fired for o in members(look.net.transitions[n].steps)}
+        settled = facts.option and facts.safe and facts.bounded and set(plain.transitions) <= alive
+        if not settled:
+            return False
+        self.facts = facts
+        facts.proper = True
+        if any(t.when for t in self.net.transitions):
+            self.abstractions["each condition may be true or false, whatever the data"] = None
+        pairs = list(self.writing_pairs())
+        for one, other, variable in pairs[:MOST_PAIRS]:
+            runs = [self.net.place_index[task.run] for task in (one, other)]
+            kept = self.looked(plain, ends, keep=runs)
+            cells = [kept.markings.cell[p] for p in runs]
+            for state in kept.graph.states:
+                tokens = memoryview(state).cast("i")
+                if all(tokens[cell] for cell in cells):
+                    self.both_write(one, other, variable, ())
+                    break
+        if len(pairs) > MOST_PAIRS:
+            self.tell(
+                "note",
+                "concurrent-writes",
+                f"of {len(pairs)} pairs of tasks that write the same variable {MOST_PAIRS} were "
+                "looked at",
+            )
+        return True
+
+    def looked(self, plain: ArcNet, ends: set[int], keep: Sequence[int] = ()) -> Look:
+        small = reduced(plain, keep=keep)
+        for t in small.transitions.values():
+            t.put = {p: n for p, n in t.put.items() if p not in ends}
+        look = Look(small, (), single=False, vanishing=True, max_states=self.max_states)
+        self.states += len(look.graph.states)
+        return look
+
+    # ── run by run ───────────────────────────────────────────────────────────────────────────
+
+    def by_runs(self) -> None:
+        runs = Runs(self.net)
+        watch = _Watch(self, runs)
+        graph = explored(runs, max_states=self.max_states, enough=watch.note)
+        self.states += len(graph.states)
+        self.abstractions |= runs.abstractions
+        facts = self.facts
+        dead_ends = [i for i in range(graph.size) if graph.dead(i) and graph.states[i][0] >= 0]
+        fired = {t for label in graph.used() for t in runs.trails[label]}
+        if graph.growth is not None:
+            facts.bounded = facts.safe = False
+            self.grows(runs, graph)
+        elif graph.complete:
+            facts.bounded = True
+            facts.safe = watch.unsafe is None
+            facts.proper = True
+            goals = [
+                i for i, s in enumerate(graph.states) if s[0] in (COMPLETED, CANCELLED, FAILED)
+            ]
+            can = graph.reaching(goals)
+            stuck = next(
+                (
+                    i
+                    for i, yes in enumerate(can)
+                    if not yes and graph.states[i][0] != BROKEN and not graph.dead(i)
+                ),
+                None,
+            )
+            facts.option = not dead_ends and stuck is None
+            if stuck is not None and not dead_ends:
+                self.never_ends(runs, graph, stuck)
+        else:
+            self.undecided = f"net {self.net.name!r} has more than {self.max_states:,} states"
+        if dead_ends:
+            facts.option = False
+            self.stops(runs, graph, dead_ends)
+        if watch.unsafe is not None:
+            facts.safe = False
+        for trail, loop in runs.loops.values():
+            self.circles(trail, loop)
+        watch.tell(graph)
+        if graph.complete:
+            self.never_used(fired)
+
+    def path(self, runs: Runs, graph: Graph[State], state: int) -> list[str]:
+        """The transitions that lead to a state, by name."""
+        return [
+            self.net.transitions[t].name for label in graph.path(state) for t in runs.trails[label]
+        ]
+
+    def tokens(self, runs: Runs, state: State, *, all: bool = False) -> dict[str, int]:
+        """The marking of a state by name; only unfinished work, or all of it."""
+        return {
+            self.net.places[p].name: n
+            for p, n in sorted(runs.marking(state).items())
+            if p < len(self.net.places) and (all or self.net.unfinished[p])
+        }
+
+    # ── findings ─────────────────────────────────────────────────────────────────────────────
+
+    def stops(self, runs: Runs, graph: Graph[State], dead_ends: Sequence[int]) -> None:
+        """Deadlocks."""
+        name = None if self.root else self.net.name
+        for state in dead_ends[:SHOWN]:
+            path = self.path(runs, graph, state)
+            marking = self.tokens(runs, graph.states[state], all=True)
+            self.deadlocks.append(DeadMarking(marking, path, name))
+        state = dead_ends[0]
+        left = self.tokens(runs, graph.states[state])
+        path = self.path(runs, graph, state)
+        place = next(iter(left), None)
+        waiting = told([self.place_words(p) for p in left]) or "nothing"
+        text = f"{self.after(path)} nothing can go on, and there is {waiting}"
+        element, location = self.of_place(place)
+        self.tell("error", "deadlock", text, element=element, location=location, path=path)
+
+    def never_ends(self, runs: Runs, graph: Graph[State], state: int) -> None:
+        """A livelock: work goes on, and no end can be reached."""
+        path = self.path(runs, graph, state)
+        left = self.tokens(runs, graph.states[state])
+        waiting = told([self.place_words(p) for p in left])
+        element, location = self.of_place(next(iter(left), None))
+        text = f"{self.after(path)} no end can be reached any more; there is {waiting}"
+        self.tell("error", "livelock", text, element=element, location=location, path=path)
+
+    def grows(self, runs: Runs, graph: Graph[State]) -> None:
+        """Unboundedness."""
+        assert graph.growth is not None
+        state = graph.growth
+        marking = runs.marking(graph.states[state])
+        at = graph.parents[state]
+        grown: list[str] = []
+        while at >= 0 and not grown:
+            before = runs.marking(graph.states[at]) if graph.states[at][0] >= 0 else None
+            if before is not None and all(marking.get(p, 0) >= n for p, n in before.items()):
+                grown = [
+                    self.net.places[p].name for p, n in marking.items() if n > before.get(p, 0)
+                ]
+            at = graph.parents[at]
+        path = self.path(runs, graph, state)
+        element, location = self.of_place(grown[0] if grown else None)
+        more = told([self.place_words(p) for p in grown])
+        text = f"{self.after(path)} there is more of this, and can be more for ever: {more}"
+        self.tell("error", "unbounded", text, element=element, location=location, path=path)
+
+    def circles(self, trail: Sequence[int], loop: Sequence[int]) -> None:
+        """A run without end."""
+        names = [self.net.transitions[t].name for t in loop]
+        path = [self.net.transitions[t].name for t in trail]
+        element = self.net.transitions[loop[0]].task or names[0].partition(".")[0]
+        text = (
+            f"these follow on each other without an event from outside, for ever, if their "
+            f"conditions hold: {told(names)}; the case would fail"
+        )
+        location = self.at("tasks", element)
+        self.tell("warning", "endless-run", text, element=element, location=location, path=path)
+
+    def never_used(self, fired: set[int]) -> None:
+        """Tasks that can never start, branches that can never be taken."""
+        net = self.net
+        started = {net.transitions[t].task for t in fired if net.transitions[t].role is Role.START}
+        for i, t in enumerate(net.transitions):
+            if i in fired:
+                continue
+            if t.role is Role.START:
+                self.dead.append(t.name)
+                if t.task in started:
+                    way = t.name.partition(" from ")[2] or t.take[0].place
+                    text = f"task {t.task!r} can never start by way of {self.place_words(way)}"
+                elif ("dead", t.task) in self.reported:
+                    continue
+                else:
+                    self.reported.add(("dead", t.task))
+                    text = f"task {t.task!r} can never start"
+                location = self.at("tasks", str(t.task))
+                self.tell("error", "dead-task", text, element=t.task, location=location)
+            elif t.when is not None and ".then." in t.name:
+                self.dead.append(t.name)
+                owner = t.name.partition(".then.")[0].rstrip("!")
+                text = f"the branch {t.name!r} can never be taken: {t.when}"
+                location = self.at("tasks", owner, "then")
+                self.tell("error", "dead-branch", text, element=owner, location=location)
+
+    def automatic_alternatives(self) -> None:
+        """Deferred choices of which one alternative needs nobody to start it."""
+        starts: dict[str, dict[str, Task]] = {}
+        for t in self.net.transitions:
+            if t.role is Role.START and t.task is not None:
+                for arc in t.take:
+                    starts.setdefault(arc.place, {})[t.task] = self.net.tasks[t.task]
+        for place, tasks in starts.items():
+            eager = [name for name, task in tasks.items() if task.automatic]
+            if len(tasks) < 2 or not eager:
+                continue
+            others = [name for name in tasks if name != eager[0]]
+            text = (
+                f"task {eager[0]!r} starts by itself, so {told(others)} will not be chosen from "
+                f"{place!r}: the alternatives of a deferred choice wait for somebody, or for "
+                "something, to choose them"
+            )
+            location = self.at("tasks", eager[0])
+            self.tell("warning", "automatic-alternative", text, element=eager[0], location=location)
+            self.abstractions[
+                "an automatic alternative of a deferred choice may be forestalled"
+            ] = None
+
+    def writing_pairs(self) -> Iterator[tuple[Task, Task, str]]:
+        """Tasks that write the same variable, which declares no merge."""
+        writers: dict[str, list[Task]] = {}
+        for task in self.net.tasks.values():
+            names = [task.result] if task.outputs is None else list(task.outputs)
+            for name in names:
+                if name is not None:
+                    writers.setdefault(name, []).append(task)
+        for variable, tasks in writers.items():
+            declared = self.net.variables.get(variable)
+            if declared is None or declared.merge is None:
+                yield from ((a, b, variable) for a, b in combinations(tasks, 2))
+
+    def both_write(self, one: Task, other: Task, variable: str, path: Sequence[str]) -> None:
+        """Two tasks that can be under way at once write one variable."""
+        text = (
+            f"tasks {one.name!r} and {other.name!r} can be under way at once, and both write "
+            f"{variable!r}: the later one wins; declare how they are merged, or write to two "
+            "variables"
+        )
+        location = self.at("tasks", other.name)
+        self.tell(
+            "warning", "concurrent-writes", text, element=other.name, location=location, path=path
+        )
+
+    # ── words ────────────────────────────────────────────────────────────────────────────────
+
+    def after(self, path: Sequence[str]) -> str:
+        """A path in the user's words."""
+        index = self.net.transition_index
+        words = []
+        for name in path:
+            t = self.net.transitions[index[name]]
+            if t.role is Role.START and self.net.tasks[str(t.task)].automatic:
+                continue
+            if t.task is not None and t.role is not Role.NONE:
+                words.append(f"{t.role.value} {t.task}")
+            elif t.when is not None:
+                words.append(name.replace(".then.", ": "))
+        return f"after {told(words)}," if words else "at the start"
+
+    def place_words(self, place: str) -> str:
+        """What a token in a place means."""
+        head, dot, tail = place.rpartition(".")
+        if dot and head in self.net.tasks and tail == "run":
+            return f"{head!r} under way"
+        if dot and head in self.net.tasks and tail == "held":
+            return f"{head!r} failed"
+        source, arrow, target = place.partition(">")
+        if arrow and source and target:
+            return f"a thread from {source!r} to {target!r}"
+        if arrow:
+            return f"a thread {'before' if target else 'behind'} {(target or source)!r}"
+        return f"a token in {place!r}"
+
+    def of_place(self, place: str | None) -> tuple[str | None, Location]:
+        """The task or place that a place of the net belongs to, and where it is written."""
+        if place is None:
+            return None, self.at()
+        definition = self.definition
+        if definition is not None and place in definition.places:
+            return place, self.at("places", place)
+        source, _, target = place.partition(">")
+        for name in (target, place.partition(".")[0], source.rstrip("!")):
+            if name in self.net.tasks or (definition is not None and name in definition.tasks):
+                return name, self.at("tasks", name)
+        return place, self.at()
+
+    def at(self, *rest: str | int) -> Location:
+        """A location in the net's definition."""
+        if self.specification is None:
+            return ()
+        return self.specification.location(self.net.name, *rest)
+
+    def tell(
+        self,
+        level: Level,
+        code: str,
+        message: str,
+        *,
+        element: str | None = None,
+        location: Location = (),
+        path: Sequence[str] = (),
+    ) -> None:
+        self.diagnostics.append(
+            finding(
+                self.specification,
+                location,
+                level,
+                code,
+                message,
+                element=element,
+                path=tuple(path),
+                net=None if self.root else self.net.name,
+            )
+        )
+
+
+def finding(
+    specification: Specification | None,
+    location: Location,
+    level: Level,
+    code: str,
+    message: str,
+    *,
+    element: str | None = None,
+    path: Sequence[str] = (),
+    net: str | None = None,
+) -> Diagnostic:
+    """A diagnostic with the position of a location of the specification."""
+    file, line, column = None, None, None
+    if specification is not None:
+        fault = specification.source.fault(location, message)
+        file, line, column = fault.file, fault.line, fault.column
+    return Diagnostic(level, code, message, element, file, line, column, path, net)
+
+
+class _Watch:
+    """What is looked for in every state: double tokens, and what patterns assume."""
+
+    def __init__(self, part: _NetVerification, runs: Runs) -> None:
+        self.part = part
+        self.runs = runs
+        self.unsafe: int | None = None
+        place = part.net.place_index
+        self.pairs = [
+            (one, other, variable, place[one.run], place[other.run])
+            for one, other, variable in part.writing_pairs()
+        ]
+        self.written: dict[tuple[str, str, str], int] = {}
+        self.merges = list(self._merges(place))
+        self.merged: dict[str, int] = {}
+        self.rounds = list(self._rounds(place))
+        self.overtaken: dict[str, int] = {}
+        self.invariants = [
+            ({place[p]: n for p, n in inv.weights.items()}, inv.total)
+            for inv in part.net.invariants
+        ]
+        self.broken: dict[int, int] = {}
+
+    def _merges(self, place: Mapping[str, int]) -> Iterator[tuple[str, list[int]]]:
+        """The tasks with a simple merge, and the places of the threads that come to it."""
+        definition = self.part.definition
+        if definition is None:
+            return
+        for task in definition.tasks.values():
+            if (task.join or Use("simple-merge")).name != "simple-merge":
+                continue
+            compiled = self.part.net.tasks.get(task.name)
+            found = [i for name, i in place.items() if name.rpartition(">")[2] == task.name]
+            ways = len(
+                [t for t in self.part.net.transitions for a in t.put if place[a.place] in found]
+            )
+            if compiled is not None and (ways > 1 or len(found) > 1):
+                yield task.name, [*found, place[compiled.run], place[compiled.held]]
+
+    def _rounds(self, place: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
+        """The branches of structured partial joins: the place of a branch, and of its turn."""
+        definition = self.part.definition
+        for t in self.part.net.transitions:
+            owner, mark, rest = t.name.partition(".join.early ")
+            if not mark or definition is None or owner not in definition.tasks:
+                continue
+            join = definition.tasks[owner].join
+            if join is None or not join.name.startswith("structured-"):
+                continue
+            turn = next((a.place for a in t.take if a.place == f"{owner}.join.todo {rest}"), None)
+            branch = next((a.place for a in t.take if a.place != turn), None)
+            if turn is not None and branch is not None:
+                yield owner, place[branch], place[turn]
+
+    def note(self, at: int, state: State, _: Sequence[tuple[int, State]]) -> bool:
+        """Look at a state; never enough."""
+        if state[0] < 0:
+            return False
+        marking = self.runs.marking(state)
+        unfinished = self.part.net.unfinished
+        if self.unsafe is None and any(
+            n > 1 and p < len(unfinished) and unfinished[p] for p, n in marking.items()
+        ):
+            self.unsafe = at
+        for one, other, variable, a, b in self.pairs:
+            if marking.get(a) and marking.get(b):
+                self.written.setdefault((one.name, other.name, variable), at)
+        for name, places in self.merges:
+            if sum(marking.get(p, 0) for p in places) > 1:
+                self.merged.setdefault(name, at)
+        for name, branch, turn in self.rounds:
+            if marking.get(branch) and not marking.get(turn):
+                self.overtaken.setdefault(name, at)
+        for k, (weights, total) in enumerate(self.invariants):
+            if sum(marking.get(p, 0) * n for p, n in weights.items()) != total:
+                self.broken.setdefault(k, at)
+        return False
+
+    def tell(self, graph: Graph[State]) -> None:
+        """Report what was found, each with the path that leads there."""
+        part, runs = self.part, self.runs
+        for (one, other, variable), at in self.written.items():
+            tasks = part.net.tasks
+            part.both_write(tasks[one], tasks[other], variable, part.path(runs, graph, at))
+        for name, at in self.merged.items():
+            path = part.path(runs, graph, at)
+            text = (
+                f"{part.after(path)} two threads are at the simple merge of {name!r} (pattern 5) "
+                "at once; if the task is to run for each of them, say `join: multi-merge` "
+                "(pattern 8)"
+            )
+            location = part.at("tasks", name, "join")
+            part.tell("error", "merge-context", text, element=name, location=location, path=path)
+        for name, at in self.overtaken.items():
+            path = part.path(runs, graph, at)
+            text = (
+                f"{part.after(path)} a branch has come to the join of {name!r} a second time "
+                "before the others have come; a structured join (patterns 9 and 30) cannot take "
+                "that: say blocking-discriminator (28) or blocking-partial-join (31)"
+            )
+            location = part.at("tasks", name, "join")
+            part.tell("error", "join-context", text, element=name, location=location, path=path)
+        for k, at in self.broken.items():
+            path = part.path(runs, graph, at)
+            weights = part.net.invariants[k].weights
+            owner = next(iter(weights)).partition(".")[0]
+            text = (
+                f"{part.after(path)} the bookkeeping of {owner!r} is broken: {told(list(weights))} "
+                f"no longer add up to {part.net.invariants[k].total}; something outside of the "
+                "pattern takes from it, clears it or adds to it"
+            )
+            location = part.at("tasks", owner)
+            part.tell("error", "invariant", text, element=owner, location=location, path=path)
+
+
+def _endless_recursion(
+    compiled: CompiledSpecification, specification: Specification | None, max_states: int
+) -> list[Diagnostic]:
+    """Nets that only end if they themselves end further down: the least fixpoint of those that do."""
+    calls = {
+        name: {t.child for t in net.tasks.values() if t.child}
+        for name, net in compiled.nets.items()
+    }
+    recursive = {name for name in calls if name in _below(calls, name)}
+    if not recursive:
+        return []
+    ending = set(calls) - {n for n in calls if recursive & ({n} | _below(calls, n))}
+    grew = True
+    while grew:
+        grew = False
+        for name in sorted(set(calls) - ending):
+            if _ends_without(compiled.nets[name], set(calls) - ending, max_states):
+                ending.add(name)
+                grew = True
+    found = []
+    for name in sorted(set(calls) - ending):
+        location = () if specification is None else specification.location(name)
+        text = (
+            f"net {name!r} can only end when {told(sorted(calls[name] - ending))} ends inside of "
+            "it: a recursion without an end"
+        )
+        net = None if name == compiled.root else name
+        found.append(
+            finding(specification, location, "error", "recursion", text, element=name, net=net)
+        )
+    return found
+
+
+def _below(calls: Mapping[str, set[str]], name: str) -> set[str]:
+    """The nets that a net runs, directly or further down."""
+    found: set[str] = set()
+    stack = [name]
+    while stack:
+        for child in calls.get(stack.pop(), ()):
+            if child not in found:
+                found.add(child)
+                stack.append(child)
+    return found
+
+
+def _ends_without(net: Net, endless: set[str], max_states: int) -> bool:
+    """Whether a net can end without these nets ever ending; undecided counts as yes."""
+    runs = Runs(net, never={t.complete for t in net.tasks.values() if t.child in endless})
+    ended: list[int] = []
+
+    def note(at: int, state: State, _: object) -> bool:
+        if state[0] in (COMPLETED, CANCELLED, FAILED):
+            ended.append(at)
+        return bool(ended)
+
+    graph = explored(runs, max_states=max_states, enough=note)
+    return bool(ended) or not graph.complete
