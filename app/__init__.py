@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from weft.bus import Bus, Emitted
     from weft.connectors import action
     from weft.drawing import draw
     from weft.engine.case import CaseState, WorkItem
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "weft.bus": ("Bus", "Emitted"),
     "weft.connectors": ("action",),
     "weft.drawing": ("draw",),
     "weft.engine.case": ("CaseState", "WorkItem"),
@@ -84,6 +86,7 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = [
     "Attachment",
     "Batch",
+    "Bus",
     "Case",
     "CaseClaimed",
     "CaseState",
@@ -95,6 +98,7 @@ __all__ = [
     "DefinitionError",
     "DefinitionErrors",
     "Diagnostic",
+    "Emitted",
     "Engine",
     "Family",
     "Fragment",

@@ -36,6 +36,7 @@ from weft.telemetry import telemetry as telemetry_for
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
+    from weft.bus import Bus, Emitted
     from weft.engine.case import CaseState, WorkItem
     from weft.engine.lifecycle import CaseStatus
     from weft.engine.net import CompiledSpecification
@@ -221,6 +222,7 @@ class SyncEngine:
     def __init__(self, engine: Engine, portal: BlockingPortal) -> None:
         self._engine = engine
         self._portal = portal
+        self._bus: Bus | None = None
 
     def _call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         async def called() -> T:
@@ -282,6 +284,19 @@ class SyncEngine:
     def recover(self) -> Sequence[SyncCase]:
         """Resume all running cases that were not idle when their engine went away."""
         return [self._case(case) for case in self._call(self._engine.recover)]
+
+    def emit(
+        self, name: str, data: JsonValue = None, *, key: str | None = None, id: str | None = None
+    ) -> Emitted:
+        """Put an event on the bus: to the cases that wait for it, and those that it starts.
+
+        See `Bus.emit`; the cases are opened with `open`.
+        """
+        if self._bus is None:
+            from weft.bus import Bus
+
+            self._bus = Bus(self._engine)
+        return self._call(self._bus.emit, name, data, key=key, id=id)
 
     def cases(
         self, *, status: str | None = None, limit: int | None = None

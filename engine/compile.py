@@ -43,6 +43,7 @@ from weft.engine.net import (
     immediate,
 )
 from weft.engine.registry import Attachment, Parameter, Pattern, Registry
+from weft.engine.starting import trigger_faults
 from weft.engine.wellformed import net_faults
 from weft.schema.errors import DefinitionError, raise_faults
 from weft.schema.jsonvalue import JsonValue
@@ -123,6 +124,7 @@ def compile_specification(
     if specification.language != LANGUAGE:
         message = f"expressions are in {LANGUAGE!r}; {specification.language!r} is not known"
         faults.append(fault(("language",), message, code="language"))
+    faults += trigger_faults(specification)
     raise_faults(
         f"{specification.source.file or specification.name} is not a valid specification",
         sorted(faults, key=lambda fault: (fault.line or 0, fault.column or 0)),

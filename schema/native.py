@@ -30,6 +30,8 @@ from weft.schema.errors import DefinitionError, DefinitionErrors, raise_faults
 from weft.schema.files import read_file
 from weft.schema.jsonvalue import JsonValue, NotJson, checked
 from weft.schema.specification import (
+    EVENT_PATTERN,
+    EventTrigger,
     Location,
     NetDefinition,
     PlaceDefinition,
@@ -357,6 +359,41 @@ class _Reader:
         if type(value) is not int or value != FORMAT_VERSION:
             self.expected(("weft",), "1, the version of the format", node)
         return True
+
+    # ── triggers ─────────────────────────────────────────────────────────────────────────────
+
+    def triggers(self, node: Node, location: Location) -> tuple[EventTrigger, ...]:
+        """The events that start cases."""
+        if not isinstance(node, SequenceNode):
+            self.expected(location, "a list of triggers, such as - event: order-placed", node)
+            return ()
+        return tuple(self.trigger(item, (*location, i)) for i, item in enumerate(node))
+
+    def trigger(self, node: Node, location: Location) -> EventTrigger:
+        wanted = "a trigger such as {event: order-placed, data: {order: event.data}}"
+        values = self.fields(node, location, _TRIGGER, wanted=wanted, required=["event"])
+        return EventTrigger(**{"event": "", **values})
+
+    def event(self, node: Node, location: Location) -> str:
+        """The name of an event."""
+        name = self.text(node, location, wanted="the name of an event, such as order-placed")
+        if name and not re.fullmatch(EVENT_PATTERN, name):
+            self.fault(
+                location,
+                f"{_quoted(name)} cannot be the name of an event; it has up to 200 letters "
+                "(a-z, A-Z), digits, _ . : / and -, and begins with a letter, digit or _",
+                "name",
+            )
+        return name
+
+    def started_with(self, node: Node, location: Location) -> dict[str, JsonValue]:
+        """The variables that an event gives to the case that it starts."""
+        wanted = "expressions by the name of the variable, {order: event.data}"
+        return self.named(node, location, self.argument, wanted=wanted)
+
+    def expression(self, node: Node, location: Location) -> str:
+        """A text that is an expression."""
+        return self.text(node, location, wanted='an expression such as "event.data.amount > 0"')
 
     # ── nets ─────────────────────────────────────────────────────────────────────────────────
 
@@ -780,6 +817,7 @@ _FILE: Final = {
     "version": _Field("version", _Reader.version),
     "description": _Field("description", _Reader.text),
     "language": _Field("language", _Reader.text),
+    "triggers": _Field("triggers", _Reader.triggers),
     "data": _Field("variables", _Reader.variables),
     "net": _Field("net", _Reader.root_net),
     "sequence": _Field("sequence", _Reader.sequence),
@@ -818,6 +856,13 @@ _PLACE: Final = {
 }
 """The keys of a place."""
 
+_TRIGGER: Final = {
+    "event": _Field("event", _Reader.event),
+    "when": _Field("when", _Reader.expression),
+    "data": _Field("data", _Reader.started_with),
+}
+"""The keys of a trigger."""
+
 _RETRY: Final = {
     "attempts": _Field("attempts", _whole(1, MAX_ATTEMPTS)),
     "delay": _Field("delay_seconds", _Reader.duration),
@@ -834,6 +879,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "task": tuple(_TASK),
     "place": tuple(_PLACE),
     "retry": tuple(_RETRY),
+    "trigger": tuple(_TRIGGER),
 }
 """All keys of the format, by where they stand, in the order in which they are best written."""
 

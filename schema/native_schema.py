@@ -24,7 +24,7 @@ from weft.schema.native import (
     VARIABLE_PATTERN,
     VERSION_PATTERN,
 )
-from weft.schema.specification import MAX_CRASHES
+from weft.schema.specification import EVENT_PATTERN, MAX_CRASHES
 
 __all__ = ["PATTERN_POSITIONS", "native_schema"]
 
@@ -85,6 +85,7 @@ def native_schema(
         "step": _closed(step),
         "place": _closed(_place_keys()),
         "retry": _closed(_retry_keys(), required=["attempts"]),
+        "trigger": _closed(_trigger_keys(), required=["event"]),
         "root-net": _closed(root_net, required=["start", "tasks"]),
         "net": _closed(net, required=["start", "tasks"]),
     }
@@ -152,6 +153,11 @@ def _file_keys() -> dict[str, JsonValue]:
         "language": {
             **_ref("text", "The language of its expressions."),
             "default": "cel",
+        },
+        "triggers": {
+            "type": "array",
+            "items": {"$ref": "#/$defs/trigger"},
+            "description": "The events that start cases.",
         },
         "data": _ref("data", "The variables of a case."),
         "net": _ref("root-net", "The tasks of the process, and the flow between them."),
@@ -233,6 +239,20 @@ def _place_keys() -> dict[str, JsonValue]:
         },
         "then": _ref("following", "Where its tokens go on."),
         "description": _ref("text", "What a token here means."),
+    }
+
+
+def _trigger_keys() -> dict[str, JsonValue]:
+    return {
+        "event": {
+            "type": "string",
+            "pattern": EVENT_PATTERN,
+            "description": "The name of the event.",
+        },
+        "when": _ref("text", "An expression over event; without it every such event counts."),
+        "data": _ref(
+            "expressions", "Variables: an expression over event, or a literal; its data if absent."
+        ),
     }
 
 

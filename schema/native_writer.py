@@ -18,6 +18,7 @@ from weft.schema.errors import DefinitionError, DefinitionErrors
 from weft.schema.jsonvalue import JsonValue, NotJson, checked
 from weft.schema.native import FORMAT_VERSION, KEYS, read_native, step_name
 from weft.schema.specification import (
+    EventTrigger,
     NetDefinition,
     PlaceDefinition,
     Retry,
@@ -103,6 +104,8 @@ def _file(specification: Specification) -> Iterator[str]:
         file["description"] = specification.description
     if specification.language != "cel":
         file["language"] = specification.language
+    if specification.triggers:
+        file["triggers"] = _BlockList(map(_trigger, specification.triggers))
     if root.variables:
         file["data"] = _variables(root)
     if steps is not None:
@@ -114,6 +117,15 @@ def _file(specification: Specification) -> Iterator[str]:
         file["nets"] = _Block({name: _net(net, data=True) for name, net in nets.items()})
     for key, value in file.items():
         yield from _entry(f"{key}:", value, 0)
+
+
+def _trigger(trigger: EventTrigger) -> dict[str, Any]:
+    keys: dict[str, Any] = {"event": trigger.event}
+    if trigger.when is not None:
+        keys["when"] = trigger.when
+    if trigger.data is not None:
+        keys["data"] = _json(dict(trigger.data))
+    return keys
 
 
 def _steps(net: NetDefinition) -> _BlockList | None:

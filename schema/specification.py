@@ -19,7 +19,9 @@ from weft.schema.errors import DefinitionError
 from weft.schema.jsonvalue import JsonValue
 
 __all__ = [
+    "EVENT_PATTERN",
     "MAX_CRASHES",
+    "EventTrigger",
     "Location",
     "NetDefinition",
     "PlaceDefinition",
@@ -173,11 +175,32 @@ class NetDefinition:
     uses: tuple[Use, ...] = ()
 
 
+EVENT_PATTERN = "^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,199}$"
+"""The names of events on the bus."""
+
+
+@attrs.frozen
+class EventTrigger:
+    """An event that starts cases: what is emitted under that name, if ``when`` holds.
+
+    Args:
+        event: The name of the event.
+        data: Variable to expression (a string) over ``event`` or literal (anything else); None:
+            the data of the event are the variables. ``event`` has ``name``, ``key`` and ``data``.
+        when: An expression over ``event``; the event starts nothing unless it is true.
+    """
+
+    event: str
+    data: Mapping[str, JsonValue] | None = None
+    when: str | None = None
+
+
 @attrs.frozen
 class Specification:
     """A named, versioned process definition, exactly as its author wrote it.
 
     ``nets`` holds the case's own net under ``root`` and those of composite tasks by name.
+    ``triggers`` are the events that start cases of it.
     ``metadata`` is what the author says besides: kept, and acted on by nobody here.
     """
 
@@ -187,6 +210,7 @@ class Specification:
     root: str = "net"
     description: str = ""
     language: str = "cel"
+    triggers: tuple[EventTrigger, ...] = ()
     metadata: Mapping[str, JsonValue] = attrs.field(factory=dict)
     source: Source = attrs.field(factory=lambda: Source("python"), eq=False, repr=False)
 

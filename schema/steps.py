@@ -42,7 +42,13 @@ from weft.schema.datatypes import ABSENT, DataType, Variable
 from weft.schema.errors import DefinitionError, raise_faults
 from weft.schema.files import read_file
 from weft.schema.jsonvalue import JsonValue
-from weft.schema.specification import Location, Source, Specification
+from weft.schema.specification import (
+    EVENT_PATTERN,
+    EventTrigger,
+    Location,
+    Source,
+    Specification,
+)
 from weft.schema.steps_net import ROOT, Branch, Builder, Step, Way, circles_among, closure
 from weft.schema.steps_templates import Known
 from weft.schema.steps_values import (
@@ -181,6 +187,7 @@ class _Reader(Values):
         title = self.text(values.get("name"), "name")
         version = self.version(values.get("version"))
         description = self.words(values.get("description"), "description", "a text")
+        self.events: list[EventTrigger] = []
         parameters, open_ended = self.triggers(values.get("triggers"))
         nodes = self.items(values.get("steps"), "steps", "a list of steps")
         if "steps" in values and isinstance(values["steps"], SequenceNode) and not nodes:
@@ -218,6 +225,7 @@ class _Reader(Values):
             description=description,
             nets={ROOT: attrs.evolve(net, variables=variables)},
             root=ROOT,
+            triggers=tuple(self.events),
             metadata={"name": title, **metadata},
             source=self.source,
         )
@@ -255,6 +263,8 @@ class _Reader(Values):
                     item, where, f"there is no trigger {quoted(kind)}{hint} (there are {known})",
                     "unknown-trigger",
                 )  # fmt: skip
+            if kind == "event":
+                self.event(item, where)
             if kind in ("cli", "manual"):
                 self.keys(item, where, _TRIGGER, "a trigger")
             else:
@@ -264,6 +274,28 @@ class _Reader(Values):
             ):
                 self.parameter(given, f"{where}.params[{number}]", parameters)
         return parameters, open_ended
+
+    def event(self, node: MappingNode, where: str) -> None:
+        """The event that a trigger names; its data are the parameters."""
+        key = "event" if "event" in node else "name"
+        name = node.get(key)
+        if name is None:
+            if not {key.text for key, _ in node.entries} - {*_TRIGGER}:
+                self.fault(
+                    node, where,
+                    "a trigger of this type says which event: {type: event, event: saved}",
+                    "missing-key",
+                )  # fmt: skip
+            return  # it names its event in another way, which is kept
+        text = self.text(name, f"{where}.{key}", "the name of an event")
+        if text and not re.fullmatch(EVENT_PATTERN, text):
+            self.fault(
+                name, where, f"{quoted(text)} cannot be the name of an event; it has up to 200 "
+                "letters (a-z, A-Z), digits, _ . : / and -", "name",
+            )  # fmt: skip
+            return
+        given = "event.data == null ? {} : event.data"
+        self.events.append(EventTrigger(text, {"trigger": given}))
 
     def parameter(self, node: Node, where: str, parameters: dict[str, _Parameter]) -> None:
         values = self.keys(

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from weft.cli import actions, drawing, items, nets, queries, running, weaver
+from weft.cli import actions, bus, drawing, items, nets, queries, running, weaver
 from weft.cli.group import Sections, asks_for_json
 from weft.cli.output import Exit, Screen, exit_of_error, keep_answers_apart, prepare_streams
 from weft.schema.errors import WeftError
@@ -24,7 +24,14 @@ cli = Sections(
     help="Weft runs workflows: cases that survive crashes and explain themselves.",
     epilog="Exit codes: 0 done, 1 no, 2 usage, 3 waits, 4 undecided, 5 operator, 6 rejected, 70 our fault.",
     sections={
-        "Run": [running.run, running.resume, running.suspend, running.cancel],
+        "Run": [
+            running.run,
+            running.resume,
+            running.suspend,
+            running.cancel,
+            bus.emit,
+            bus.deploy,
+        ],
         "Look": [
             queries.list_cases,
             queries.status,

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from weft.cli.group import answering, store_option
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from weft.engine.net import Net
     from weft.engine.ports import CaseId, CaseSummary, Journal, Record
     from weft.engine.registry import Pattern, Registry
-    from weft.schema.specification import Specification, TaskDefinition, Use
+    from weft.schema.specification import EventTrigger, Specification, TaskDefinition, Use
 
 __all__ = ["history", "list_cases", "patterns", "show", "specs", "status", "worklist"]
 
@@ -294,6 +295,7 @@ def show(what: str, store: str, screen: Screen) -> Exit:
             "version": specification.version,
             "format": specification.source.format,
             "description": specification.description,
+            "triggers": [attrs.asdict(trigger) for trigger in specification.triggers],
             "tasks": tasks,
             "patterns": [{"id": p.id, "name": p.name} for p in used],
         }
@@ -313,9 +315,15 @@ def show(what: str, store: str, screen: Screen) -> Exit:
         "",
         *table(["TASK", "BY", "FLOW"], rows),
         "",
-        f"patterns: {', '.join(_numbered(p) for p in used) or 'none'}",
+        *(_trigger_line(trigger) for trigger in specification.triggers),
+        f"patterns    {', '.join(_numbered(p) for p in used) or 'none'}",
     )
     return Exit.DONE
+
+
+def _trigger_line(trigger: EventTrigger) -> str:
+    condition = "" if trigger.when is None else f", if {trigger.when}"
+    return f"started by  {trigger.event}{condition}"
 
 
 def check(specification: Specification, registry: Registry) -> None:

@@ -17,7 +17,7 @@ from weft.flow.lowering import Lowered, Lowering
 from weft.flow.steps import NoValue, Step
 from weft.schema.errors import DefinitionError, DefinitionErrors, UsageError, raise_faults
 from weft.schema.jsonvalue import JsonValue, NotJson
-from weft.schema.specification import Location, Source, Specification
+from weft.schema.specification import EventTrigger, Location, Source, Specification
 
 if TYPE_CHECKING:
     from weft.engine.case import CaseState
@@ -231,6 +231,12 @@ class Head:
     takes: tuple[Variable[Any], ...]
     keeps: tuple[Variable[Any], ...]
     at: At
+    triggers: tuple[EventTrigger, ...] = ()
+
+    def starts_on(self, event: str, when: str | None, data: Mapping[str, JsonValue] | None) -> Head:
+        """A head with another trigger."""
+        trigger = EventTrigger(event, None if data is None else dict(data), when)
+        return attrs.evolve(self, triggers=(*self.triggers, trigger))
 
     def lowering(self) -> Lowering:
         """A net to be made, with its variables declared."""
@@ -312,6 +318,19 @@ class Unfinished(Generic[A]):
         """The first step."""
         return ProcessBuilder(self._head, step, here())
 
+    def starts_on(
+        self, event: str, *, when: str | None = None, data: Mapping[str, JsonValue] | None = None
+    ) -> Unfinished[A]:
+        """Have an event start cases of the process.
+
+        Args:
+            event: The name of the event.
+            when: An expression over ``event``, without which every such event counts.
+            data: Variable to expression over ``event`` (a text) or literal (anything else); None:
+                the data of the event are the variables.
+        """
+        return Unfinished(self._head.starts_on(event, when, data))
+
     if not TYPE_CHECKING:  # for those who do not ask mypy
 
         def build(self, **_: Any) -> Never:
@@ -386,6 +405,7 @@ def built(
         version=head.version,
         description=head.description,
         nets={ROOT: lowered.net, **lowered.nets},
+        triggers=head.triggers,
         source=source,
         takes=head.takes,
         gives=lowered.gives,

@@ -124,6 +124,12 @@ class GraphBuilder:
         self._said("patterns", len(self._uses))
         self._uses.append(pattern)
 
+    def starts_on(
+        self, event: str, *, when: str | None = None, data: Mapping[str, JsonValue] | None = None
+    ) -> None:
+        """Have an event start cases of the process; see `Unfinished.starts_on`."""
+        self._head = self._head.starts_on(event, when, data)
+
     def start(self, *nodes: NodeId) -> StartedGraph:
         """Where the process starts; with that it can be built."""
         at = here()

@@ -10,6 +10,8 @@ from weft.schema.datatypes import ABSENT, DataType, Variable
 from weft.schema.durations import MAX_SECONDS
 from weft.schema.native import KEYS
 from weft.schema.specification import (
+    EVENT_PATTERN,
+    EventTrigger,
     NetDefinition,
     PlaceDefinition,
     Retry,
@@ -145,6 +147,14 @@ def sequences(draw: st.DrawFn) -> NetDefinition:
     return NetDefinition("net", start=(names[0],), tasks=steps)
 
 
+TRIGGERS = st.builds(
+    EventTrigger,
+    event=st.from_regex(EVENT_PATTERN, fullmatch=True),
+    data=st.none() | st.dictionaries(NAMES, st.integers(0, 9) | st.booleans(), max_size=2),
+    when=st.none() | st.sampled_from(["event.data > 1", "event.key == 'a'"]),
+)
+
+
 @st.composite
 def specifications(draw: st.DrawFn) -> Specification:
     others = draw(st.lists(NAMES.filter(lambda name: name != "net"), max_size=2, unique=True))
@@ -157,4 +167,5 @@ def specifications(draw: st.DrawFn) -> Specification:
         },
         description=draw(TEXT | st.just("")),
         language=draw(st.sampled_from(["cel", "xpath"])),
+        triggers=tuple(draw(st.lists(TRIGGERS, max_size=2))),
     )

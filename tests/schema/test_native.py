@@ -21,6 +21,7 @@ from weft.schema.errors import DefinitionError, DefinitionErrors
 from weft.schema.native import KEYS, read_native, read_native_file, step_name
 from weft.schema.native_writer import write_native
 from weft.schema.specification import (
+    EventTrigger,
     NetDefinition,
     PlaceDefinition,
     Retry,
@@ -209,6 +210,32 @@ def test_three_commands_take_less_than_ten_lines() -> None:
 )  # fmt: skip
 def test_the_keys_of_a_task(keys: str, expected: dict[str, Any]) -> None:
     assert task_of(keys) == TaskDefinition("a", **expected)
+
+
+def test_triggers() -> None:
+    text = "weft: 1\nname: p\nsequence: [{}]\ntriggers: [{event: a.b, when: x, data: {n: 1}}, {event: c}]\n"
+    assert read_native(text).triggers == (EventTrigger("a.b", {"n": 1}, "x"), EventTrigger("c"))
+
+
+@pytest.mark.parametrize(
+    ("trigger", "part"),
+    [
+        ("{}", "'event' is missing"),
+        ("{event: a b}", "cannot be the name of an event"),
+        ("{event: a, then: b}", "unknown key 'then'"),
+        ("{event: a, when: [b]}", "expected an expression"),
+        ("{event: a, data: [b]}", "expected expressions by the name"),
+        ("{event: a, data: {b: ''}}", "expected an expression"),
+        ("placed", "expected a trigger"),
+    ],
+)
+def test_triggers_that_are_none(trigger: str, part: str) -> None:
+    text = f"weft: 1\nname: p\nsequence: [{{}}]\ntriggers: [{trigger}]\n"
+    with pytest.raises(DefinitionErrors, match=part) as caught:
+        read_native(text)
+    assert (caught.value.line, "triggers[0]" in str(caught.value)) == (4, True)
+    with pytest.raises(DefinitionErrors, match="a list of triggers"):
+        read_native(text.replace(f"[{trigger}]", "{event: a}"))
 
 
 @pytest.mark.parametrize("name", ["a", "A_1", "_", "step-2", "x" * 100])

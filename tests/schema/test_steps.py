@@ -152,6 +152,29 @@ def test_a_required_parameter_has_to_be_given() -> None:
     assert variable.type.fits({"p": 1})
 
 
+def test_events_that_start_cases() -> None:
+    more = (
+        "triggers: [{type: event, event: saved}, {type: event, name: gone}, {type: event, on: x}]\n"
+    )
+    found = steps("{id: a, module: m, action: x}", more=more)
+    assert [trigger.event for trigger in found.triggers] == ["saved", "gone"]
+    given = "event.data == null ? {} : event.data"
+    assert found.triggers[0].data == {"trigger": given}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "part"),
+    [
+        ("{type: event}", "says which event"),
+        ("{type: event, event: two words}", "cannot be the name of an event"),
+        ("{type: event, event: [a]}", "the name of an event"),
+    ],
+)
+def test_events_that_are_none(trigger: str, part: str) -> None:
+    with pytest.raises(DefinitionErrors, match=part):
+        steps("{id: a, module: m, action: x}", more=f"triggers: [{trigger}]\n")
+
+
 @pytest.mark.parametrize("more", ["", "triggers: [{type: webhook, path: /x}]\n"])
 def test_what_comes_from_elsewhere_may_have_more_in_it(more: str) -> None:
     found = steps("{id: a, module: m, action: x}", more=more)

@@ -1,0 +1,180 @@
+"""The event bus: what is put on it goes to the cases that wait for it, and starts those it starts.
+
+    async with weft.open("sqlite:///orders.db") as engine:
+        engine.add(weft.load("order.yaml"))     # triggers: [{event: order-placed}]
+        emitted = await Bus(engine).emit("order-placed", {"amount": 12}, id="message-4711")
+
+The bus keeps nothing itself: which specifications there are, and which cases wait, is in the
+store. An event with an id has one effect, however often it is put on the bus: the cases that it
+starts are called after it, and what it delivers is a command with that id. So after a crash in
+the middle the sender sends it again, and what is missing is made up for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from weft.engine.starting import BusEvent, start_data
+from weft.loading import loads
+from weft.schema.errors import CommandRejected, DefinitionError, WeftError
+
+if TYPE_CHECKING:
+    from weft.engine.net import CompiledSpecification
+    from weft.engine.ports import CaseId
+    from weft.engine.runtime.engine import Case, Engine
+    from weft.schema.jsonvalue import JsonValue
+    from weft.schema.specification import EventTrigger, Specification
+
+__all__ = ["Bus", "BusEvent", "Deliver", "Delivered", "Emitted", "Refused", "Started"]
+
+logger = logging.getLogger("weft")
+
+
+@attrs.frozen
+class Delivered:
+    """A case that was waiting for an event, and has it."""
+
+    case: Case
+    waited_for: str
+
+
+@attrs.frozen
+class Started:
+    """A case that an event has started; ``again``: it had done so before, by the same id."""
+
+    specification: str
+    version: str
+    case: CaseId
+    handle: Case | None
+    again: bool = False
+
+
+@attrs.frozen
+class Refused:
+    """A specification whose trigger names the event, and that it could not start."""
+
+    specification: str
+    version: str
+    error: WeftError
+
+
+@attrs.frozen
+class Emitted:
+    """What has become of an event."""
+
+    event: BusEvent
+    delivered: Sequence[Delivered] = ()
+    started: Sequence[Started] = ()
+    refused: Sequence[Refused] = ()
+
+
+Deliver = Callable[["Engine", BusEvent], Awaitable[Sequence[Delivered]]]
+"""Gives an event to the cases that wait for it: the port through which they are reached."""
+
+
+class Bus:
+    """Routes events to the cases of an engine's store.
+
+    Args:
+        engine: Starts cases, and drives them.
+        deliver: Gives events to the cases that wait for them, one way after the other.
+    """
+
+    def __init__(self, engine: Engine, *, deliver: Sequence[Deliver] | None = None) -> None:
+        self._engine = engine
+        self._deliver = tuple(deliver) if deliver is not None else ()
+        self._read: dict[tuple[str, str, bytes], Specification | DefinitionError] = {}
+        self._compiled: dict[int, CompiledSpecification] = {}
+
+    async def emit(
+        self,
+        name: str,
+        data: JsonValue = None,
+        *,
+        key: str | None = None,
+        id: str | None = None,
+    ) -> Emitted:
+        """Put an event on the bus; see `BusEvent`.
+
+        The newest version of each specification whose triggers name the event starts a case.
+
+        Raises:
+            UsageError: It is no event.
+            JournalError: The store failed; with an id the event can be sent again.
+        """
+        event = BusEvent(name, data, key, id)
+        delivered: list[Delivered] = []
+        for deliver in self._deliver:
+            delivered += await deliver(self._engine, event)
+        started: list[Started] = []
+        refused: list[Refused] = []
+        for specification, number, trigger in self._triggered(event):
+            try:
+                case = await self._start(event, specification, number, trigger)
+            except (CommandRejected, DefinitionError) as error:
+                refused.append(Refused(specification.name, specification.version, error))
+            else:
+                if case is not None:
+                    started.append(case)
+        return Emitted(event, delivered, started, refused)
+
+    async def _start(
+        self, event: BusEvent, specification: Specification, number: int, trigger: EventTrigger
+    ) -> Started | None:
+        """Start the case that a trigger asks for; None: it does not, for this event.
+
+        Raises:
+            CommandRejected: The data do not fit.
+            DefinitionErrors: The specification, or what performs its tasks, is not there any more.
+        """
+        data = start_data(trigger, event)
+        if data is None:
+            return None
+        name, version = specification.name, specification.version
+        case = None if event.id is None else _case_id(name, number, event)
+        try:
+            compiled = self._compiled.get(id(specification))
+            if compiled is None:  # `_read` keeps the specification, so its id is its own
+                compiled = self._compiled[id(specification)] = self._engine.add(specification)
+            origin = specification.source.origin
+            handle = await self._engine.start(compiled, data, case=case, origin=origin)
+        except CommandRejected as error:
+            if case is None or error.code != "case-exists":
+                raise
+            return Started(name, version, self._engine.find(case).case, None, again=True)
+        return Started(name, version, handle.id, handle)
+
+    def _triggered(self, event: BusEvent) -> Iterator[tuple[Specification, int, EventTrigger]]:
+        """The triggers that name an event, of the newest version of each specification."""
+        seen: set[str] = set()
+        for stored in self._engine.journal.specifications():
+            if stored.name in seen:
+                continue
+            seen.add(stored.name)
+            if b"triggers" not in stored.source and b"\\" not in stored.source:
+                continue  # neither written so nor with escapes
+            key = (stored.name, stored.version, stored.source)
+            if key not in self._read:
+                origin = None if stored.origin is None else Path(stored.origin)
+                try:
+                    self._read[key] = loads(stored.source.decode(), origin=origin)
+                except DefinitionError as error:
+                    logger.warning("%s %s cannot be read: %s", stored.name, stored.version, error)
+                    self._read[key] = error
+            read = self._read[key]
+            if not isinstance(read, DefinitionError):
+                for number, trigger in enumerate(read.triggers):
+                    if trigger.event == event.name:
+                        yield read, number, trigger
+
+
+def _case_id(name: str, number: int, event: BusEvent) -> str:
+    """The id of the case that an event with an id starts: the same, however often it comes."""
+    told = hashlib.sha256(f"{event.name}\0{event.id}\0{number}".encode()).hexdigest()
+    return f"{name}-{told[:20]}"
