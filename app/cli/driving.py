@@ -69,10 +69,16 @@ def drive(
         WeftError: The command was refused, or the store failed.
     """
     driving = _Driving(act, screen, listeners, decisions or {}, asking)
-    with telling(screen.warn) as told:
-        return anyio.run(
-            driving.run, store, seed, told, backend_options={"use_uvloop": uvloop_available()}
-        )
+    try:
+        with telling(screen.warn) as told:
+            return anyio.run(
+                driving.run, store, seed, told, backend_options={"use_uvloop": uvloop_available()}
+            )
+    finally:
+        for listener in listeners:
+            close = getattr(listener, "close", None)
+            if close is not None:  # one that draws on the terminal
+                close()
 
 
 def change(

@@ -179,7 +179,7 @@ def _verdict(file: Path, report: Report) -> list[str]:
         place = "" if d.line is None else f"{d.line}:" + (f"{d.column}: " if d.column else " ")
         lines.append(f"  {place}{d.level}: {d.message} [{d.code}]")
         if d.path and not any("," in name for name in d.path):
-            words = ("weft", "draw", str(file), "--net", "-o", "path.svg", "--path")
-            lines.append(f"    draw it: {shlex.join([*words, ','.join(d.path)])}")
+            command = ["weft", "draw", str(file), "--net", "-o", "path.svg", "--path"]
+            lines.append(f"    draw it: {shlex.join([*command, ','.join(d.path)])}")
     lines += [f"  taken for granted: {a}" for a in report.abstractions]
     return lines

@@ -351,10 +351,18 @@ def can_ask(screen: Screen) -> bool:
     return not screen.json and sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def listening(screen: Screen, *, quiet: bool) -> list[Listener]:
-    """The listeners that tell people what happens."""
+def listening(screen: Screen, *, quiet: bool, live: bool = True) -> list[Listener]:
+    """The listeners that tell people what happens: on a terminal, and ``live``, as it happens."""
     if quiet or screen.json:
         return []
+    if live and sys.stdout.isatty():
+        from rich.console import Console
+
+        from weft.cli.live import LiveProgress
+
+        console = Console(file=sys.stdout, highlight=False)
+        if console.is_terminal and not console.is_dumb_terminal:
+            return [LiveProgress(screen.say, console)]
     from weft.cli.output import duration
     from weft.progress import Progress
 
@@ -376,7 +384,7 @@ def replayed(case: str, store: str, screen: Screen, *, quiet: bool) -> Outcome:
     from weft.cli.stores import read, reading
     from weft.engine.runtime.live import idle
 
-    listeners = listening(screen, quiet=quiet)
+    listeners = listening(screen, quiet=quiet, live=False)
     with reading(store, needed=True) as journal:
         stored = read(journal, case)
         state = stored.state
