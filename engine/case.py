@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from weft.engine.instances import Instances
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Net, Task
 from weft.engine.ports import CaseId, Snapshot
@@ -31,7 +32,8 @@ class WorkItem(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``child`` is the scope that a composite task's item runs in. ``retry_at`` is when a held item
     is due for its next attempt by itself; None: somebody has to ask for it. ``crashes`` counts the
-    attempts in a row that ended with the death of their engine.
+    attempts in a row that ended with the death of their engine. ``instance`` is the number of a
+    multiple-instance task's instance.
     """
 
     id: str
@@ -45,13 +47,15 @@ class WorkItem(msgspec.Struct, frozen=True, omit_defaults=True):
     claimed_by: str | None = None
     error: dict[str, Any] | None = None
     crashes: int = 0
+    instance: int | None = None
 
 
 class ScopeState(msgspec.Struct, frozen=True, omit_defaults=True):
     """A live net: its marking as a buffer of one 32-bit integer a place, and its variables.
 
     ``item`` is the composite task's work item that the scope belongs to, ``parent`` the scope of
-    that item; the case's own scope has neither.
+    that item; the case's own scope has neither. ``instances`` has those of the multiple-instance
+    tasks, by task.
     """
 
     id: int
@@ -60,6 +64,7 @@ class ScopeState(msgspec.Struct, frozen=True, omit_defaults=True):
     data: Mapping[str, Any] = {}
     item: str | None = None
     parent: int | None = None
+    instances: Mapping[str, Instances] = {}
 
 
 class CaseState(msgspec.Struct, frozen=True):
@@ -99,6 +104,13 @@ class CaseState(msgspec.Struct, frozen=True):
     def task(self, item: WorkItem) -> Task:
         """The task of an item."""
         return self.net(item.scope).tasks[item.task]
+
+    def instance(self, item: WorkItem) -> tuple[int, Any] | None:
+        """The index and the item of a work item's instance; None: it is none of several."""
+        if item.instance is None:
+            return None
+        instances = self.scopes[item.scope].instances[item.task]
+        return instances.index(item.instance), instances.item(item.instance)
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -145,7 +157,14 @@ def snapshot(case: CaseState, sequence: int, hash: bytes) -> Snapshot:
         id=case.id,
         net=case.compiled.hash,
         status=case.status,
-        scopes=[msgspec.structs.replace(s, data=dict(s.data)) for s in case.scopes.values()],
+        scopes=[
+            msgspec.structs.replace(
+                s,
+                data=dict(s.data),
+                instances={task: known.plain() for task, known in s.instances.items()},
+            )
+            for s in case.scopes.values()
+        ],
         items=list(case.items.values()),
         serials=dict(case.serials),
         next_scope=case.next_scope,
@@ -178,7 +197,14 @@ def restore(
         compiled=compiled,
         status=s.status,
         scopes=settle(
-            {x.id: msgspec.structs.replace(x, data=settle(dict(x.data))) for x in s.scopes}
+            {
+                x.id: msgspec.structs.replace(
+                    x,
+                    data=settle(dict(x.data)),
+                    instances={task: known.settled() for task, known in x.instances.items()},
+                )
+                for x in s.scopes
+            }
         ),
         items=settle({item.id: item for item in s.items}),
         serials=settle(s.serials),

@@ -16,6 +16,7 @@ from weft.engine.ports import CaseId, ItemId, Microseconds
 from weft.schema.jsonvalue import JsonValue
 
 __all__ = [
+    "AddInstance",
     "CancelCase",
     "ClaimWorkItem",
     "Command",
@@ -27,6 +28,7 @@ __all__ = [
     "ReleaseWorkItem",
     "ResumeCase",
     "RetryWorkItem",
+    "SealTask",
     "StartCase",
     "StartWorkItem",
     "SuspendCase",
@@ -131,6 +133,31 @@ class DelegateWorkItem:
 
 
 @attrs.frozen
+class AddInstance:
+    """Add an instance to a multiple-instance task that is open for more.
+
+    Args:
+        task: The task.
+        data: The item of the new instance.
+        scope: The scope in which the task is open; None: the only one.
+    """
+
+    task: str
+    data: JsonValue = None
+    scope: int | None = None
+    by: str | None = None
+
+
+@attrs.frozen
+class SealTask:
+    """Say that no more instances will be added to an open multiple-instance task."""
+
+    task: str
+    scope: int | None = None
+    by: str | None = None
+
+
+@attrs.frozen
 class SuspendCase:
     """Start no new work until the case is resumed."""
 
@@ -177,6 +204,8 @@ Command = (
     | ClaimWorkItem
     | ReleaseWorkItem
     | DelegateWorkItem
+    | AddInstance
+    | SealTask
     | SuspendCase
     | ResumeCase
     | RecoverCase

@@ -27,12 +27,14 @@ import attrs
 import msgspec
 
 from weft.engine.expressions import Expression, compile_expression
-from weft.engine.fragment import Branch, Flow, held_place, run_place
+from weft.engine.fragment import Branch, Flow, Fragment, Several, held_place, run_place
 from weft.engine.fuse import NetDraft, add_extras, fuse, unify
+from weft.engine.instances import INDEX, RESULT_NAMES
 from weft.engine.net import (
     Arc,
     CompiledSpecification,
     Mapped,
+    Multiple,
     Net,
     RetryPolicy,
     Role,
@@ -42,7 +44,7 @@ from weft.engine.net import (
     external,
     immediate,
 )
-from weft.engine.registry import Attachment, Parameter, Pattern, Registry
+from weft.engine.registry import Attachment, Family, Parameter, Pattern, Registry
 from weft.engine.starting import trigger_faults
 from weft.engine.wellformed import net_faults
 from weft.schema.errors import DefinitionError, raise_faults
@@ -174,6 +176,11 @@ class _NetCompiler:
         """Task to the places of its incoming flows, in order of declaration."""
         self.results: dict[str, str] = {}
         """Variable to the task whose result it keeps."""
+        self.several: dict[str, Several] = {}
+        """The multiple-instance tasks, as patterns at other tasks see them."""
+        self.multiple: dict[str, Multiple] = {}
+        self.failures: dict[str, str] = {}
+        """Task to the place where giving up an item puts its token."""
         for name, task in definition.tasks.items():
             if task.outputs is None:
                 self.results.setdefault(variable_name(name), name)
@@ -201,7 +208,7 @@ class _NetCompiler:
         name = f"{source}>{target}"
         if target not in self.definition.tasks:
             known = [*self.definition.tasks, *self.definition.places]
-            known += [p.key for p in self.registry if p.attachment is Attachment.THEN]
+            known += [p.written for p in self.registry if p.attachment is Attachment.THEN]
             near = get_close_matches(target, known, n=3)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             self.fault(
@@ -225,13 +232,13 @@ class _NetCompiler:
 
     def execute(
         self, pattern: Pattern, location: Location, prefix: str, arguments: Mapping[str, Any]
-    ) -> None:
+    ) -> Fragment | None:
         """Run a pattern's executor and add its fragment; its ValueErrors are faults."""
         try:
             fragment = pattern.executor(**arguments)
         except ValueError as error:
             self.fault(location, str(error), code="pattern-parameter")
-            return
+            return None
         for flow in fragment.same:
             target = self.definition.tasks.get(flow.rpartition(">")[2])
             if target is not None and not any(map(self.performs, target.uses)):
@@ -242,6 +249,12 @@ class _NetCompiler:
                     code="pattern-context",
                 )
         self.draft.add(fragment, prefix)
+        for transition, name in fragment.collects.items():
+            multiple = self.multiple[name]
+            self.multiple[name] = msgspec.structs.replace(
+                multiple, collects=(*multiple.collects, f"{prefix}.{transition}")
+            )
+        return fragment
 
     def performs(self, use: Use) -> bool:
         """Whether it names what does a task's work, not a pattern around the task."""
@@ -257,7 +270,12 @@ class _NetCompiler:
             below = (*location, parameter.name) if named else location
             if (parameter.is_condition or parameter.is_count) and value is not None:
                 self.expression(value, below)
-            elif parameter.names_tasks or parameter.names_parts:
+            elif parameter.is_items and value is not None:
+                if value.expression is not None:
+                    self.expression(value.expression, below)
+            elif parameter.sees_results and value is not None:
+                self.expression(value, below, self.names.union(RESULT_NAMES))
+            elif parameter.names_several or parameter.names_tasks or parameter.names_parts:
                 self.named(parameter, value, below)
             elif isinstance(value, tuple):
                 for i, item in enumerate(value):
@@ -297,6 +315,8 @@ class _NetCompiler:
             self.exit(task)
         for task in definition.tasks.values():
             self.task(task)
+        for task in definition.tasks.values():
+            self.beside(task)
         for index, use in enumerate(definition.uses):
             self.whole(use, index)
         self.reachable()
@@ -461,6 +481,9 @@ class _NetCompiler:
         body_in, body_out = entry, f"{task.name}>"
         connectors = [use for use in task.uses if self.performs(use)]
         around = [use for use in task.uses if use not in connectors]
+        # What makes an item of each instance stands innermost, wherever it is written.
+        around.sort(key=self.makes_several)
+        self.failures[task.name] = f"{task.name}!"
         for use in around:
             body_in, body_out = self.around(task, use, body_in, body_out)
         if len(connectors) > 1:
@@ -492,7 +515,7 @@ class _NetCompiler:
         give_up: str | None = None
         if task.on_failure is not None:
             give_up = f"{name}.give up"
-            branch = f"{name}!"
+            branch = self.failures[name]
             transitions.append(
                 external(give_up, role=Role.GIVE_UP, task=name, take=[held], put=[branch])
             )
@@ -548,6 +571,12 @@ class _NetCompiler:
             concurrency=task.concurrency,
             give_up=give_up,
         )
+        if name in self.multiple and self.multiple[name].collect is not None:
+            seen = self.names | self.own(name) | {"result"}
+            for use in around:
+                if self.makes_several(use):
+                    below = (*location, use.name, "collect")
+                    self.expression(str(self.multiple[name].collect), below, seen)
 
     def bounds(self, task: TaskDefinition) -> None:
         """Check the numbers of a task: a builder may give any."""
@@ -585,6 +614,14 @@ class _NetCompiler:
                     f"connectors: {', '.join(sorted(self.connectors))}, net",
                     code="connector",
                 )
+        if task.name in self.multiple:
+            self.fault(
+                self.at("tasks", task.name),
+                f"task {task.name!r} has no connector, so there is nothing for many instances to "
+                f"do; connectors: {', '.join(sorted(self.connectors))}, net",
+                code="connector",
+            )
+            del self.multiple[task.name]
         self.draft.transitions.append(immediate(task.name, take=[body_in], put=[body_out]))
 
     def join(self, task: TaskDefinition, entry: str) -> None:
@@ -620,17 +657,14 @@ class _NetCompiler:
         """A pattern around a task: it gets the old entry and exit, the task gets new ones."""
         location = self.at("tasks", task.name, use.name)
         try:
-            pattern = self.registry.get(use.name, Attachment.TASK)
+            pattern = self.registry.get(use.name, Attachment.TASK, use.argument)
             values = pattern.read(use.argument)
         except ValueError as error:
-            if use.name in self.registry:
+            if use.name in self.registry or use.name in self.registry.by_key:
                 self.fault(location, str(error), code="pattern")
             else:
-                known = sorted(
-                    [*self.connectors, "net"]
-                    + [p.key for p in self.registry if p.attachment is Attachment.TASK]
-                    + list(_TASK_KEYS)
-                )
+                here = {p.written for p in self.registry if p.attachment is Attachment.TASK}
+                known = sorted({*self.connectors, "net", *here, *_TASK_KEYS})
                 near = get_close_matches(use.name, known, n=3)
                 hint = f"; did you mean {' or '.join(near)}?" if near else ""
                 self.fault(
@@ -639,6 +673,8 @@ class _NetCompiler:
                     code="unknown-key",
                 )
             return body_in, body_out
+        if any(parameter.names_several for parameter in pattern.parameters):
+            return body_in, body_out  # `beside` does it, when all tasks are known
         self.conditions(pattern, use, values, location)
         told = len(self.faults)
         self.lead(task.name, pattern, use, values, location)
@@ -655,8 +691,111 @@ class _NetCompiler:
                 "body_input": inner_in,
                 "body_output": inner_out,
             }
-        self.execute(pattern, location, f"{task.name}.{use.name}", values)
+        if "body_failure" in pattern.wants:
+            failure = None
+            if task.on_failure is not None:
+                failure = self.failures[task.name]
+                self.failures[task.name] = self.draft.place(f"{task.name}.{use.name} failed")
+            values |= {
+                "failure": failure,
+                "body_failure": None if failure is None else self.failures[task.name],
+            }
+        prefix = f"{task.name}.{use.name}"
+        fragment = self.execute(pattern, location, prefix, values)
+        if fragment is not None and fragment.instances is not None:
+            self.counted(task, fragment, prefix, values)
         return inner_in, inner_out
+
+    def makes_several(self, use: Use) -> bool:
+        """Whether it is a pattern that makes many instances of a task."""
+        try:
+            pattern = self.registry.get(use.name, Attachment.TASK, use.argument)
+        except ValueError:
+            return False
+        return pattern.family is Family.INSTANCES
+
+    def counted(
+        self, task: TaskDefinition, fragment: Fragment, prefix: str, places: Mapping[str, Any]
+    ) -> None:
+        """Note what makes a task one of many instances, under the names of the net."""
+        told = fragment.instances
+        if told is None or task.name in self.multiple:
+            self.fault(
+                self.at("tasks", task.name),
+                f"two patterns make many instances of task {task.name!r}; keep one",
+                code="pattern-context",
+            )
+            return
+
+        def own(name: str | None) -> str | None:
+            return None if name is None else f"{prefix}.{name}"
+
+        clash = [n for n in (INDEX, told.item) if n is not None and n in self.names]
+        for name in clash:
+            where = "`as` gives it another name" if name == told.item else "rename that variable"
+            self.fault(
+                self.at("tasks", task.name),
+                f"an instance of {task.name!r} finds its {'index' if name == INDEX else 'item'} "
+                f"in {name!r}, which is a variable of the net: {where}",
+                code="name",
+            )
+        self.multiple[task.name] = Multiple(
+            ready=places["body_input"],
+            enter=f"{prefix}.{told.enter}",
+            collects=tuple(f"{prefix}.{name}" for name in told.collects),
+            conditions=tuple(f"{prefix}.{name}" for name in told.conditions),
+            number=told.number,
+            items=told.items,
+            item=told.item,
+            collect=told.collect,
+            add=own(told.add),
+            seal=own(told.seal),
+            overlaps=told.open is None,
+        )
+        mine = [f"{prefix}.{name}" for name in (*fragment.resting, *fragment.unfinished)]
+        around = [places["body_input"], places["body_output"], places.get("body_failure")]
+        work = [run_place(task.name), held_place(task.name)]
+        self.several[task.name] = Several(
+            task=task.name,
+            places=(*mine, *(p for p in around if p is not None), *work),
+            rest=tuple(Arc(f"{prefix}.{p}", n) for p, n in fragment.resting.items() if n),
+            open=own(told.open),
+            draining=own(told.draining),
+            output=places["output"],
+        )
+
+    def beside(self, task: TaskDefinition) -> None:
+        """The patterns at a task that act on multiple-instance tasks, now that all are known."""
+        for use in task.uses:
+            if self.performs(use):
+                continue
+            try:
+                pattern = self.registry.get(use.name, Attachment.TASK, use.argument)
+                values = pattern.read(use.argument)
+            except ValueError:
+                continue  # `around` has said so
+            named = [p for p in pattern.parameters if p.names_several]
+            if not named:
+                continue
+            location = self.at("tasks", task.name, use.name)
+            told = len(self.faults)
+            self.conditions(pattern, use, values, location)
+            for parameter in named:
+                for name in values.get(parameter.argument, ()):
+                    if name in self.definition.tasks and name not in self.several:
+                        known = ", ".join(self.several) or "none"
+                        self.fault(
+                            location,
+                            f"{name!r} has one instance; {pattern.key} is for a task with "
+                            f"`for-each`; there are: {known}",
+                            code="pattern-context",
+                        )
+                values[parameter.argument] = tuple(
+                    self.several[n] for n in values.get(parameter.argument, ()) if n in self.several
+                )
+            if told == len(self.faults):
+                given = {"task": task.name} if "task" in pattern.wants else {}
+                self.execute(pattern, location, f"{task.name}.{use.name}", {**given, **values})
 
     def whole(self, use: Use, index: int) -> None:
         """A pattern over several tasks of the net."""
@@ -679,14 +818,21 @@ class _NetCompiler:
     def mappings(
         self, task: TaskDefinition
     ) -> tuple[dict[str, Mapped], dict[str, Mapped] | None, str | None]:
+        multiple = self.multiple.get(task.name)
+        seen = self.names | self.own(task.name)
         inputs = {
-            name: self.mapped(value, self.at("tasks", task.name, "in", name), self.names)
+            name: self.mapped(value, self.at("tasks", task.name, "in", name), seen)
             for name, value in task.inputs.items()
         }
+        if not inputs and multiple is not None and multiple.item is not None:
+            inputs = {multiple.item: Mapped(expression=multiple.item)}
         if task.outputs is None:
             return inputs, None, variable_name(task.name)
         outputs: dict[str, Mapped] = {}
-        names = self.names | {"result"}
+        if multiple is None or multiple.overlaps:
+            names = seen | {"result"}
+        else:
+            names = self.names.union(RESULT_NAMES)
         for variable, value in task.outputs.items():
             location = self.at("tasks", task.name, "out", variable)
             if variable not in self.definition.variables:
@@ -700,6 +846,13 @@ class _NetCompiler:
                 )
             outputs[variable] = self.mapped(value, location, names)
         return inputs, outputs, None
+
+    def own(self, task: str) -> frozenset[str]:
+        """The names that an instance of a task sees besides the data."""
+        multiple = self.multiple.get(task)
+        if multiple is None:
+            return frozenset()
+        return frozenset((INDEX,) if multiple.item is None else (INDEX, multiple.item))
 
     def mapped(self, value: JsonValue, location: Location, names: Collection[str]) -> Mapped:
         if not isinstance(value, str):
@@ -719,6 +872,7 @@ class _NetCompiler:
         for t in self.draft.transitions:
             for place in t.sources:
                 ahead.setdefault(place, set()).update(a.place for a in t.put)
+                ahead[place].update(counted for counted, _ in t.counted)
         for name, other in self.draft.same.items():
             ahead.setdefault(other, set()).add(name)
             ahead.setdefault(name, set()).add(other)
@@ -760,7 +914,9 @@ class _NetCompiler:
             places=tuple(p for p in draft.places.values() if p.name in used),
             transitions=tuple(transitions),
             tasks={
-                name: msgspec.structs.replace(task, starts=tuple(starts[name]))
+                name: msgspec.structs.replace(
+                    task, starts=tuple(starts[name]), multiple=self.multiple.get(name)
+                )
                 for name, task in self.tasks.items()
             },
             variables=self.variables(),

@@ -21,6 +21,7 @@ The first transition to fire that ends something ends it at once.
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from heapq import heapify, heappop, heappush
 from typing import Any, cast
@@ -34,14 +35,15 @@ from weft.engine.case import CaseState, WorkItem
 from weft.engine.coverability import DEFAULT_WORK
 from weft.engine.evolve import Draft, serial
 from weft.engine.expressions import ExpressionError, compile_expression
+from weft.engine.instances import INDEX, RESULT_NAMES
 from weft.engine.lifecycle import CaseStatus, ItemStatus
-from weft.engine.net import Arc, Ends, Mapped, Net, Outcome, Role, Task, Transition
+from weft.engine.net import Arc, Ends, Mapped, Multiple, Net, Outcome, Role, Task, Transition
 from weft.engine.ports import Microseconds
 from weft.engine.table import unordered
 from weft.native import kernel
 from weft.schema.datatypes import merged
 from weft.schema.errors import CommandRejected, InternalError, UsageError, WorkFailed
-from weft.schema.jsonvalue import JsonValue, NotJson, checked
+from weft.schema.jsonvalue import JsonValue, NotJson, checked, in_words
 
 __all__ = ["DEFAULT_LIMITS", "Decision", "Limits", "begins", "decide", "describe_items"]
 
@@ -55,11 +57,13 @@ class Limits:
         depth: How deep child scopes may nest.
         merge_work: Comparisons of markings to tell whether an OR-join may go on; beyond it the
             case is suspended.
+        instances: How many instances one activation of a task may have.
     """
 
     firings: int = 100_000
     depth: int = 100
     merge_work: int = DEFAULT_WORK
+    instances: int = 10_000
 
 
 DEFAULT_LIMITS = Limits()
@@ -124,9 +128,11 @@ def _check_texts(command: c.Command) -> None:
     Raises:
         UsageError: One is no text, or has a lone surrogate.
     """
-    for name in ("item", "by", "to", "reason"):
+    for name in ("item", "task", "by", "to", "reason"):
         value = getattr(command, name, "")
-        if (type(value) is str and value.isascii()) or (value is None and name != "item"):
+        if (type(value) is str and value.isascii()) or (
+            value is None and name not in ("item", "task")
+        ):
             continue
         try:
             if not isinstance(checked(value, what=name), str):
@@ -298,8 +304,14 @@ class _Run:
         """Whether a guard holds; one that cannot be read is an error, not false."""
         if transition.when is None:
             return True
+        expression = compile_expression(transition.when)
+        data = self.draft.scope(scope).data
+        judging = self.draft.net(scope).judging.get(transition.name)
+        if judging is not None:
+            facts = self.draft.instances(scope, judging.name).facts(expression.reads)
+            data = ChainMap(facts, cast("dict[str, Any]", data))
         try:
-            return compile_expression(transition.when).test(self.draft.scope(scope).data)
+            return expression.test(data)
         except ExpressionError as error:
             raise _GuardFailed(
                 _error("guard", f"the guard of {transition.name!r} failed: {error}")
@@ -359,10 +371,81 @@ class _Run:
 
     def fire(self, scope: int, transition: Transition) -> None:
         """Fire an immediate transition."""
-        counts = tuple(self.count(scope, transition, text) for _, text in transition.counted)
+        net = self.draft.net(scope)
+        entering = net.entering.get(transition.name)
+        collecting = net.collecting.get(transition.name)
+        if entering is not None:
+            counts, items = self.entered(scope, transition, *entering)
+        else:
+            counts = tuple(self.count(scope, transition, text) for _, text in transition.counted)
+            items = None
+        written = {} if collecting is None else self.collected(scope, collecting)
+        plain = collecting is None or (
+            collecting.result is not None and not _merges(net, collecting)
+        )
         removed = self.removed(scope, transition)
-        self.emit(e.TransitionFired(transition.name, scope, counts=counts, **removed))
+        self.emit(
+            e.TransitionFired(
+                transition.name,
+                scope,
+                counts=counts,
+                items=items,
+                writes={} if plain else written,
+                **removed,
+            )
+        )
         self.fired(scope, transition.name)
+        if written:
+            self.consider_readers(scope, written)
+
+    def entered(
+        self, scope: int, transition: Transition, task: Task, multiple: Multiple
+    ) -> tuple[tuple[int, ...], list[Any] | None]:
+        """How many instances an activation begins with, what else is counted, and their items.
+
+        The items are those found in the data; a list that is part of the net is not told again.
+        """
+        items, number = None, multiple.number
+        if multiple.items is not None:
+            try:
+                items = self.value(multiple.items, self.draft.scope(scope).data)
+            except ExpressionError as error:
+                message = f"the list of instances of {task.name!r} failed: {error}"
+                raise _GuardFailed(_error("instances", message)) from error
+            if not isinstance(items, list):
+                raise _GuardFailed(
+                    _error(
+                        "instances",
+                        f"{task.name!r} has an instance for each item of a list, and "
+                        f"{multiple.items.expression!r} gave {in_words(items)}",
+                    )
+                )
+            number = len(items)
+        counts = [
+            number
+            if place == multiple.ready and number is not None
+            else self.count(scope, transition, text)
+            for place, text in transition.counted
+        ]
+        found = counts[0] if number is None else number
+        if found > self.limits.instances:
+            raise _GuardFailed(
+                _error(
+                    "instances",
+                    f"{task.name!r} would have {found} instances; the limit is "
+                    f"{self.limits.instances}",
+                )
+            )
+        told = multiple.items is not None and multiple.items.expression is not None
+        return tuple(counts), items if told else None
+
+    def collected(self, scope: int, task: Task) -> dict[str, Any]:
+        """What is written when the results of an activation are gathered."""
+        known = self.draft.instances(scope, task.name)
+        try:
+            return self.writes(scope, task, known.facts(RESULT_NAMES), known.ordered())
+        except WorkFailed as error:
+            raise _GuardFailed({**error.as_json(), "class": "WorkFailed"}) from error
 
     def count(self, scope: int, transition: Transition, text: str) -> int:
         try:
@@ -651,6 +734,13 @@ class _Run:
     ) -> None:
         """Start an item; a composite task's scope opens with it."""
         data = self.draft.scope(scope).data
+        instance: int | None = None
+        if task.multiple is not None:
+            if new:
+                instance = self.draft.instances(scope, task.name).waiting
+            else:
+                instance = self.draft.items[item].instance
+            data = self.seen(scope, task, instance, data)
         try:
             inputs = {name: self.value(m, data) for name, m in task.inputs.items()}
             problem = None
@@ -663,6 +753,7 @@ class _Run:
             scope=scope if new else 0,
             inputs=inputs,
             by=by,
+            instance=instance if new else None,
         )
         self.emit(started)
         self.fired(scope, transition.name)
@@ -670,6 +761,18 @@ class _Run:
             self.fail(self.draft.items[item], problem)
         elif task.child is not None:
             self.open_scope(self.draft.items[item], task)
+
+    def seen(
+        self, scope: int, task: Task, instance: int | None, data: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """The data as an instance sees them: its item and its index stand before the rest."""
+        if task.multiple is None or instance is None:
+            return data
+        known = self.draft.instances(scope, task.name)
+        own: dict[str, Any] = {INDEX: known.index(instance)}
+        if task.multiple.item is not None:
+            own[task.multiple.item] = known.item(instance)
+        return ChainMap(own, cast("dict[str, Any]", data))
 
     def open_scope(self, item: WorkItem, task: Task) -> None:
         depth, parent = 1, self.draft.scope(item.scope)
@@ -714,13 +817,45 @@ class _Run:
                 continue
             offered = ItemStatus.OFFERED
             for name, degree in wanted.items():
+                task = net.tasks[name]
+                self.withdraw_stale(scope, task)
                 missing = degree - self.draft.tally.get((scope, name, offered), 0)
                 if missing < 0:
                     self.withdraw(scope, name, -missing)
                 elif missing:
-                    inputs = self.inputs_now(scope, net.tasks[name])
-                    for _ in range(missing):
-                        self.emit(e.WorkItemOffered(self.new_id(name), name, scope, inputs))
+                    self.offer_task(scope, task, missing)
+
+    def offer_task(self, scope: int, task: Task, number: int) -> None:
+        """Offer so many items of a task; each instance of several with its own inputs."""
+        instance: int | None = None
+        inputs = {} if task.multiple is not None else self.inputs_now(scope, task)
+        for _ in range(number):
+            if task.multiple is not None:
+                instance = self.draft.instances(scope, task.name).waiting
+                inputs = self.inputs_now(scope, task, instance)
+            name = self.new_id(task.name)
+            self.emit(e.WorkItemOffered(name, task.name, scope, inputs, instance))
+
+    def withdraw_stale(self, scope: int, task: Task) -> None:
+        """Withdraw what is offered of instances that are gone: others stand in their place."""
+        if task.multiple is None:
+            return
+        floor = self.draft.instances(scope, task.name).floor
+        old = self.case.scopes.get(scope) if self.case is not None else None
+        known = old.instances.get(task.name) if old is not None else None
+        if known is None or (known.floor == floor and self.case and self.case.status in _ACTIVE):
+            return
+        stale = [
+            item
+            for item in unordered(self.draft.items)
+            if item.scope == scope
+            and item.task == task.name
+            and item.status is ItemStatus.OFFERED
+            and item.instance is not None
+            and item.instance < floor
+        ]
+        for item in sorted(stale, key=lambda item: serial(item.id)):
+            self.emit(e.WorkItemWithdrawn(item.id))
 
     def withdraw(self, scope: int, task: str, surplus: int) -> None:
         """Withdraw offers: what nobody has claimed goes first, the newest before older ones."""
@@ -733,9 +868,9 @@ class _Run:
         for item in items[:surplus]:
             self.emit(e.WorkItemWithdrawn(item.id))
 
-    def inputs_now(self, scope: int, task: Task) -> dict[str, Any]:
+    def inputs_now(self, scope: int, task: Task, instance: int | None = None) -> dict[str, Any]:
         """What a task would be given if it started now; nothing where that cannot be read."""
-        data = self.draft.scope(scope).data
+        data = self.seen(scope, task, instance, self.draft.scope(scope).data)
         try:
             return {name: self.value(m, data) for name, m in task.inputs.items()}
         except ExpressionError:
@@ -838,29 +973,74 @@ class _Run:
     def complete(self, item: WorkItem, result: JsonValue, by: str | None) -> None:
         """Complete a started item; a result that does not fit fails it instead."""
         task = self.draft.task(item)
+        writes: dict[str, Any] = {}
+        kept: JsonValue = None
         try:
-            writes = self.writes(item, task, result)
+            if task.multiple is None or task.multiple.overlaps:
+                writes = self.writes(
+                    item.scope, task, {"result": result}, result, instance=item.instance
+                )
+            else:
+                kept = self.kept(item, task, task.multiple, result)
         except WorkFailed as error:
             self.fail(item, {**error.as_json(), "class": "WorkFailed"})
             return
         net = self.draft.net(item.scope)
         transition = net.transitions[net.transition_index[task.complete]]
         removed = self.removed(item.scope, transition, item.id)
-        self.emit(e.WorkItemCompleted(item.id, writes, by, **removed))
+        self.emit(e.WorkItemCompleted(item.id, writes, by, **removed, result=kept))
         self.fired(item.scope, task.complete)
         self.consider_readers(item.scope, writes)
 
-    def writes(self, item: WorkItem, task: Task, result: JsonValue) -> dict[str, Any]:
-        """What the output mapping yields, checked against the declared types."""
-        net, data = self.draft.net(item.scope), self.draft.scope(item.scope).data
+    def kept(self, item: WorkItem, task: Task, multiple: Multiple, result: JsonValue) -> JsonValue:
+        """What of an instance's result is kept, checked against the type of its list's items."""
+        net = self.draft.net(item.scope)
+        if multiple.collect is not None:
+            data = self.seen(item.scope, task, item.instance, self.draft.scope(item.scope).data)
+            scope = ChainMap({"result": result}, cast("dict[str, Any]", data))
+            try:
+                result = checked(
+                    compile_expression(multiple.collect).evaluate(scope), what="result"
+                )
+            except (ExpressionError, NotJson) as error:
+                raise WorkFailed(
+                    f"what to collect of {task.name!r} failed: {error}",
+                    code="output",
+                    retryable=False,
+                ) from error
+        listed = net.types.get(task.result) if task.result is not None else None
+        if listed is not None and listed.items is not None and not _merges(net, task):
+            faults = listed.items.check(result, "result")
+            if faults:
+                raise WorkFailed(
+                    f"the result of {task.name!r} does not fit: {'; '.join(faults)}",
+                    code="result-type",
+                    retryable=False,
+                )
+        return result
+
+    def writes(
+        self,
+        scope: int,
+        task: Task,
+        facts: Mapping[str, Any],
+        whole: JsonValue,
+        *,
+        instance: int | None = None,
+    ) -> dict[str, Any]:
+        """What the output mapping yields over facts and data, checked against the declared types.
+
+        Without a mapping the ``whole`` goes to the task's variable.
+        """
+        net, data = self.draft.net(scope), self.draft.scope(scope).data
         if task.outputs is None:
-            written = {} if task.result is None else {task.result: result}
+            written = {} if task.result is None else {task.result: whole}
         else:
-            scope = {**data, "result": result}
+            seen = {**self.seen(scope, task, instance, data), **facts}
             try:
                 # Checked, because an expression may nest what it is given ever deeper.
                 written = {
-                    name: checked(self.value(m, scope), what=name)
+                    name: checked(self.value(m, seen), what=name)
                     for name, m in task.outputs.items()
                 }
             except (ExpressionError, NotJson) as error:
@@ -937,6 +1117,12 @@ class _Run:
         if item.attempt >= policy.attempts or self.spent(item):
             return None
         return self.time + policy.wait(item.attempt, draw)
+
+
+def _merges(net: Net, task: Task) -> bool:
+    """Whether what a task writes to its own variable is merged with what is there."""
+    variable = net.variables.get(str(task.result))
+    return variable is not None and variable.merge is not None
 
 
 _NUMBER = re.compile("[1-9][0-9]{0,17}")
@@ -1169,6 +1355,106 @@ def _delegate(run: _Run, command: c.DelegateWorkItem) -> None:
     run.emit(e.WorkItemDelegated(item.id, command.to, command.by))
 
 
+def _add(run: _Run, command: c.AddInstance) -> None:
+    run.demand_case(f"add an instance of {command.task!r}", *_ACTIVE)
+    scope, task, multiple = _several(run, command, "add an instance of")
+    if multiple.add is None:
+        raise _refused(
+            run,
+            f"cannot add an instance of {task.name!r}: how many there are is settled when it "
+            "starts; `open: true` in its `for-each` lets instances be added",
+            "fixed",
+        )
+    known = run.draft.instances(scope, task.name)
+    here = known.count - known.floor
+    if here >= run.limits.instances:
+        raise _refused(
+            run,
+            f"cannot add an instance of {task.name!r}: it has {here}, and the limit is "
+            f"{run.limits.instances}",
+            "limit",
+        )
+    try:
+        data = checked(command.data, what="data")
+    except NotJson as error:
+        raise UsageError(f"this instance cannot be stored: {error}", code="data") from error
+    run.emit(e.InstanceAdded(task.name, scope, data, command.by))
+    run.fired(scope, multiple.add)
+    run.settle()
+
+
+def _seal(run: _Run, command: c.SealTask) -> None:
+    run.demand_case(f"seal {command.task!r}", *_ACTIVE)
+    scope, task, multiple = _several(run, command, "seal")
+    if multiple.seal is None:
+        raise _refused(
+            run,
+            f"cannot seal {task.name!r}: no instances can be added to it, so there is nothing to "
+            "seal",
+            "fixed",
+        )
+    run.emit(e.InstancesSealed(task.name, scope, command.by))
+    run.fired(scope, multiple.seal)
+    run.settle()
+
+
+def _refused(run: _Run, message: str, code: str) -> CommandRejected:
+    return CommandRejected(message, code=code, where=f"case {run.draft.id}")
+
+
+def _several(
+    run: _Run, command: c.AddInstance | c.SealTask, verb: str
+) -> tuple[int, Task, Multiple]:
+    """The multiple-instance task that a command names, and the scope in which it may be done.
+
+    Raises:
+        CommandRejected: There is no such task, it is not open for this, or several are.
+    """
+    nets = run.draft.compiled.nets.values()
+    named = [net.tasks[command.task] for net in nets if command.task in net.tasks]
+    several = [task for task in named if task.multiple is not None]
+    if not several:
+        known = sorted({task.name for net in nets for task in net.multiple})
+        what = "it has one instance" if named else "there is no such task"
+        raise _refused(
+            run,
+            f"cannot {verb} {command.task!r}: {what}; multiple-instance tasks: "
+            f"{', '.join(known) or 'none'}",
+            "no-task",
+        )
+    adds = isinstance(command, c.AddInstance)
+    found: list[int] = []
+    for scope in run.draft.scopes.values():
+        net = run.draft.net(scope.id)
+        task = net.tasks.get(command.task)
+        if task is None or task.multiple is None or command.scope not in (None, scope.id):
+            continue
+        transition = task.multiple.add if adds else task.multiple.seal
+        if transition is None:
+            return scope.id, task, task.multiple
+        if run.arcs_allow(scope.id, net.transition_index[transition], net):
+            found.append(scope.id)
+    if len(found) > 1:
+        raise _refused(
+            run,
+            f"cannot {verb} {command.task!r} without its scope: it is open in scopes "
+            f"{', '.join(map(str, found))}",
+            "scope",
+        )
+    if not found:
+        where = "" if command.scope is None else f" in scope {command.scope}"
+        raise _refused(
+            run,
+            f"cannot {verb} {command.task!r}: it is not open for more{where}: it has not begun, "
+            "has gone on already, or was sealed",
+            "not-open",
+        )
+    task = run.draft.net(found[0]).tasks[command.task]
+    if task.multiple is None:
+        raise InternalError(f"{task.name!r} has no instances")
+    return found[0], task, task.multiple
+
+
 def _suspend(run: _Run, command: c.SuspendCase) -> None:
     run.demand_case("suspend", CaseStatus.RUNNING)
     run.emit(e.CaseSuspended(command.reason))
@@ -1230,7 +1516,7 @@ def _cancel(run: _Run, command: c.CancelCase) -> None:
 _ACTIVE = (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
 _ENDING = (*_ACTIVE, CaseStatus.FAILED)
 """Where what was started may end."""
-_BEGINNINGS = (Role.START, Role.FIRE)
+_BEGINNINGS = (Role.START, Role.FIRE, Role.ADD, Role.SEAL)
 """The roles of transitions by which something new begins; the others belong to an open item."""
 
 _HANDLERS: dict[type, Callable[[_Run, Any], None]] = {
@@ -1243,6 +1529,8 @@ _HANDLERS: dict[type, Callable[[_Run, Any], None]] = {
     c.ClaimWorkItem: _claim,
     c.ReleaseWorkItem: _release,
     c.DelegateWorkItem: _delegate,
+    c.AddInstance: _add,
+    c.SealTask: _seal,
     c.SuspendCase: _suspend,
     c.ResumeCase: _resume,
     c.RecoverCase: _recover,

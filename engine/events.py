@@ -33,6 +33,8 @@ __all__ = [
     "CaseStarted",
     "CaseSuspended",
     "Event",
+    "InstanceAdded",
+    "InstancesSealed",
     "ScopeClosed",
     "ScopeOpened",
     "TransitionFired",
@@ -128,6 +130,11 @@ class TransitionFired(Event, frozen=True):
     ``counts`` are the numbers of tokens for its counted arcs, in their order; ``cleared`` says
     how many tokens its reset arcs removed; ``cancelled`` and ``closed`` name the work items and
     child scopes that ended with them.
+
+    Where it begins an activation of a multiple-instance task, ``items`` is the list that was
+    found in the data, one for each instance. Where it ends one, ``writes`` are the variables that
+    its output mapping yielded; without a mapping the results go to the task's variable, in the
+    order of the instances.
     """
 
     transition: str
@@ -136,6 +143,8 @@ class TransitionFired(Event, frozen=True):
     cleared: dict[str, int] = {}
     cancelled: tuple[str, ...] = ()
     closed: tuple[int, ...] = ()
+    items: list[Any] | None = None
+    writes: dict[str, Any] = {}
 
 
 class ScopeOpened(Event, frozen=True):
@@ -163,6 +172,7 @@ class WorkItemOffered(Event, frozen=True):
     """A task that waits for somebody may be started.
 
     The items of automatic tasks start in the batch that enables them; their offers are no events.
+    ``instance`` is the number of the instance, in a multiple-instance task.
     ``inputs`` are what the task would be given now, for those who choose what to do; the start
     reads them anew. They are empty where they cannot be read yet: then the start will say why.
     """
@@ -171,6 +181,7 @@ class WorkItemOffered(Event, frozen=True):
     task: str
     scope: int = 0
     inputs: dict[str, Any] = {}
+    instance: int | None = None
 
 
 class WorkItemWithdrawn(Event, frozen=True):
@@ -204,7 +215,7 @@ class WorkItemDelegated(Event, frozen=True):
 class WorkItemStarted(Event, frozen=True):
     """The first attempt at an item has begun, with these inputs; its ``start`` has fired.
 
-    ``task`` and ``scope`` are given when the item was not offered before.
+    ``task``, ``scope`` and ``instance`` are given when the item was not offered before.
     """
 
     item: str
@@ -213,10 +224,14 @@ class WorkItemStarted(Event, frozen=True):
     scope: int = 0
     inputs: dict[str, Any] = {}
     by: str | None = None
+    instance: int | None = None
 
 
 class WorkItemCompleted(Event, frozen=True):
-    """An item is done; ``writes`` are the variables that its output mapping yielded."""
+    """An item is done; ``writes`` are the variables that its output mapping yielded.
+
+    ``result`` is what is kept of an instance's result until all are collected.
+    """
 
     item: str
     writes: dict[str, Any] = {}
@@ -224,6 +239,7 @@ class WorkItemCompleted(Event, frozen=True):
     cleared: dict[str, int] = {}
     cancelled: tuple[str, ...] = ()
     closed: tuple[int, ...] = ()
+    result: Any = None
 
 
 class WorkItemFailed(Event, frozen=True):
@@ -257,6 +273,26 @@ class WorkItemGivenUp(Event, frozen=True):
     by: str | None = None
 
 
+# ── multiple instances ───────────────────────────────────────────────────────────────────────
+
+
+class InstanceAdded(Event, frozen=True):
+    """An open multiple-instance task has one more instance, with this for its item."""
+
+    task: str
+    scope: int = 0
+    data: Any = None
+    by: str | None = None
+
+
+class InstancesSealed(Event, frozen=True):
+    """No more instances will be added to this activation of a task."""
+
+    task: str
+    scope: int = 0
+    by: str | None = None
+
+
 EVENT_TYPES: dict[str, type[Event]] = {
     cls.__name__: cls
     for cls in (
@@ -264,7 +300,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         *(CaseSuspended, CaseResumed, TransitionFired, ScopeOpened, ScopeClosed),
         *(WorkItemOffered, WorkItemWithdrawn, WorkItemClaimed, WorkItemReleased),
         *(WorkItemDelegated, WorkItemStarted, WorkItemCompleted, WorkItemFailed),
-        *(WorkItemRetried, WorkItemGivenUp),
+        *(WorkItemRetried, WorkItemGivenUp, InstanceAdded, InstancesSealed),
     )
 }
 """Every type of event, by the name under which journals keep it."""

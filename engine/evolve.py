@@ -20,8 +20,9 @@ import msgspec
 from weft.engine import events as e
 from weft.engine import orjoin
 from weft.engine.case import CaseState, ScopeState, Tallied, WorkItem
+from weft.engine.instances import Instances
 from weft.engine.lifecycle import CASE, ITEM, CaseStatus, ItemStatus
-from weft.engine.net import CompiledSpecification, Net, Task
+from weft.engine.net import CompiledSpecification, Multiple, Net, Task
 from weft.engine.ports import CaseId
 from weft.engine.table import change, settle
 from weft.native import kernel
@@ -92,6 +93,7 @@ class Draft:
         self._items: MutableMapping[str, WorkItem] | None = None
         self._serials: MutableMapping[str, int] | None = None
         self._markings: dict[int, array[int]] = {}
+        self._instances: dict[int, dict[str, Instances]] = {}
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
@@ -124,6 +126,11 @@ class Draft:
     def task(self, item: WorkItem) -> Task:
         """The task of an item."""
         return self.net(item.scope).tasks[item.task]
+
+    def instances(self, scope: int, task: str) -> Instances:
+        """The instances of a multiple-instance task."""
+        known = self._instances.get(scope) or self.scope(scope).instances
+        return known.get(task) or Instances()
 
     # ── changing ─────────────────────────────────────────────────────────────────────────────
 
@@ -194,14 +201,20 @@ class Draft:
         """The case that the draft has become."""
         if self.status is None:
             raise JournalError("a case begins with CaseStarted", code="corrupt")
-        if self._markings:
+        if self._markings or self._instances:
             scopes = self._change_scopes()
-            for number, working in self._markings.items():
-                scope = scopes[number]
+            for number in self._markings.keys() | self._instances.keys():
+                scope, working = scopes[number], self._markings.get(number)
                 scopes[number] = ScopeState(
-                    scope.id, scope.net, working.tobytes(), scope.data, scope.item, scope.parent
+                    scope.id,
+                    scope.net,
+                    scope.marking if working is None else working.tobytes(),
+                    scope.data,
+                    scope.item,
+                    scope.parent,
+                    self._instances.get(number, scope.instances),
                 )
-            self._markings = {}
+            self._markings, self._instances = {}, {}
         return CaseState(
             id=self.id,
             compiled=self.compiled,
@@ -239,6 +252,7 @@ class Draft:
             live = self._change_scopes()
             for scope in scopes:
                 self._markings.pop(scope, None)
+                self._instances.pop(scope, None)
                 if live.pop(scope, None) is None:
                     raise JournalError(f"scope {scope} is not live", code="corrupt")
 
@@ -248,8 +262,34 @@ class Draft:
             data = change(state.data)
             data.update(writes)
             self._change_scopes()[scope] = ScopeState(
-                state.id, state.net, state.marking, settle(data), state.item, state.parent
+                state.id,
+                state.net,
+                state.marking,
+                settle(data),
+                state.item,
+                state.parent,
+                state.instances,
             )
+
+    def _know(self, scope: int, task: str, instances: Instances) -> None:
+        """Note what has become of the instances of a task."""
+        if scope not in self._instances:
+            self._instances[scope] = dict(self.scope(scope).instances)
+        self._instances[scope][task] = instances
+
+    def _take_instance(self, scope: int, task: str, number: int | None) -> None:
+        """The next instance of a multiple-instance task begins, or is offered."""
+        if (number is None) is not (self.net(scope).tasks[task].multiple is None):
+            raise JournalError(f"task {task!r} and instance {number} do not fit", code="corrupt")
+        if number is not None:
+            self._know(scope, task, self.instances(scope, task).taken(number))
+
+    def _cleared(self, scope: int, cleared: Mapping[str, int]) -> None:
+        """Instances that were ready to start are gone where their place was emptied."""
+        if cleared:
+            for task in self.net(scope).multiple:
+                if task.multiple is not None and task.multiple.ready in cleared:
+                    self._know(scope, task.name, self.instances(scope, task.name).emptied())
 
     def _open(self, item: str) -> WorkItem:
         try:
@@ -296,7 +336,7 @@ class Draft:
         if isinstance(event, e.CaseCompleted):
             self.error = None
         root = self.scope(0)
-        self._markings = {}
+        self._markings, self._instances = {}, {}
         self._scopes = {0: ScopeState(0, root.net, bytes(len(root.marking)), root.data)}
         self.scopes = self._scopes
         self._items = {}
@@ -314,9 +354,42 @@ class Draft:
         self.error = None
 
     def _transition_fired(self, event: e.TransitionFired) -> None:
+        net = self.net(event.scope)
+        entering = net.entering.get(event.transition)
+        if entering is not None:
+            self._enter(event, *entering)
         self._fire(event.scope, event.transition, event.counts)
         if event.cancelled or event.closed:
             self._end(event.cancelled, event.closed)
+        collecting = net.collecting.get(event.transition)
+        if collecting is not None:
+            self._collect(event, collecting)
+        self._cleared(event.scope, event.cleared)
+
+    def _enter(self, event: e.TransitionFired, task: Task, multiple: Multiple) -> None:
+        """An activation of a multiple-instance task begins; its tokens follow."""
+        number = event.counts[0] if multiple.number is None else multiple.number
+        items = event.items
+        if items is None and multiple.items is not None:
+            items = multiple.items.value
+        if items is not None and len(items) != number:
+            raise JournalError(
+                f"{number} instances of {task.name!r} and {len(items)} items", code="corrupt"
+            )
+        marking, index = self.marking(event.scope), self.net(event.scope).place_index
+        alive = any(marking[index[p]] for p in (multiple.ready, task.run, task.held))
+        known = self.instances(event.scope, task.name)
+        beside = multiple.overlaps and alive
+        self._know(event.scope, task.name, known.entered(number, items, beside=beside))
+
+    def _collect(self, event: e.TransitionFired, task: Task) -> None:
+        """The results of an activation go where they belong."""
+        known = self.instances(event.scope, task.name)
+        writes = event.writes
+        if not writes and task.result is not None:
+            writes = {task.result: known.ordered()}
+        self._write(event.scope, writes)
+        self._know(event.scope, task.name, known.collected())
 
     def _scope_opened(self, event: e.ScopeOpened) -> None:
         item = self._open(event.item)
@@ -335,10 +408,24 @@ class Draft:
     def _item_offered(self, event: e.WorkItemOffered) -> None:
         status = self._step(self.items.get(event.item), event, event.item)
         self._number(event.item, event.task, event.scope)
-        self._put(WorkItem(event.item, event.task, event.scope, status, inputs=event.inputs))
+        self._take_instance(event.scope, event.task, event.instance)
+        self._put(
+            WorkItem(
+                event.item,
+                event.task,
+                event.scope,
+                status,
+                inputs=event.inputs,
+                instance=event.instance,
+            )
+        )
 
     def _item_withdrawn(self, event: e.WorkItemWithdrawn) -> None:
-        self._step(self._open(event.item), event, event.item)
+        item = self._open(event.item)
+        self._step(item, event, event.item)
+        if item.instance is not None:
+            known = self.instances(item.scope, item.task)
+            self._know(item.scope, item.task, known.given_back(item.instance))
         self._end((event.item,), ())
 
     def _item_claimed(self, event: e.WorkItemClaimed) -> None:
@@ -362,20 +449,39 @@ class Draft:
             if event.task is None:
                 raise JournalError(f"work item {event.item!r} was not offered", code="corrupt")
             task, scope, holder = event.task, event.scope, event.by
+            instance = event.instance
             self._number(event.item, task, scope)
+            self._take_instance(scope, task, instance)
         else:
             task, scope, holder = offered.task, offered.scope, event.by or offered.claimed_by
+            instance = offered.instance
         self._fire(scope, event.transition)
-        self._put(WorkItem(event.item, task, scope, status, 1, event.inputs, None, None, holder))
+        self._put(
+            WorkItem(
+                event.item,
+                task,
+                scope,
+                status,
+                1,
+                event.inputs,
+                claimed_by=holder,
+                instance=instance,
+            )
+        )
 
     def _item_completed(self, event: e.WorkItemCompleted) -> None:
         item = self._open(event.item)
         self._step(item, event, event.item)
         self._take(event.item)
         self._write(item.scope, event.writes)
-        self._fire(item.scope, self.task(item).complete)
+        task = self.task(item)
+        if task.multiple is not None and not task.multiple.overlaps and item.instance is not None:
+            known = self.instances(item.scope, item.task)
+            self._know(item.scope, item.task, known.finished(item.instance, event.result))
+        self._fire(item.scope, task.complete)
         if event.cancelled or event.closed:
             self._end(event.cancelled, event.closed)
+        self._cleared(item.scope, event.cleared)
 
     def _item_failed(self, event: e.WorkItemFailed) -> None:
         item = self._open(event.item)
@@ -415,6 +521,28 @@ class Draft:
         self._write(item.scope, event.writes)
         self._fire(item.scope, task.give_up)
 
+    def _instance_added(self, event: e.InstanceAdded) -> None:
+        multiple = self._multiple(event.scope, event.task)
+        if multiple.add is None:
+            raise JournalError(f"nothing can be added to task {event.task!r}", code="corrupt")
+        self._fire(event.scope, multiple.add)
+        known = self.instances(event.scope, event.task)
+        self._know(event.scope, event.task, known.joined(event.data))
+
+    def _instances_sealed(self, event: e.InstancesSealed) -> None:
+        multiple = self._multiple(event.scope, event.task)
+        if multiple.seal is None:
+            raise JournalError(f"task {event.task!r} cannot be sealed", code="corrupt")
+        self._fire(event.scope, multiple.seal)
+
+    def _multiple(self, scope: int, name: str) -> Multiple:
+        task = self.net(scope).tasks.get(name)
+        if task is None or task.multiple is None:
+            raise JournalError(
+                f"scope {scope} has no multiple-instance task {name!r}", code="corrupt"
+            )
+        return task.multiple
+
 
 _RULES: dict[type[e.Event], Callable[[Draft, Any], None]] = {
     e.CaseStarted: Draft._case_started,
@@ -436,5 +564,7 @@ _RULES: dict[type[e.Event], Callable[[Draft, Any], None]] = {
     e.WorkItemFailed: Draft._item_failed,
     e.WorkItemRetried: Draft._item_retried,
     e.WorkItemGivenUp: Draft._item_given_up,
+    e.InstanceAdded: Draft._instance_added,
+    e.InstancesSealed: Draft._instances_sealed,
 }
 """The rule of each event; those without one change the status of the case only."""

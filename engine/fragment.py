@@ -11,12 +11,14 @@ the specification, checked by its type, and named in the error when it is missin
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import attrs
 
-from weft.engine.net import Arc, Invariant, MergeRule, Transition
+from weft.engine.net import Arc, Invariant, Mapped, MergeRule, Transition
 from weft.schema.jsonvalue import JsonValue
 
 __all__ = [
@@ -28,19 +30,27 @@ __all__ = [
     "Flow",
     "Flows",
     "Fragment",
+    "Identifier",
+    "Instances",
+    "Items",
     "Kind",
     "Place",
     "PlaceName",
     "Places",
     "PositiveInt",
     "Region",
+    "ResultCondition",
+    "ResultExpression",
     "Rule",
+    "Several",
+    "SeveralTasks",
     "Target",
     "Targets",
     "Task",
     "TaskGroup",
     "TaskGroups",
     "held_place",
+    "literal",
     "run_place",
 ]
 
@@ -78,6 +88,51 @@ class Extra:
     needs: Sequence[str | Arc] = ()
     lacks: Sequence[str | Arc] = ()
     clear: Sequence[str] = ()
+    put: Sequence[str | Arc] = ()
+    """For completions only."""
+
+
+@attrs.frozen
+class Instances:
+    """What a fragment says of the instances that it counts (see `weft.engine.net.Multiple`).
+
+    Transitions and places are those of the fragment, by the names that they have there. ``open``
+    is marked while the task has not gone on, ``draining`` while instances run on behind it;
+    neither: it goes on at once.
+    """
+
+    enter: str
+    collects: Sequence[str] = ()
+    conditions: Sequence[str] = ()
+    number: int | None = None
+    items: Mapped | None = None
+    item: str | None = None
+    collect: str | None = None
+    add: str | None = None
+    seal: str | None = None
+    open: str | None = None
+    draining: str | None = None
+
+
+@attrs.frozen
+class Several:
+    """A multiple-instance task as a pattern at another task sees it: the places of its fragment.
+
+    Args:
+        task: The task.
+        places: All of them, its ready, open and held instances included.
+        rest: The tokens that they hold when nothing runs.
+        open: Marked while the task has not gone on; None: it goes on at once.
+        draining: Marked while instances run on behind it; None: they never do.
+        output: Where the task leads.
+    """
+
+    task: str
+    places: tuple[str, ...]
+    rest: tuple[Arc, ...]
+    open: str | None
+    draining: str | None
+    output: str
 
 
 @attrs.frozen
@@ -92,6 +147,8 @@ class Fragment:
         same: Places of the surroundings that are one and the same here.
         starts: Task to arcs that are added to each of its starts and to its retry.
         completes: Task to arcs that are added to its completion.
+        instances: What makes the task that the fragment stands around one of many instances.
+        collects: Transition to the multiple-instance task whose results it writes.
     """
 
     transitions: Sequence[Transition] = ()
@@ -101,6 +158,8 @@ class Fragment:
     same: Mapping[str, str] = attrs.field(factory=dict)
     starts: Mapping[str, Extra] = attrs.field(factory=dict)
     completes: Mapping[str, Extra] = attrs.field(factory=dict)
+    instances: Instances | None = None
+    collects: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def run_place(task: str) -> str:
@@ -221,10 +280,41 @@ def _rule(argument: JsonValue) -> str:
     return argument
 
 
+def _items(argument: JsonValue) -> Mapped:
+    if isinstance(argument, list):
+        return Mapped(value=argument)
+    if isinstance(argument, str) and argument.strip():
+        return Mapped(expression=argument)
+    raise ValueError(
+        f"expected a list, or an expression that yields one, found {_shown(argument)}"
+        + ("; a number of instances is written `times`" if isinstance(argument, int) else "")
+    )
+
+
+def _identifier(argument: JsonValue) -> str:
+    if not isinstance(argument, str) or not _IDENTIFIER.fullmatch(argument):
+        raise ValueError(f"expected a name of letters, digits and '_', found {_shown(argument)}")
+    return argument
+
+
+def literal(value: JsonValue, noun: str) -> Kind:
+    """The kind of a parameter that has one value, so that writing it says something."""
+    written = json.dumps(value) if not isinstance(value, str) else value
+
+    def read(argument: JsonValue) -> JsonValue:
+        if argument != value or isinstance(argument, bool) is not isinstance(value, bool):
+            raise ValueError(f"expected {written}, found {_shown(argument)}")
+        return value
+
+    return Kind(f"{written}: {noun}", read, {"const": value})
+
+
 def _shown(argument: JsonValue) -> str:
     text = repr(argument)
     return text if len(text) <= 60 else text[:57] + "..."
 
+
+_IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 _NAME: dict[str, JsonValue] = {"type": "string", "minLength": 1}
 
@@ -289,6 +379,46 @@ Rule = Annotated[
     str, Kind("general or structural", _rule, {"enum": [rule.value for rule in MergeRule]})
 ]
 """How an OR-join knows that no more threads will come (`weft.engine.net.MergeRule`)."""
+
+Items = Annotated[
+    Mapped,
+    Kind(
+        "a list, or an expression that yields one",
+        _items,
+        {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array"}]},
+    ),
+]
+"""A list, or an expression that yields one: an instance for each of its items."""
+
+Identifier = Annotated[
+    str,
+    Kind(
+        "a name for expressions",
+        _identifier,
+        {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+    ),
+]
+"""A name that expressions use."""
+
+ResultCondition = Annotated[
+    str, Kind("a condition over the results", _condition, {"type": "string", "minLength": 1})
+]
+"""A condition over the data and the results there are (`RESULT_NAMES`)."""
+
+ResultExpression = Annotated[
+    str, Kind("an expression over the result", _condition, {"type": "string", "minLength": 1})
+]
+"""An expression over ``result``, the item and index of an instance, and the data."""
+
+SeveralTasks = Annotated[
+    tuple[Several, ...],
+    Kind(
+        "multiple-instance tasks",
+        _names,
+        {"anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}]},
+    ),
+]
+"""Names of multiple-instance tasks of the net; the executor gets the places of each."""
 
 Branches = Annotated[
     tuple[Branch, ...],

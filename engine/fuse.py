@@ -78,6 +78,7 @@ class NetDraft:
                     needs=named(arcs_of(extra.needs)),
                     lacks=named(arcs_of(extra.lacks)),
                     clear=[own.get(p, p) for p in extra.clear],
+                    put=named(arcs_of(extra.put)),
                 )
                 added.append((task, resolved))
         for name, other in fragment.same.items():
@@ -116,6 +117,7 @@ def add_extras(draft: NetDraft) -> None:
                 else msgspec.structs.replace(
                     t,
                     take=_added([*t.take, *arcs_of(extra.take)]),
+                    put=_added([*t.put, *arcs_of(extra.put)]),
                     needs=_strictest([*t.needs, *arcs_of(extra.needs)], max),
                     lacks=_strictest([*t.lacks, *arcs_of(extra.lacks)], min),
                     clear=tuple(dict.fromkeys([*t.clear, *extra.clear])),

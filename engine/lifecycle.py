@@ -57,6 +57,7 @@ _GOES_ON = (
     *(e.WorkItemOffered, e.WorkItemWithdrawn, e.WorkItemStarted, e.WorkItemCompleted),
     *(e.WorkItemFailed, e.WorkItemRetried, e.WorkItemGivenUp),
     *(e.WorkItemClaimed, e.WorkItemReleased, e.WorkItemDelegated),
+    *(e.InstanceAdded, e.InstancesSealed),
 )
 
 _ENDS = (e.WorkItemCompleted, e.WorkItemFailed, e.WorkItemGivenUp)

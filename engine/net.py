@@ -35,6 +35,7 @@ __all__ = [
     "Invariant",
     "Mapped",
     "MergeRule",
+    "Multiple",
     "Net",
     "OrJoin",
     "Outcome",
@@ -62,6 +63,10 @@ class Role(StrEnum):
     FAIL = "fail"
     RETRY = "retry"
     GIVE_UP = "give up"
+    ADD = "add"
+    """One more instance of a task that is open for it."""
+    SEAL = "seal"
+    """No more instances will be added."""
     FIRE = "fire"
     """A transition of a plain net: fired by name."""
 
@@ -255,6 +260,44 @@ class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
         return int(length * draw) if self.jitter else int(length)
 
 
+class Mapped(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One side of a mapping: an expression, or a literal value."""
+
+    expression: str | None = None
+    value: Any = None
+
+
+class Multiple(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What makes a task a multiple-instance task: who its instances are, beside their counts.
+
+    Args:
+        ready: The place with a token for each instance that has not started.
+        enter: The transition that begins an activation.
+        collects: The transitions that write the results there are, in the order of instances.
+        conditions: The transitions whose guards see the results.
+        number: How many instances an activation begins with, where that is fixed; else the first
+            counted arc of ``enter`` says so.
+        items: The list with an item for each instance; None: they are only counted.
+        item: The variable that an instance finds its item in; None: it has none.
+        collect: What of an instance's result is kept, as an expression; None: all of it.
+        add: The transition that adds an instance; None: their number is fixed.
+        seal: The transition after which none is added.
+        overlaps: Whether an activation may begin while an older one has instances.
+    """
+
+    ready: str
+    enter: str
+    collects: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    number: int | None = None
+    items: Mapped | None = None
+    item: str | None = None
+    collect: str | None = None
+    add: str | None = None
+    seal: str | None = None
+    overlaps: bool = False
+
+
 class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     """A task as its net knows it: what performs it, its mappings, and its transitions by name.
 
@@ -284,13 +327,8 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_by: str = ""
     give_up: str | None = None
     """The transition to the error branch, from ``held``; None: there is no such branch."""
-
-
-class Mapped(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One side of a mapping: an expression, or a literal value."""
-
-    expression: str | None = None
-    value: Any = None
+    multiple: Multiple | None = None
+    """Its instances, for a multiple-instance task."""
 
 
 class VariableType(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -407,6 +445,26 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
             if t.role is Role.START
             or (t.role is Role.RETRY and (t.needs or t.lacks or len(t.take) > 1))
         )
+
+    @cached_property
+    def multiple(self) -> tuple[Task, ...]:
+        """The multiple-instance tasks."""
+        return tuple(task for task in self.tasks.values() if task.multiple is not None)
+
+    @cached_property
+    def entering(self) -> dict[str, tuple[Task, Multiple]]:
+        """Transition to the multiple-instance task of which it begins an activation."""
+        return {t.multiple.enter: (t, t.multiple) for t in self.multiple if t.multiple is not None}
+
+    @cached_property
+    def collecting(self) -> dict[str, Task]:
+        """Transition to the multiple-instance task whose results it writes."""
+        return {name: t for t in self.multiple if t.multiple for name in t.multiple.collects}
+
+    @cached_property
+    def judging(self) -> dict[str, Task]:
+        """Transition to the multiple-instance task whose results its guard sees."""
+        return {name: t for t in self.multiple if t.multiple for name in t.multiple.conditions}
 
     @cached_property
     def refilled(self) -> frozenset[str]:

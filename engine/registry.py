@@ -23,11 +23,15 @@ from weft.engine.fragment import (
     Count,
     Flows,
     Fragment,
+    Items,
     Kind,
     Place,
     PlaceName,
     Places,
     Region,
+    ResultCondition,
+    ResultExpression,
+    SeveralTasks,
     Target,
     Targets,
     Task,
@@ -65,7 +69,8 @@ class Attachment(Enum):
     """At ``then`` and ``on-failure``: ``input: Place``, and ``end: Place`` if it asks for it."""
     TASK = "task"
     """A key of a task: ``task``, and to stand around it ``input``, ``output``, ``body_input``,
-    ``body_output`` (all four or none)."""
+    ``body_output`` (all four or none); ``failure`` and ``body_failure`` as well, to stand before
+    its error branch (None where it has none)."""
     NET = "net"
     """A key of a net: ``flows`` if it asks for them."""
 
@@ -78,6 +83,7 @@ _GIVEN: Mapping[Attachment, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
         {
             "task": Task,
             **dict.fromkeys(("input", "output", "body_input", "body_output"), Place),
+            **dict.fromkeys(("failure", "body_failure"), Place | None),
         },
     ),
     Attachment.NET: ({}, {"flows": Flows}),
@@ -117,6 +123,26 @@ class Parameter:
         return self.kind in (_REGION, _PLACE_NAME)
 
     @property
+    def names_several(self) -> bool:
+        """Whether its value names multiple-instance tasks of the net."""
+        return self.kind is _SEVERAL
+
+    @property
+    def is_items(self) -> bool:
+        """Whether its value is a list, or an expression that yields one."""
+        return self.kind is _ITEMS
+
+    @property
+    def sees_results(self) -> bool:
+        """Whether its value is an expression over the results of a task's instances."""
+        return self.kind is _RESULT_CONDITION
+
+    @property
+    def sees_result(self) -> bool:
+        """Whether its value is an expression over the result of one instance."""
+        return self.kind is _RESULT_EXPRESSION
+
+    @property
     def is_count(self) -> bool:
         """Whether its value is an expression that yields a number."""
         return self.kind is _COUNT
@@ -132,7 +158,9 @@ class Pattern:
     """A registered pattern executor.
 
     ``id`` is its official number (WCP-1 to 43), or None for a pattern outside the catalogue.
-    ``key`` is the name that specifications use, such as ``structured-partial-join``.
+    ``key`` is the name that specifications use, such as ``structured-partial-join``; where
+    several patterns share a ``word``, such as ``for-each``, they use that, and what stands beside
+    it says which pattern it is.
     """
 
     id: int | None
@@ -143,6 +171,12 @@ class Pattern:
     executor: Callable[..., Fragment]
     aliases: tuple[str, ...] = ()
     wants: frozenset[str] = frozenset()
+    word: str | None = None
+
+    @property
+    def written(self) -> str:
+        """What specifications write to ask for it."""
+        return self.word or self.key
 
     @property
     def key(self) -> str:
@@ -171,7 +205,7 @@ class Pattern:
         names = [p.name for p in self.parameters]
         if not self.parameters:
             if argument not in (None, {}):
-                raise ValueError(f"{self.key} takes no parameters")
+                raise ValueError(f"{self.written} takes no parameters")
             return {}
         if isinstance(argument, dict) and (set(argument) & set(names) or len(names) > 1):
             given = dict(argument)
@@ -183,7 +217,7 @@ class Pattern:
         unknown = [name for name in given if name not in names]
         if unknown:
             shown = "" if unknown == [""] else f"{', '.join(map(str, unknown))}: "
-            raise ValueError(f"{shown}{self.key} takes {{{', '.join(names)}}}")
+            raise ValueError(f"{shown}{self.written} takes {{{', '.join(names)}}}")
         values: dict[str, Any] = {}
         for parameter in self.parameters:
             if parameter.name in given:
@@ -193,7 +227,7 @@ class Pattern:
                     prefix = f"{parameter.name}: " if len(names) > 1 else ""
                     raise ValueError(f"{prefix}{error}") from None
             elif parameter.required:
-                raise ValueError(f"{self.key} needs {parameter.name!r}: {parameter.kind.noun}")
+                raise ValueError(f"{self.written} needs {parameter.name!r}: {parameter.kind.noun}")
         return values
 
 
@@ -204,6 +238,7 @@ class _Mark:
     family: Family
     attachment: Attachment
     aliases: tuple[str, ...]
+    word: str | None
 
 
 def pattern(
@@ -213,6 +248,7 @@ def pattern(
     family: Family,
     attaches: Attachment,
     aliases: Iterable[str] = (),
+    word: str | None = None,
 ) -> Callable[[Executor], Executor]:
     """Mark a function as the executor of a pattern; registering it is a separate step.
 
@@ -222,8 +258,10 @@ def pattern(
         family: The family of the catalogue.
         attaches: Where specifications ask for it.
         aliases: Names in use elsewhere, for people who look it up; never used by Weft.
+        word: What specifications write instead of the name, where patterns that do one thing in
+            different ways share it; their parameters have to tell them apart.
     """
-    mark = _Mark(id, name, family, attaches, tuple(aliases))
+    mark = _Mark(id, name, family, attaches, tuple(aliases), word)
 
     def attach(executor: Executor) -> Executor:
         setattr(executor, MARK, mark)
@@ -284,7 +322,8 @@ def _inspect(executor: Callable[..., Fragment]) -> Pattern:
             )
         absent = spot.default is inspect.Parameter.empty
         default = None if absent else spot.default
-        parameters.append(Parameter(name.rstrip("_"), name, kind, absent, default))
+        written = name.rstrip("_").replace("_", "-")
+        parameters.append(Parameter(written, name, kind, absent, default))
     missing = [name for name in required if name not in wants]
     if mark.attachment is Attachment.TASK and wants & _AROUND and not wants >= _AROUND:
         missing += sorted(_AROUND - wants)
@@ -303,6 +342,7 @@ def _inspect(executor: Callable[..., Fragment]) -> Pattern:
         executor,
         mark.aliases,
         frozenset(wants),
+        mark.word,
     )
 
 
@@ -312,6 +352,7 @@ class Registry:
     def __init__(self, executors: Iterable[Callable[..., Fragment]] = ()) -> None:
         self._by_key: dict[str, Pattern] = {}
         self._by_id: dict[int, Pattern] = {}
+        self._by_word: dict[str, list[Pattern]] = {}
         for executor in executors:
             self.register(executor)
 
@@ -329,10 +370,26 @@ class Registry:
                     f"{found.id or found.key!r}",
                     code="pattern-duplicate",
                 )
+        self._spoken_for(found)
         self._by_key[found.key] = found
+        if found.word is not None:
+            self._by_word.setdefault(found.word, []).append(found)
         if found.id is not None:
             self._by_id[found.id] = found
         return found
+
+    def _spoken_for(self, found: Pattern) -> None:
+        """Refuse a word that is the name of a pattern, or of patterns that stand elsewhere."""
+        others = self._by_word.get(found.written, [])
+        taken = self._by_key.get(found.word or "") or next(
+            (p for p in others if p.attachment is not found.attachment or p.word != found.word),
+            None,
+        )
+        if taken is not None:
+            raise DefinitionError(
+                f"both {taken.source} and {found.source} claim the word {found.written!r}",
+                code="pattern-duplicate",
+            )
 
     def __iter__(self) -> Iterator[Pattern]:
         return iter(sorted(self._by_key.values(), key=lambda p: (p.id or 99, p.key)))
@@ -341,7 +398,9 @@ class Registry:
         return len(self._by_key)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._by_key
+        """Whether specifications may write this to ask for a pattern."""
+        found = self._by_key.get(key) if isinstance(key, str) else None
+        return key in self._by_word or (found is not None and found.word is None)
 
     @property
     def by_key(self) -> Mapping[str, Pattern]:
@@ -357,25 +416,56 @@ class Registry:
             return self._by_key[wanted]
         return next((p for p in self if key.lower() in (a.lower() for a in p.aliases)), None)
 
-    def get(self, key: str, attachment: Attachment) -> Pattern:
-        """The pattern of that name that attaches there.
+    def get(self, key: str, attachment: Attachment, argument: JsonValue = None) -> Pattern:
+        """The pattern that is asked for there by that name, or by a word with that argument.
 
         Raises:
             ValueError: There is none; the message lists those that attach there, the nearest first.
         """
-        found = self._by_key.get(key)
-        if found is not None and found.attachment is attachment:
+        sharing = self._by_word.get(key)
+        if sharing is not None and sharing[0].attachment is attachment:
+            return _chosen(sharing, argument)
+        found = self._by_key.get(key) or next(iter(sharing or ()), None)
+        if found is not None and found.attachment is attachment and found.word is None:
             return found
-        fitting = sorted(p.key for p in self if p.attachment is attachment)
+        fitting = sorted({p.written for p in self if p.attachment is attachment})
         near = get_close_matches(key, fitting, n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        if found is not None:
+        if found is not None and found.attachment is not attachment:
             raise ValueError(f"{key} stands at {found.attachment.value!r}, not here{hint}")
+        if found is not None:
+            needed = ", ".join(p.name for p in found.parameters if p.required)
+            raise ValueError(f"{key} is written `{found.word}`, with {needed or 'its parameters'}")
         raise ValueError(f"no pattern is called {key!r}{hint}; known here: {', '.join(fitting)}")
+
+
+def _chosen(sharing: Iterable[Pattern], argument: JsonValue) -> Pattern:
+    """Of the patterns that share a word, the one that an argument is for.
+
+    That which can be read and needs the most of what is given; where none can be read, the one
+    that most of it is for, whose reader then says what is wrong.
+    """
+    given = set(argument) if isinstance(argument, dict) else set()
+
+    def fit(pattern: Pattern) -> tuple[int, int, int]:
+        names = {p.name for p in pattern.parameters}
+        required = {p.name for p in pattern.parameters if p.required}
+        return -len(given - names), len(given & required), -len(required - given)
+
+    best = sorted(sharing, key=fit, reverse=True)
+    for pattern in best:
+        try:
+            pattern.read(argument)
+        except ValueError:
+            continue
+        return pattern
+    return best[0]
 
 
 _CONDITION = _kind(Condition)
 _COUNT = _kind(Count)
 _TASK_GROUP, _TASK_GROUPS = _kind(TaskGroup), _kind(TaskGroups)
+_SEVERAL, _ITEMS = _kind(SeveralTasks), _kind(Items)
+_RESULT_CONDITION, _RESULT_EXPRESSION = _kind(ResultCondition), _kind(ResultExpression)
 _REGION, _PLACE_NAME = _kind(Region), _kind(PlaceName)
 _LEADING = tuple(_kind(hint) for hint in (Target, Targets, Branches))

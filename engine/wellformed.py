@@ -33,6 +33,12 @@ def net_faults(net: Net) -> list[str]:
         named = [*task.starts, task.complete, task.fail, task.retry_by, task.give_up]
         missing = [name for name in named if name is not None and name not in transitions]
         missing += [name for name in (task.run, task.held) if name not in places]
+        if task.multiple is not None:
+            several = task.multiple
+            parts = (several.enter, several.add, several.seal)
+            told = [*parts, *several.collects, *several.conditions]
+            missing += [name for name in told if name is not None and name not in transitions]
+            missing += [several.ready] if several.ready not in places else []
         faults += [f"task {task.name!r} refers to {name!r}, which is not there" for name in missing]
     for invariant in net.invariants:
         unknown = [name for name in invariant.weights if name not in places]

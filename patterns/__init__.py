@@ -7,7 +7,15 @@ Control-Flow Patterns: A Revised View* (BPM-06-22, 2006). No other numbering is 
 from __future__ import annotations
 
 from weft.engine.registry import Registry
-from weft.patterns import basic, branching, cancellation, iteration, state_based, termination
+from weft.patterns import (
+    basic,
+    branching,
+    cancellation,
+    instances,
+    iteration,
+    state_based,
+    termination,
+)
 
 __all__ = ["builtin"]
 
@@ -23,7 +31,11 @@ _EXECUTORS = (
     *(iteration.arbitrary_cycles, iteration.structured_loop, iteration.start_limit),
     *(state_based.deferred_choice, state_based.milestone, state_based.critical_section),
     *(state_based.interleaved_parallel_routing, state_based.interleaved_routing),
+    *(instances.unsynchronized, instances.design_time, instances.run_time),
+    *(instances.open_ended, instances.static_partial_join),
+    *(instances.cancelling_partial_join, instances.dynamic_partial_join),
     *(cancellation.cancel_task, cancellation.cancel_case, cancellation.cancel_region),
+    *(cancellation.cancel_multiple_instance_task, cancellation.complete_multiple_instance_task),
     *(termination.implicit_termination, termination.explicit_termination),
 )
 

@@ -1,12 +1,18 @@
-"""Cancellation: WCP-19, 20 and 25."""
+"""Cancellation: WCP-19, 20 and 25 to 27."""
 
 from __future__ import annotations
 
-from weft.engine.fragment import Extra, Fragment, Place, Region, Task
-from weft.engine.net import Ends, Outcome, immediate
+from weft.engine.fragment import Extra, Fragment, Place, Region, Several, SeveralTasks, Task
+from weft.engine.net import Ends, Outcome, Transition, immediate
 from weft.engine.registry import Attachment, Family, pattern
 
-__all__ = ["cancel_case", "cancel_region", "cancel_task"]
+__all__ = [
+    "cancel_case",
+    "cancel_multiple_instance_task",
+    "cancel_region",
+    "cancel_task",
+    "complete_multiple_instance_task",
+]
 
 
 @pattern(
@@ -63,3 +69,93 @@ def cancel_region(task: Task, region: Region) -> Fragment:
         (complete of the task) clears the places of the region
     """
     return Fragment(completes={task: Extra(clear=region)})
+
+
+def _stopping(one: Several, output: str | None) -> list[Transition]:
+    """What a token in ``stop`` does to a multiple-instance task, wherever it stands.
+
+    While it is open it is set to rest, and the flow goes on to ``output`` if there is one. While
+    its instances only run on, because it has gone on already, they are withdrawn. Otherwise
+    nothing is there to be stopped. What is meant is the activation that runs at that moment, so
+    this comes before anything else that the completion leads to.
+    """
+    stop, name = f"stop {one.task}", one.task
+    on = [] if output is None else [output]
+    states = [place for place in (one.open, one.draining) if place is not None]
+    transitions = [
+        immediate(f"no {name}", take=[stop], lacks=states, priority=-1),
+    ]
+    if one.open is not None:
+        transitions.append(
+            immediate(f"end {name}", take=[stop, one.open], clear=one.places, put=[*one.rest, *on])
+        )
+    if one.draining is not None:
+        transitions.append(
+            immediate(
+                f"end rest of {name}",
+                take=[stop, one.draining],
+                clear=one.places,
+                put=one.rest,
+                priority=-1,
+            )
+        )
+    return transitions
+
+
+@pattern(
+    26,
+    "Cancel Multiple Instance Task",
+    family=Family.CANCELLATION,
+    attaches=Attachment.TASK,
+    aliases=["cancel multiple instance activity"],
+)
+def cancel_multiple_instance_task(task: Task, tasks: SeveralTasks) -> Fragment:
+    """When the task completes, the unfinished instances of others are withdrawn; no successor.
+
+    WCP-26 in Russell et al., "Workflow Control-Flow Patterns" (2006). Finished instances keep
+    their results: they are written as if the task had ended. What is cancelled is set to rest, so
+    that it may begin anew.
+
+        (complete of the task) ─▶ stop
+        stop, open ─▶ [end: clears ready, run, held, done, may] ─▶ free
+        stop (no open) ─▶ [no]
+    """
+    waiting = [one for one in tasks if one.open is not None]
+    at_once = [place for one in tasks if one.open is None for place in one.places]
+    return Fragment(
+        [t for one in waiting for t in _stopping(one, None)],
+        unfinished=[f"stop {one.task}" for one in waiting],
+        completes={task: Extra(put=[f"stop {one.task}" for one in waiting], clear=at_once)},
+        collects={f"end {one.task}": one.task for one in waiting},
+    )
+
+
+@pattern(
+    27,
+    "Complete Multiple Instance Task",
+    family=Family.CANCELLATION,
+    attaches=Attachment.TASK,
+    aliases=["complete multiple instance activity", "force completion"],
+)
+def complete_multiple_instance_task(task: Task, tasks: SeveralTasks) -> Fragment:
+    """When the task completes, others are ended with the results there are, and flow on.
+
+    WCP-27 in Russell et al., "Workflow Control-Flow Patterns" (2006). Their unfinished instances
+    are withdrawn, and their successors run.
+
+        (complete of the task) ─▶ stop
+        stop, open ─▶ [end: clears ready, run, held, done, may] ─▶ output, free
+        stop (no open) ─▶ [no]
+    """
+    for one in tasks:
+        if one.open is None:
+            raise ValueError(
+                f"{one.task!r} goes on at once (`wait: false`), so there is nothing to complete; "
+                "cancel-multiple-instance-task withdraws its instances"
+            )
+    return Fragment(
+        [t for one in tasks for t in _stopping(one, one.output)],
+        unfinished=[f"stop {one.task}" for one in tasks],
+        completes={task: Extra(put=[f"stop {one.task}" for one in tasks])},
+        collects={f"end {one.task}": one.task for one in tasks},
+    )

@@ -13,13 +13,15 @@ from weft.engine.case import CaseState, WorkItem
 from weft.engine.evolve import evolve, evolve_all
 from weft.engine.lifecycle import CASE, ITEM, CaseStatus, ItemStatus, mermaid
 from weft.schema.errors import JournalError
+from weft.schema.specification import Use
 
 CHILD = g.net("w", g.task("w", "person"), name="child")
 NETS = g.compiled(
     {
         "net": g.net(
-            ["a", "s"],
+            ["a", "s", "m"],
             g.task("a", "person", on_failure="s"),
+            g.task("m", "person", around=[Use("for-each", {"open": True})]),
             g.task("s", child="child", join="multi-merge"),
         ),
         "child": CHILD,
@@ -102,6 +104,10 @@ def examples(kind: type[e.Event], case: CaseState | None) -> e.Event:
         if case is not None:
             prepare(case, began, *([opened] if kind is e.ScopeClosed else []))
         return opened if kind is e.ScopeOpened else e.ScopeClosed(1)
+    if kind in (e.InstanceAdded, e.InstancesSealed):
+        if case is not None:
+            prepare(case, e.TransitionFired("m.for-each.enter"))
+        return e.InstanceAdded("m") if kind is e.InstanceAdded else e.InstancesSealed("m")
     found = next((x for x in ITEM_EVENTS if type(x) is kind), None)
     if found is None:
         return kind()

@@ -918,16 +918,21 @@ def test_the_documentation_names_every_key(repository: Path) -> None:
 
 def test_the_documentation_names_the_patterns_that_there_are(repository: Path) -> None:
     page = (repository / "docs" / "native-format.md").read_text()
-    rows = re.findall(r"^\|(.*)\| `([a-z-]+)` \|(?: (\d+))? \|", page, re.MULTILINE)
+    row = r"^\|(.*)\| `([a-z-]+)(?:: \{([a-z, ]+|wait: false)\})?` \|(?: (\d+))? \|"
+    rows = re.findall(row, page, re.MULTILINE)
     registry = builtin()
-    assert {key for _, key, _ in rows} == set(registry.by_key)
+    assert {key for _, key, _, _ in rows} == {p.written for p in registry}
+    assert {int(n) for _, _, _, n in rows if n} == {p.id for p in registry if p.id}
     place = ""
-    for at, key, number in rows:
+    for at, key, told, number in rows:
         place = at.strip(" `") or place
-        found = registry.find(key)
+        found = registry.find(int(number)) if number else registry.find(key)
         assert found is not None
+        assert found.written == key
         official = int(number) if number else None  # None: outside the catalogue
         assert (found.id, found.attachment.value) == (official, PLACES[place])
+        names = {p.name for p in found.parameters}
+        assert {name.partition(":")[0] for name in told.split(", ") if name} <= names
 
 
 PLACES = {"join": "join", "then": "then", "a key of a task": "task", "patterns": "net"}
