@@ -20,7 +20,16 @@ from weft.engine.ports import CaseId, Snapshot
 from weft.engine.table import settle
 from weft.schema.errors import JournalError
 
-__all__ = ["CaseState", "ScopeState", "Tallied", "WorkItem", "restore", "snapshot"]
+__all__ = [
+    "CaseState",
+    "KeptTrigger",
+    "ScopeState",
+    "Tallied",
+    "Waiting",
+    "WorkItem",
+    "restore",
+    "snapshot",
+]
 
 
 Tallied = tuple[int, str, ItemStatus]
@@ -33,7 +42,8 @@ class WorkItem(msgspec.Struct, frozen=True, omit_defaults=True):
     ``child`` is the scope that a composite task's item runs in. ``retry_at`` is when a held item
     is due for its next attempt by itself; None: somebody has to ask for it. ``crashes`` counts the
     attempts in a row that ended with the death of their engine. ``instance`` is the number of a
-    multiple-instance task's instance.
+    multiple-instance task's instance. ``due`` is when it should be done (``reminded``: that time
+    has come), ``expires`` when it times out.
     """
 
     id: str
@@ -48,6 +58,32 @@ class WorkItem(msgspec.Struct, frozen=True, omit_defaults=True):
     error: dict[str, Any] | None = None
     crashes: int = 0
     instance: int | None = None
+    due: int | None = None
+    expires: int | None = None
+    reminded: bool = False
+
+
+class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that waits for a time (``due``), or for a trigger, in a scope.
+
+    ``id`` is the name of its `Wait` in the net and a number that is never used again.
+    """
+
+    id: str
+    wait: str
+    scope: int
+    due: int | None = None
+    trigger: str | None = None
+    key: str | None = None
+
+
+class KeptTrigger(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A persistent trigger that nothing has consumed yet."""
+
+    number: int
+    trigger: str
+    data: Any = None
+    key: str | None = None
 
 
 class ScopeState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,6 +117,8 @@ class CaseState(msgspec.Struct, frozen=True):
         next_scope: The id of the next child scope.
         error: What a failed case stands on.
         tally: How many items there are, by scope, task and status.
+        waits: What waits for a time or a trigger, by id, the oldest first.
+        kept: The persistent triggers that nothing has consumed yet, by number, in order.
     """
 
     id: CaseId
@@ -92,6 +130,8 @@ class CaseState(msgspec.Struct, frozen=True):
     next_scope: int = 1
     error: dict[str, Any] | None = None
     tally: Mapping[Tallied, int] = {}
+    waits: Mapping[str, Waiting] = {}
+    kept: Mapping[int, KeptTrigger] = {}
 
     def __repr__(self) -> str:
         items = ", ".join(f"{item.id} {item.status.value}" for item in self.items.values())
@@ -144,9 +184,12 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
     next_scope: int
     hash: bytes
     error: dict[str, Any] | None = None
+    waits: list[Waiting] = []
+    kept: list[KeptTrigger] = []
 
 
-SNAPSHOT_FORMAT = 1
+SNAPSHOT_FORMAT = 2
+"""The layout that is written; what it adds to version 1 has defaults, so that one is read, too."""
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Stored)
 
@@ -170,6 +213,8 @@ def snapshot(case: CaseState, sequence: int, hash: bytes) -> Snapshot:
         next_scope=case.next_scope,
         hash=hash,
         error=case.error,
+        waits=list(case.waits.values()),
+        kept=list(case.kept.values()),
     )
     return Snapshot(sequence, SNAPSHOT_FORMAT, _encoder.encode(stored))
 
@@ -184,7 +229,7 @@ def restore(
     Raises:
         JournalError: The bytes do not fit the layout, or the snapshot is of another net.
     """
-    if stored.format != SNAPSHOT_FORMAT:
+    if stored.format not in (1, SNAPSHOT_FORMAT):
         return None, b""
     try:
         s = _decoder.decode(stored.data)
@@ -211,5 +256,7 @@ def restore(
         next_scope=s.next_scope,
         error=s.error,
         tally=settle(dict(Counter((item.scope, item.task, item.status) for item in s.items))),
+        waits=settle({waiting.id: waiting for waiting in s.waits}),
+        kept=settle({kept.number: kept for kept in s.kept}),
     )
     return case, s.hash

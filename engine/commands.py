@@ -22,7 +22,9 @@ __all__ = [
     "Command",
     "CompleteWorkItem",
     "DelegateWorkItem",
+    "DeliverTrigger",
     "FailWorkItem",
+    "FireTimer",
     "GiveUpWorkItem",
     "RecoverCase",
     "ReleaseWorkItem",
@@ -158,6 +160,37 @@ class SealTask:
 
 
 @attrs.frozen
+class DeliverTrigger:
+    """A trigger has come for the case.
+
+    What has waited for it longest goes on. When nothing waits for it, a persistent trigger is
+    kept and a transient one discarded; either way an event says so.
+
+    Args:
+        trigger: Its name.
+        data: What it carries: goes to the variable of the one that waited.
+        key: Its correlation key. With one, only a wait with the same key or with none takes it.
+    """
+
+    trigger: str
+    data: JsonValue = None
+    key: str | None = None
+    by: str | None = None
+
+
+@attrs.frozen
+class FireTimer:
+    """A timer is due: one that a wait has set, or that of an item (its time-out, its due date).
+
+    ``due`` is the time that it was set to: it is only accepted if that is still so, and if that
+    time has come.
+    """
+
+    timer: str
+    due: Microseconds
+
+
+@attrs.frozen
 class SuspendCase:
     """Start no new work until the case is resumed."""
 
@@ -206,6 +239,8 @@ Command = (
     | DelegateWorkItem
     | AddInstance
     | SealTask
+    | DeliverTrigger
+    | FireTimer
     | SuspendCase
     | ResumeCase
     | RecoverCase

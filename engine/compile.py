@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Protocol
 
@@ -27,7 +27,7 @@ import attrs
 import msgspec
 
 from weft.engine.expressions import Expression, compile_expression
-from weft.engine.fragment import Branch, Flow, Fragment, Several, held_place, run_place
+from weft.engine.fragment import Branch, Flow, Fragment, Several, held_place, read_timing, run_place
 from weft.engine.fuse import NetDraft, add_extras, fuse, unify
 from weft.engine.instances import INDEX, RESULT_NAMES
 from weft.engine.net import (
@@ -39,11 +39,13 @@ from weft.engine.net import (
     RetryPolicy,
     Role,
     Task,
+    Timing,
     Transition,
     VariableType,
     external,
     immediate,
 )
+from weft.engine.recursion import endless
 from weft.engine.registry import Attachment, Family, Parameter, Pattern, Registry
 from weft.engine.starting import trigger_faults
 from weft.engine.wellformed import net_faults
@@ -76,6 +78,12 @@ MAX_FACTOR = 1000
 """Waits between attempts grow by no more."""
 
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_-]*")
+
+LATE = "~"
+"""Marks the flows of what was not done in time, as ``!`` does those of a failure."""
+
+DUE = "?"
+"""Marks the flows that begin beside an open item when it is due."""
 
 END = "end"
 """The place where threads rest that have nowhere to go."""
@@ -127,6 +135,14 @@ def compile_specification(
         message = f"expressions are in {LANGUAGE!r}; {specification.language!r} is not known"
         faults.append(fault(("language",), message, code="language"))
     faults += trigger_faults(specification)
+    if not faults:
+        for name, task in endless(nets):
+            message = (
+                f"net {name!r} always runs itself again, and no way through it ends: let a choice "
+                "before this task lead past it"
+            )
+            location = specification.location(name, "tasks", task, "net")
+            faults.append(fault(location, message, code="recursion"))
     raise_faults(
         f"{specification.source.file or specification.name} is not a valid specification",
         sorted(faults, key=lambda fault: (fault.line or 0, fault.column or 0)),
@@ -184,11 +200,30 @@ class _NetCompiler:
         for name, task in definition.tasks.items():
             if task.outputs is None:
                 self.results.setdefault(variable_name(name), name)
-        names = {*definition.variables, *self.results}
-        self.catches = any(task.on_failure is not None for task in definition.tasks.values())
+        self.received: dict[str, str] = {}
+        """Variable to the task whose trigger's data it takes."""
+        for name, task in definition.tasks.items():
+            for use in task.uses:
+                if (variable := self.receives(use)) is not None:
+                    self.received.setdefault(variable, name)
+        names = {*definition.variables, *self.results, *self.received}
+        self.catches = any(
+            task.on_failure is not None or task.on_timeout is not None
+            for task in definition.tasks.values()
+        )
         if self.catches:
             names.add(ERROR)
         self.names = frozenset(names)
+
+    def receives(self, use: Use) -> str | None:
+        """The variable that a pattern around a task keeps a trigger's data in, if it does."""
+        pattern = self.registry.by_key.get(use.name)
+        if pattern is None or pattern.attachment is not Attachment.TASK:
+            return None
+        try:
+            return pattern.receives(pattern.read(use.argument))
+        except ValueError:
+            return None  # `around` says so
 
     # ── helpers ──────────────────────────────────────────────────────────────────────────────
 
@@ -241,11 +276,12 @@ class _NetCompiler:
             return None
         for flow in fragment.same:
             target = self.definition.tasks.get(flow.rpartition(">")[2])
-            if target is not None and not any(map(self.performs, target.uses)):
+            if target is not None and not any(map(self.chosen, target.uses)):
                 self.fault(
                     location,
                     f"{target.name!r} cannot be an alternative of {pattern.key}: it has no "
-                    "connector, so nobody could choose it by starting it",
+                    "connector, so nobody could choose it by starting it, and waits neither for "
+                    "a trigger nor for a time",
                     code="pattern-context",
                 )
         self.draft.add(fragment, prefix)
@@ -260,6 +296,11 @@ class _NetCompiler:
         """Whether it names what does a task's work, not a pattern around the task."""
         return use.name in self.connectors or use.name == "net"
 
+    def chosen(self, use: Use) -> bool:
+        """Whether it lets the outside begin the task: by starting it, by a trigger or a time."""
+        pattern = self.registry.by_key.get(use.name)
+        return self.performs(use) or (pattern is not None and pattern.family is Family.TRIGGERS)
+
     def conditions(
         self, pattern: Pattern, use: Use, values: Mapping[str, Any], location: Location
     ) -> None:
@@ -268,19 +309,31 @@ class _NetCompiler:
             value = values.get(parameter.argument)
             named = isinstance(use.argument, dict) and parameter.name in use.argument
             below = (*location, parameter.name) if named else location
-            if (parameter.is_condition or parameter.is_count) and value is not None:
+            if ((parameter.is_condition or parameter.is_count) and value is not None) or (
+                parameter.is_expression and value is not None
+            ):
                 self.expression(value, below)
             elif parameter.is_items and value is not None:
                 if value.expression is not None:
                     self.expression(value.expression, below)
             elif parameter.sees_results and value is not None:
                 self.expression(value, below, self.names.union(RESULT_NAMES))
+            elif isinstance(value, Timing):
+                self.timing(value, below)
             elif parameter.names_several or parameter.names_tasks or parameter.names_parts:
                 self.named(parameter, value, below)
             elif isinstance(value, tuple):
                 for i, item in enumerate(value):
                     if isinstance(item, Branch) and item.when is not None:
                         self.expression(item.when, (*below, i, "when"))
+
+    def timing(self, timing: Timing, location: Location) -> None:
+        """Check the expression of a time, where it is one."""
+        for word in ("after", "until", "next"):
+            mapped: Mapped | None = getattr(timing, word)
+            if mapped is not None and mapped.expression is not None:
+                key = "for" if word == "after" else word
+                self.expression(mapped.expression, (*location, key))
 
     def named(self, parameter: Parameter, value: Any, location: Location) -> None:
         """Check the tasks and places that a parameter names."""
@@ -457,6 +510,11 @@ class _NetCompiler:
             failed = self.draft.place(f"{task.name}!")
             location = self.at("tasks", task.name, "on-failure")
             self.then(f"{task.name}!", failed, task.on_failure, location)
+        for mark, branch, key in ((LATE, task.on_timeout, "timeout"), (DUE, task.on_due, "due")):
+            if branch is not None:
+                place = self.draft.place(f"{task.name}{mark}")
+                location = self.at("tasks", task.name, f"on-{key}")
+                self.then(f"{task.name}{mark}", place, branch, location)
         for use in task.uses:
             self.leave(task, use)
 
@@ -519,15 +577,9 @@ class _NetCompiler:
             transitions.append(
                 external(give_up, role=Role.GIVE_UP, task=name, take=[held], put=[branch])
             )
+        due = self.due(task)
+        transitions += self.timed(task, body_in)
         self.draft.transitions += transitions
-        waits = use.name == "net" or not self.connectors[use.name].automatic
-        if task.timeout_seconds is not None and waits:
-            self.fault(
-                (*location, "timeout"),
-                "a timeout is for one attempt of work that the engine performs, and this task "
-                + ("runs a net" if use.name == "net" else f"waits for a {use.name}"),
-                code="timeout",
-            )
         child: str | None = None
         if use.name == "net":
             child = use.argument if isinstance(use.argument, str) else None
@@ -570,6 +622,8 @@ class _NetCompiler:
             else max(1, round(task.timeout_seconds * 1_000_000)),
             concurrency=task.concurrency,
             give_up=give_up,
+            time_out=f"{name}.time out" if task.on_timeout is not None else None,
+            due=due,
         )
         if name in self.multiple and self.multiple[name].collect is not None:
             seen = self.names | self.own(name) | {"result"}
@@ -577,6 +631,62 @@ class _NetCompiler:
                 if self.makes_several(use):
                     below = (*location, use.name, "collect")
                     self.expression(str(self.multiple[name].collect), below, seen)
+
+    def timed(self, task: TaskDefinition, body_in: str) -> list[Transition]:
+        """What happens to an item of a task that is not done in time, or not when it is due."""
+        name, location = task.name, self.at("tasks", task.name)
+        run, held = run_place(name), held_place(name)
+        transitions: list[Transition] = []
+        # Somebody outside starts it: its time runs from the offer on.
+        offered = any(
+            use.name in self.connectors and not self.connectors[use.name].automatic
+            for use in task.uses
+        )
+
+        def branch(
+            label: str, role: Role, *, take: Sequence[str] = (), needs: Sequence[str] = (),
+            put: Sequence[str],
+        ) -> None:  # fmt: skip
+            transitions.append(
+                external(f"{name}.{label}", role=role, task=name, take=take, needs=needs, put=put)
+            )
+
+        if task.timeout_seconds is not None and offered:
+            branch("lapse", Role.LAPSE, take=[body_in], put=[held])
+        if task.on_timeout is not None:
+            branch("time out", Role.TIME_OUT, take=[held], put=[f"{name}{LATE}"])
+            if task.timeout_seconds is None:
+                message = "there is no `timeout` after which the flow could go here"
+                self.fault((*location, "on-timeout"), message, code="timeout")
+            if any(map(self.makes_several, task.uses)):
+                message = (
+                    "an instance that is late has to be counted: use `on-failure`, where the "
+                    "code of the error is 'timeout'"
+                )
+                self.fault((*location, "on-timeout"), message, code="timeout")
+        if task.on_due is not None:
+            if task.due is None:
+                message = "there is no `due` at which the flow could go here"
+                self.fault((*location, "on-due"), message, code="timeout")
+            if offered:  # not `needs`: the place may be one that several tasks start from
+                put = [body_in, f"{name}{DUE}"]
+                branch("remind", Role.REMIND, take=[body_in], put=put)
+            branch("remind started", Role.REMIND, needs=[run], put=[f"{name}{DUE}"])
+            branch("remind held", Role.REMIND, needs=[held], put=[f"{name}{DUE}"])
+        return transitions
+
+    def due(self, task: TaskDefinition) -> Timing | None:
+        """When an item of a task should be done."""
+        if task.due is None:
+            return None
+        location = self.at("tasks", task.name, "due")
+        try:
+            timing = read_timing(task.due)
+        except ValueError as error:
+            self.fault(location, str(error), code="pattern-parameter")
+            return None
+        self.timing(timing, location)
+        return timing
 
     def bounds(self, task: TaskDefinition) -> None:
         """Check the numbers of a task: a builder may give any."""
@@ -604,7 +714,7 @@ class _NetCompiler:
 
     def empty(self, task: TaskDefinition, body_in: str, body_out: str) -> None:
         """A task without a connector: nothing to do, it only passes the flow on."""
-        for key in ("retry", "timeout_seconds", "on_failure", "concurrency", "inputs", "outputs"):
+        for key in _WORK_KEYS:
             if getattr(task, key):
                 words = {"timeout_seconds": "timeout", "inputs": "in", "outputs": "out"}
                 shown = words.get(key, key.replace("_", "-"))
@@ -809,7 +919,7 @@ class _NetCompiler:
         self.conditions(pattern, use, values, location)
         if "flows" in pattern.wants:
             values["flows"] = tuple(
-                Flow(place.rpartition(">")[0].rstrip("!"), target, place)
+                Flow(place.rpartition(">")[0].rstrip(f"!{LATE}{DUE}"), target, place)
                 for target, places in self.flows.items()
                 for place in places
             )
@@ -879,6 +989,7 @@ class _NetCompiler:
         for flow, entries in leads.items():
             ahead.setdefault(flow, set()).update(entries)
         seen = {p.name for p in self.draft.places.values() if p.tokens and not p.resting}
+        seen |= {a.place for t in self.draft.transitions if not t.take for a in t.put}
         queue = deque(seen)
         while queue:
             for place in ahead.get(queue.popleft(), ()):
@@ -901,11 +1012,11 @@ class _NetCompiler:
         draft.transitions.sort(key=self.position)
         add_extras(draft)
         transitions = [self.cleared(t) for t in fuse(draft)]
-        starts: dict[str, list[str]] = {}
+        roles: dict[Role, dict[str, list[str]]] = {}
         used = {END}
         for t in transitions:
-            if t.role is Role.START and t.task is not None:
-                starts.setdefault(t.task, []).append(t.name)
+            if t.task is not None:
+                roles.setdefault(t.role, {}).setdefault(t.task, []).append(t.name)
             used |= {a.place for arcs in (t.take, t.put, t.needs, t.lacks) for a in arcs}
             used |= {*t.clear, *(place for place, _ in t.counted), *t.sources}
         used |= set(self.definition.places)
@@ -915,9 +1026,21 @@ class _NetCompiler:
             transitions=tuple(transitions),
             tasks={
                 name: msgspec.structs.replace(
-                    task, starts=tuple(starts[name]), multiple=self.multiple.get(name)
+                    task,
+                    starts=tuple(roles[Role.START][name]),
+                    lapses=tuple(roles.get(Role.LAPSE, {}).get(name, ())),
+                    reminds=tuple(roles.get(Role.REMIND, {}).get(name, ())),
+                    depth=draft.depths.get(name),
+                    multiple=self.multiple.get(name),
                 )
                 for name, task in self.tasks.items()
+            },
+            waits={
+                name: msgspec.structs.replace(
+                    wait,
+                    fires=tuple(roles[Role.TRIGGER if wait.timing is None else Role.TIMER][name]),
+                )
+                for name, wait in draft.waits.items()
             },
             variables=self.variables(),
             explicit=self.definition.termination is Termination.EXPLICIT,
@@ -954,7 +1077,7 @@ class _NetCompiler:
 
     def position(self, t: Transition) -> tuple[int, bool]:
         """Where a transition stands in the net: by task, what follows the task at its end."""
-        owner = t.name.partition(".")[0].rstrip("!")
+        owner = t.name.partition(".")[0].rstrip(f"!{LATE}{DUE}")
         return self.order.get(owner, -1), ".then." in t.name
 
     def variables(self) -> dict[str, VariableType]:
@@ -970,6 +1093,8 @@ class _NetCompiler:
         for name, task in self.results.items():
             if task in self.tasks:
                 declared.setdefault(name, VariableType(type="any"))
+        for name in self.received:
+            declared.setdefault(name, VariableType(type="any"))
         if self.catches:
             declared.setdefault(ERROR, VariableType(type="any"))
         return declared
@@ -985,5 +1110,14 @@ _TASK_KEYS = (
     "on-failure",
     "retry",
     "timeout",
+    "on-timeout",
+    "due",
+    "on-due",
     "concurrency",
 )
+
+_WORK_KEYS = (
+    *("retry", "timeout_seconds", "on_timeout", "due", "on_due", "on_failure", "concurrency"),
+    *("inputs", "outputs"),
+)
+"""What only means something where work is done."""

@@ -13,7 +13,9 @@ What is tried in which order, in `_Run.settle`:
 2. When none is enabled: child scopes in which nothing is left complete their parent's item.
 3. Then the automatic tasks that may start, in order of declaration. They start in the batch that
    enables them, so that no crash can fall between a completion and what follows it.
-4. Again from 1 until nothing changes; then offers, and the judgement.
+4. Then what has begun to wait: a timer is set, and fires at once if its time is past; a trigger
+   is taken from those that the case has kept, or awaited. What waits no more is told.
+5. Again from 1 until nothing changes; then offers, and the judgement.
 
 The first transition to fire that ends something ends it at once.
 """
@@ -27,23 +29,38 @@ from heapq import heapify, heappop, heappush
 from typing import Any, cast
 
 import attrs
+import msgspec
 
 from weft.engine import commands as c
 from weft.engine import events as e
 from weft.engine import orjoin
-from weft.engine.case import CaseState, WorkItem
+from weft.engine.case import CaseState, KeptTrigger, Waiting, WorkItem
 from weft.engine.coverability import DEFAULT_WORK
-from weft.engine.evolve import Draft, serial
+from weft.engine.evolve import KEPT, Draft, serial
 from weft.engine.expressions import ExpressionError, compile_expression
 from weft.engine.instances import INDEX, RESULT_NAMES
 from weft.engine.lifecycle import CaseStatus, ItemStatus
-from weft.engine.net import Arc, Ends, Mapped, Multiple, Net, Outcome, Role, Task, Transition
+from weft.engine.net import (
+    Arc,
+    Ends,
+    Mapped,
+    Multiple,
+    Net,
+    Outcome,
+    Role,
+    Task,
+    Timing,
+    Transition,
+    Wait,
+)
 from weft.engine.ports import Microseconds
 from weft.engine.table import unordered
+from weft.engine.timing import due
 from weft.native import kernel
 from weft.schema.datatypes import merged
 from weft.schema.errors import CommandRejected, InternalError, UsageError, WorkFailed
 from weft.schema.jsonvalue import JsonValue, NotJson, checked, in_words
+from weft.schema.timing import LAST, TimingError
 
 __all__ = ["DEFAULT_LIMITS", "Decision", "Limits", "begins", "decide", "describe_items"]
 
@@ -58,12 +75,14 @@ class Limits:
         merge_work: Comparisons of markings to tell whether an OR-join may go on; beyond it the
             case is suspended.
         instances: How many instances one activation of a task may have.
+        kept: How many triggers a case keeps for which nothing waits yet; more are rejected.
     """
 
     firings: int = 100_000
     depth: int = 100
     merge_work: int = DEFAULT_WORK
     instances: int = 10_000
+    kept: int = 10_000
 
 
 DEFAULT_LIMITS = Limits()
@@ -128,7 +147,7 @@ def _check_texts(command: c.Command) -> None:
     Raises:
         UsageError: One is no text, or has a lone surrogate.
     """
-    for name in ("item", "task", "by", "to", "reason"):
+    for name in ("item", "task", "by", "to", "reason", "trigger", "key", "timer"):
         value = getattr(command, name, "")
         if (type(value) is str and value.isascii()) or (
             value is None and name not in ("item", "task")
@@ -478,16 +497,14 @@ class _Run:
                     return
                 if self.close_finished():
                     continue
-                if not self.start_automatic():
+                if not self.start_automatic() and not self.wait():
                     break
+            self.offer()
         except _GuardFailed as failed:
             self.emit(e.CaseFailed(error=failed.error))
             return
         except OverflowError as error:
             raise _Runaway(self.cause, _error("overflow", f"a place overflows: {error}")) from None
-        if self.over():
-            return
-        self.offer()
         self.judge()
 
     def find_undecided(self) -> orjoin.Undecided | None:
@@ -587,13 +604,20 @@ class _Run:
             if ends.outcome is Outcome.CANCELLED:
                 self.emit(e.CaseCancelled(reason=ends.reason))
             else:
-                self.emit(e.CaseCompleted(dropped=self.unfinished(e.ROOT)))
+                self.completed(self.unfinished(e.ROOT))
         elif ends.outcome is Outcome.COMPLETED:
             self.close_scope(scope)
         else:
             item = self.draft.items[str(self.draft.scope(scope).item)]
             message = f"the net of {item.task!r} was cancelled: {ends.reason}"
             self.fail(item, _error("child", message))
+
+    def completed(self, dropped: dict[str, int]) -> None:
+        """The case is done."""
+        unread: dict[str, int] = {}
+        for kept in self.draft.kept.values():
+            unread[kept.trigger] = unread.get(kept.trigger, 0) + 1
+        self.emit(e.CaseCompleted(dropped=dropped, unread=unread))
 
     def unfinished(self, scope: int) -> dict[str, int]:
         """The tokens of a scope that mean unfinished work."""
@@ -713,7 +737,9 @@ class _Run:
     ) -> None:
         """Begin the next attempt at an item."""
         task = self.draft.task(item)
-        self.emit(e.WorkItemRetried(item.id, item.attempt + 1, interrupted, by, crashed))
+        expires = item.expires if interrupted else self.expires(task)
+        retried = e.WorkItemRetried(item.id, item.attempt + 1, interrupted, by, crashed, expires)
+        self.emit(retried)
         if not interrupted:
             self.fired(item.scope, task.retry_by)
             if task.child is not None:
@@ -754,6 +780,8 @@ class _Run:
             inputs=inputs,
             by=by,
             instance=instance if new else None,
+            due=self.due(scope, task) if new else None,
+            expires=self.expires(task) if new else None,
         )
         self.emit(started)
         self.fired(scope, transition.name)
@@ -778,9 +806,12 @@ class _Run:
         depth, parent = 1, self.draft.scope(item.scope)
         while parent.parent is not None:
             depth, parent = depth + 1, self.draft.scope(parent.parent)
-        if depth > self.limits.depth:
+        limit = self.limits.depth
+        if task.depth is not None and task.depth < limit:
+            depth, limit = self.depth_of(item.scope, str(task.child)) + 1, task.depth
+        if depth > limit:
             message = (
-                f"net {task.child!r} would be {depth} deep, and the limit is {self.limits.depth}: "
+                f"net {task.child!r} would be {depth} deep, and the limit is {limit}: "
                 "a recursion that does not end, or one that is deeper than is allowed"
             )
             self.fail(item, _error("depth", message))
@@ -794,6 +825,15 @@ class _Run:
         scope = self.draft.next_scope
         self.emit(e.ScopeOpened(scope, item.id, net.name, data))
         self.consider_all(scope)
+
+    def depth_of(self, scope: int | None, net: str) -> int:
+        """How many scopes of a net are open from a scope upwards, itself included."""
+        found = 0
+        while scope is not None:
+            state = self.draft.scope(scope)
+            found += state.net == net
+            scope = state.parent
+        return found
 
     @staticmethod
     def value(mapped: Mapped, data: Mapping[str, Any]) -> Any:
@@ -828,13 +868,15 @@ class _Run:
     def offer_task(self, scope: int, task: Task, number: int) -> None:
         """Offer so many items of a task; each instance of several with its own inputs."""
         instance: int | None = None
+        due, expires = self.due(scope, task), self.expires(task)
         inputs = {} if task.multiple is not None else self.inputs_now(scope, task)
         for _ in range(number):
             if task.multiple is not None:
                 instance = self.draft.instances(scope, task.name).waiting
                 inputs = self.inputs_now(scope, task, instance)
             name = self.new_id(task.name)
-            self.emit(e.WorkItemOffered(name, task.name, scope, inputs, instance))
+            offered = e.WorkItemOffered(name, task.name, scope, inputs, instance, due, expires)
+            self.emit(offered)
 
     def withdraw_stale(self, scope: int, task: Task) -> None:
         """Withdraw what is offered of instances that are gone: others stand in their place."""
@@ -876,6 +918,190 @@ class _Run:
         except ExpressionError:
             return {}
 
+    # ── what waits ───────────────────────────────────────────────────────────────────────────
+
+    def due(self, scope: int, task: Task) -> int | None:
+        """When an item of a task that comes up now should be done."""
+        return None if task.due is None else self.told(scope, task.due, task.name)
+
+    def expires(self, task: Task) -> int | None:
+        """When an item that somebody outside, or a child scope, has from now on times out.
+
+        The attempts of automatic connectors are timed by the runtime, which can stop them.
+        """
+        if task.timeout is None or (task.automatic and task.child is None):
+            return None
+        return min(self.time + task.timeout, LAST)
+
+    def told(self, scope: int, timing: Timing, what: str) -> Microseconds:
+        try:
+            return due(timing, self.time, self.draft.scope(scope).data)
+        except TimingError as error:
+            raise _GuardFailed(
+                _error("timer", f"the time of {what!r} cannot be told: {error}")
+            ) from error
+
+    def wait(self) -> bool:
+        """Begin and end waits as the marking has it; whether anything can follow by itself."""
+        for scope in sorted(self.touched):
+            if scope not in self.draft.scopes:
+                continue
+            net = self.draft.net(scope)
+            if net.waits and self.wait_in(scope, net):
+                return True
+        return False
+
+    def wait_in(self, scope: int, net: Net) -> bool:
+        standing: dict[str, list[Waiting]] = {}
+        for waiting in self.draft.waits.values():
+            if waiting.scope == scope:
+                standing.setdefault(waiting.wait, []).append(waiting)
+        for wait, transitions in net.awaited:
+            degree = sum(
+                kernel.degree(net.image, self.draft.marking(scope), index)
+                for index in transitions
+                if self.arcs_allow(scope, index, net)
+            )
+            there = standing.get(wait.name, [])
+            for waiting in there[degree:]:  # what waited longest goes on waiting
+                ended = e.TriggerUnawaited if wait.timing is None else e.TimerCancelled
+                self.emit(ended(waiting.id))
+            for waiting in there[:degree]:
+                if self.draft.kept and self.take_kept(scope, net, wait, waiting.id, waiting.key):
+                    return True
+            for _ in range(degree - len(there)):
+                if self.begin_wait(scope, net, wait):
+                    return True
+        return any(
+            self.draft.kept and wait.source and self.take_kept(scope, net, wait, None, None)
+            for wait in net.waits.values()
+        )
+
+    def begin_wait(self, scope: int, net: Net, wait: Wait) -> bool:
+        """Begin a wait; whether it was over at once."""
+        name = self.new_id(wait.name)
+        if wait.timing is not None:
+            due = self.told(scope, wait.timing, wait.task)
+            self.emit(e.TimerSet(name, due, scope))
+            if due > self.time or self.draft.status is not CaseStatus.RUNNING:
+                return False
+            self.bounded()
+            self.fire_timer(self.draft.waits[name])
+            return True
+        key = None if wait.key is None else self.key(scope, wait)
+        if self.draft.kept and self.take_kept(scope, net, wait, None, key):
+            return True
+        self.emit(e.TriggerAwaited(name, str(wait.trigger), scope, key))
+        return False
+
+    def key(self, scope: int, wait: Wait) -> str:
+        """The correlation key that a wait asks for: a text, or a whole number as text."""
+        try:
+            value = compile_expression(str(wait.key)).evaluate(self.draft.scope(scope).data)
+        except ExpressionError as error:
+            raise _GuardFailed(
+                _error("key", f"the key of {wait.task!r} failed: {error}")
+            ) from error
+        if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+            raise _GuardFailed(
+                _error(
+                    "key",
+                    f"the key {wait.key!r} of {wait.task!r} gave {repr(value)[:60]}; "
+                    "a text or a whole number is needed",
+                )
+            )
+        return str(value)
+
+    def take_kept(
+        self, scope: int, net: Net, wait: Wait, waiting: str | None, key: str | None
+    ) -> bool:
+        """Let a wait have the first of the kept triggers that it waits for, if there is one."""
+        if wait.trigger is None:
+            return False
+        for kept in self.draft.kept.values():
+            if kept.trigger == wait.trigger and (key is None or kept.key in (None, key)):
+                self.bounded()
+                self.receive(scope, net, wait, kept.data, waiting=waiting, kept=kept)
+                return True
+        return False
+
+    def may_fire(self, scope: int, net: Net, names: Iterable[str]) -> Transition:
+        """The first transition of several that may fire."""
+        for name in names:
+            index = net.transition_index[name]
+            if self.arcs_allow(scope, index, net):
+                return net.transitions[index]
+        raise InternalError(f"none of {', '.join(names)} may fire, though something waits for it")
+
+    def receive(
+        self,
+        scope: int,
+        net: Net,
+        wait: Wait,
+        data: JsonValue,
+        *,
+        waiting: str | None,
+        kept: KeptTrigger | None = None,
+        by: str | None = None,
+    ) -> None:
+        """Let a trigger act on a wait."""
+        transition = self.may_fire(scope, net, wait.fires)
+        writes: dict[str, Any] = {}
+        if wait.into is not None:
+            variable = net.variables.get(wait.into)
+            if variable is not None and variable.merge is not None:
+                data = merged(variable.merge, self.draft.scope(scope).data.get(wait.into), data)
+                try:
+                    _check_fit(str(wait.trigger), wait.into, net, data, where=f"scope {scope}")
+                except UsageError as misfit:
+                    if kept is None:
+                        raise
+                    raise _GuardFailed(_error("data", misfit.message)) from misfit
+            writes[wait.into] = data
+        self.emit(
+            e.TriggerReceived(
+                str(wait.trigger),
+                transition.name,
+                wait=waiting,
+                kept=None if kept is None else kept.number,
+                scope=scope if waiting is None else 0,
+                writes=writes,
+                by=by,
+                **self.removed(scope, transition),
+            )
+        )
+        self.fired(scope, transition.name)
+        self.consider_readers(scope, writes)
+
+    def fire_timer(self, waiting: Waiting) -> None:
+        net = self.draft.net(waiting.scope)
+        transition = self.may_fire(waiting.scope, net, net.waits[waiting.wait].fires)
+        removed = self.removed(waiting.scope, transition)
+        self.emit(e.TimerFired(waiting.id, transition.name, **removed))
+        self.fired(waiting.scope, transition.name)
+
+    def expire(self, item: WorkItem) -> None:
+        """An item was not done in time: it fails, also if nobody has started it."""
+        task = self.draft.task(item)
+        error = _error("timeout", f"work item {item.id!r} was not done in time")
+        error["class"] = "WorkFailed"
+        transition = None
+        if item.status is ItemStatus.OFFERED:
+            item = msgspec.structs.replace(item, attempt=1)  # its time was an attempt
+            net = self.draft.net(item.scope)
+            transition = self.may_fire(item.scope, net, task.lapses).name
+        retry_at = self.next_attempt(item, 1.0)
+        self.fail(item, error, retry_at=retry_at, transition=transition)
+
+    def remind(self, item: WorkItem) -> None:
+        """An item is due and not done: a branch begins beside it."""
+        net, task = self.draft.net(item.scope), self.draft.task(item)
+        transition = self.may_fire(item.scope, net, task.reminds)
+        self.emit(e.WorkItemReminded(item.id, transition.name))
+        self.fired(item.scope, transition.name)
+
+    # ── offers, and the judgement ────────────────────────────────────────────────────────────
+
     def wanted(self, scope: int, net: Net, task: Task) -> int:
         """How many items of a task somebody could start now.
 
@@ -894,7 +1120,7 @@ class _Run:
     def judge(self) -> None:
         """Say how the quiescent case stands: completed, live, or deadlocked."""
         if len(self.draft.scopes) == 1 and self.finished(e.ROOT):
-            self.emit(e.CaseCompleted())
+            self.completed({})
         elif (undecided := self.find_undecided()) is not None:
             self.suspend(undecided)
         elif not self.live():
@@ -906,7 +1132,7 @@ class _Run:
         The item of a composite task does not count while its net runs: what can be done to it is
         done in that net, and a net that is stuck does not become live by having a parent.
         """
-        if any(item.child is None for item in unordered(self.draft.items)):
+        if self.draft.waits or any(item.child is None for item in unordered(self.draft.items)):
             return True
         for scope in self.draft.scopes:
             net = self.draft.net(scope)
@@ -1062,15 +1288,23 @@ class _Run:
                 )
         return written
 
-    def fail(self, item: WorkItem, error: dict[str, Any], *, retry_at: int | None = None) -> None:
+    def fail(
+        self,
+        item: WorkItem,
+        error: dict[str, Any],
+        *,
+        retry_at: int | None = None,
+        transition: str | None = None,
+    ) -> None:
         """Fail an attempt; without a retry it goes to the error branch, or fails the case."""
         task = self.draft.task(item)
         child = item.child
         closed = self.tree(child) if child is not None and child in self.draft.scopes else []
         cancelled = tuple(self.items_in(closed))
         error = {**error, "task": item.task, "item": item.id, "attempt": item.attempt}
-        self.emit(e.WorkItemFailed(item.id, error, retry_at, tuple(closed), cancelled))
-        self.fired(item.scope, task.fail)
+        failed = e.WorkItemFailed(item.id, error, retry_at, tuple(closed), cancelled, transition)
+        self.emit(failed)
+        self.fired(item.scope, transition or task.fail)
         if retry_at is None:
             self.abandon(self.draft.items[item.id], None)
 
@@ -1078,11 +1312,13 @@ class _Run:
         """Give a held item up: to its error branch, to who handles it above, or failing the case."""
         task = self.draft.task(item)
         error = item.error or {}
-        if task.give_up is None:
+        timed_out = task.time_out is not None and error.get("code") == "timeout"
+        branch = task.time_out if timed_out else task.give_up
+        if branch is None:
             self.raised(item.scope, error, by)
             return
-        self.emit(e.WorkItemGivenUp(item.id, {"error": error}, by))
-        self.fired(item.scope, task.give_up)
+        self.emit(e.WorkItemGivenUp(item.id, {"error": error}, by, timed_out))
+        self.fired(item.scope, branch)
         self.consider_readers(item.scope, ["error"])
 
     def raised(self, scope: int | None, error: dict[str, Any], by: str | None = None) -> None:
@@ -1455,6 +1691,97 @@ def _several(
     return found[0], task, task.multiple
 
 
+def _check_fit(trigger: str, variable: str, net: Net, data: JsonValue, *, where: str) -> None:
+    """Refuse data of a trigger that do not fit the variable that takes them."""
+    if faults := net.types[variable].check(data, "data"):
+        raise UsageError(
+            f"the data of trigger {trigger!r} do not fit the variable {variable!r}: "
+            f"{'; '.join(faults)}",
+            code="data",
+            where=where,
+        )
+
+
+def _deliver(run: _Run, command: c.DeliverTrigger) -> None:
+    run.demand_case(f"deliver trigger {command.trigger!r}", *(s for s in CaseStatus if not s.final))
+    compiled, name = run.draft.compiled, command.trigger
+    waits = compiled.triggers.get(name)
+    if waits is None:
+        known = ", ".join(sorted(compiled.triggers)) or "none"
+        raise CommandRejected(
+            f"nothing in {compiled.name} waits for a trigger {name!r}; it knows: {known}",
+            code="unknown-trigger",
+            where=f"case {run.draft.id}",
+        )
+    try:
+        data = checked(command.data, what="data")
+    except NotJson as error:
+        raise UsageError(str(error), code="data") from error
+    for net, wait in waits:
+        if wait.into is not None and net.variables[wait.into].merge is None:
+            _check_fit(name, wait.into, net, data, where=f"case {run.draft.id}")
+    if not run.over():
+        for waiting in run.draft.waits.values():
+            if waiting.trigger == name and (
+                command.key is None or waiting.key in (None, command.key)
+            ):
+                net = run.draft.net(waiting.scope)
+                wait = net.waits[waiting.wait]
+                run.receive(waiting.scope, net, wait, data, waiting=waiting.id, by=command.by)
+                run.settle()
+                return
+        for scope in list(run.draft.scopes):
+            net = run.draft.net(scope)
+            for wait in net.waits.values():
+                if wait.source and wait.trigger == name:
+                    run.receive(scope, net, wait, data, waiting=None, by=command.by)
+                    run.settle()
+                    return
+    if not compiled.keeps(name):
+        run.emit(e.TriggerDiscarded(name, command.key, command.by))
+        return
+    if len(run.draft.kept) >= run.limits.kept:
+        raise CommandRejected(
+            f"the case keeps {run.limits.kept} triggers that nothing has waited for, "
+            f"which is the most; {name!r} is not kept",
+            code="full",
+            where=f"case {run.draft.id}",
+        )
+    number = run.draft.serials.get(KEPT, 0) + 1
+    run.emit(e.TriggerKept(name, number, data, command.key, command.by))
+
+
+def _fire_timer(run: _Run, command: c.FireTimer) -> None:
+    run.demand_case(f"fire timer {command.timer!r}", CaseStatus.RUNNING)
+    waiting = run.draft.waits.get(command.timer)
+    item = run.draft.items.get(command.timer)
+    remind = False
+    if item is not None:
+        remind = (
+            bool(run.draft.task(item).reminds)
+            and not item.reminded
+            and item.due == command.due
+            and item.expires != command.due
+        )
+        set_to = item.due if remind else item.expires
+    else:
+        set_to = None if waiting is None else waiting.due
+    if set_to is None or set_to != command.due or set_to > run.time:
+        raise CommandRejected(
+            f"timer {command.timer!r} is not due at {command.due}: "
+            + ("there is none" if set_to is None else f"it is set to {set_to}, now is {run.time}"),
+            code="not-due",
+            where=f"case {run.draft.id}",
+        )
+    if waiting is not None:
+        run.fire_timer(waiting)
+    elif item is not None and remind:
+        run.remind(item)
+    elif item is not None:
+        run.expire(item)
+    run.settle()
+
+
 def _suspend(run: _Run, command: c.SuspendCase) -> None:
     run.demand_case("suspend", CaseStatus.RUNNING)
     run.emit(e.CaseSuspended(command.reason))
@@ -1531,6 +1858,8 @@ _HANDLERS: dict[type, Callable[[_Run, Any], None]] = {
     c.DelegateWorkItem: _delegate,
     c.AddInstance: _add,
     c.SealTask: _seal,
+    c.DeliverTrigger: _deliver,
+    c.FireTimer: _fire_timer,
     c.SuspendCase: _suspend,
     c.ResumeCase: _resume,
     c.RecoverCase: _recover,

@@ -37,7 +37,15 @@ __all__ = [
     "InstancesSealed",
     "ScopeClosed",
     "ScopeOpened",
+    "TimerCancelled",
+    "TimerFired",
+    "TimerSet",
     "TransitionFired",
+    "TriggerAwaited",
+    "TriggerDiscarded",
+    "TriggerKept",
+    "TriggerReceived",
+    "TriggerUnawaited",
     "WorkItemClaimed",
     "WorkItemCompleted",
     "WorkItemDelegated",
@@ -45,6 +53,7 @@ __all__ = [
     "WorkItemGivenUp",
     "WorkItemOffered",
     "WorkItemReleased",
+    "WorkItemReminded",
     "WorkItemRetried",
     "WorkItemStarted",
     "WorkItemWithdrawn",
@@ -83,10 +92,15 @@ class CaseStarted(Event, frozen=True):
 
 
 class CaseCompleted(Event, frozen=True):
-    """The case is done; every scope is closed. ``dropped`` are tokens that were still there."""
+    """The case is done; every scope is closed.
+
+    ``dropped`` are tokens that were still there, ``unread`` how many triggers of each name the
+    case had kept and nothing has consumed.
+    """
 
     by: str | None = None
     dropped: dict[str, int] = {}
+    unread: dict[str, int] = {}
 
 
 class CaseCancelled(Event, frozen=True):
@@ -165,6 +179,91 @@ class ScopeClosed(Event, frozen=True):
     dropped: dict[str, int] = {}
 
 
+# ── timers and triggers ──────────────────────────────────────────────────────────────────────
+
+
+class TimerSet(Event, frozen=True):
+    """Something has begun to wait for a time; ``timer`` is the wait's name and a new number.
+
+    ``due`` was computed when it was set, and is not computed again.
+    """
+
+    timer: str
+    due: int
+    scope: int = 0
+
+
+class TimerFired(Event, frozen=True):
+    """A timer was due, and its transition has fired."""
+
+    timer: str
+    transition: str
+    cleared: dict[str, int] = {}
+    cancelled: tuple[str, ...] = ()
+    closed: tuple[int, ...] = ()
+
+
+class TimerCancelled(Event, frozen=True):
+    """What had waited for the time has gone another way."""
+
+    timer: str
+
+
+class TriggerAwaited(Event, frozen=True):
+    """Something has begun to wait for a trigger; ``wait`` is the wait's name and a new number.
+
+    ``key`` is the correlation key that it asks for; None: any.
+    """
+
+    wait: str
+    trigger: str
+    scope: int = 0
+    key: str | None = None
+
+
+class TriggerUnawaited(Event, frozen=True):
+    """What had waited for the trigger has gone another way."""
+
+    wait: str
+
+
+class TriggerReceived(Event, frozen=True):
+    """A trigger has acted: its transition has fired, and its data are in ``writes``.
+
+    ``wait`` is what had been waiting for it; None when it begins a branch, or was ``kept`` (by
+    its number) when the wait began. ``scope`` is given where there was no wait.
+    """
+
+    trigger: str
+    transition: str
+    wait: str | None = None
+    kept: int | None = None
+    scope: int = 0
+    writes: dict[str, Any] = {}
+    by: str | None = None
+    cleared: dict[str, int] = {}
+    cancelled: tuple[str, ...] = ()
+    closed: tuple[int, ...] = ()
+
+
+class TriggerKept(Event, frozen=True):
+    """A persistent trigger has come, and nothing waits for it yet; ``number`` gives its order."""
+
+    trigger: str
+    number: int
+    data: Any = None
+    key: str | None = None
+    by: str | None = None
+
+
+class TriggerDiscarded(Event, frozen=True):
+    """A transient trigger has come, and nothing waits for it: it has no effect."""
+
+    trigger: str
+    key: str | None = None
+    by: str | None = None
+
+
 # ── work items ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -175,6 +274,7 @@ class WorkItemOffered(Event, frozen=True):
     ``instance`` is the number of the instance, in a multiple-instance task.
     ``inputs`` are what the task would be given now, for those who choose what to do; the start
     reads them anew. They are empty where they cannot be read yet: then the start will say why.
+    ``due`` is when it should be done, ``expires`` when it times out.
     """
 
     item: str
@@ -182,6 +282,8 @@ class WorkItemOffered(Event, frozen=True):
     scope: int = 0
     inputs: dict[str, Any] = {}
     instance: int | None = None
+    due: int | None = None
+    expires: int | None = None
 
 
 class WorkItemWithdrawn(Event, frozen=True):
@@ -215,7 +317,8 @@ class WorkItemDelegated(Event, frozen=True):
 class WorkItemStarted(Event, frozen=True):
     """The first attempt at an item has begun, with these inputs; its ``start`` has fired.
 
-    ``task``, ``scope`` and ``instance`` are given when the item was not offered before.
+    ``task``, ``scope``, ``instance``, ``due`` and ``expires`` are given when the item was not
+    offered before.
     """
 
     item: str
@@ -225,6 +328,8 @@ class WorkItemStarted(Event, frozen=True):
     inputs: dict[str, Any] = {}
     by: str | None = None
     instance: int | None = None
+    due: int | None = None
+    expires: int | None = None
 
 
 class WorkItemCompleted(Event, frozen=True):
@@ -243,13 +348,17 @@ class WorkItemCompleted(Event, frozen=True):
 
 
 class WorkItemFailed(Event, frozen=True):
-    """An attempt has failed; the item is held. ``retry_at`` is when the next one is due."""
+    """An attempt has failed; the item is held. ``retry_at`` is when the next one is due.
+
+    ``transition`` is given when the item was only offered: nobody had started it in time.
+    """
 
     item: str
     error: dict[str, Any]
     retry_at: int | None = None
     closed: tuple[int, ...] = ()
     cancelled: tuple[str, ...] = ()
+    transition: str | None = None
 
 
 class WorkItemRetried(Event, frozen=True):
@@ -263,14 +372,26 @@ class WorkItemRetried(Event, frozen=True):
     interrupted: bool = False
     by: str | None = None
     crashed: bool = False
+    expires: int | None = None
 
 
 class WorkItemGivenUp(Event, frozen=True):
-    """A held item is not attempted again; the flow takes the error branch."""
+    """A held item is not attempted again; the flow takes the error branch.
+
+    ``timed_out``: it takes the one for what was not done in time.
+    """
 
     item: str
     writes: dict[str, Any] = {}
     by: str | None = None
+    timed_out: bool = False
+
+
+class WorkItemReminded(Event, frozen=True):
+    """An open item is due: another branch begins, and the item stays as it is."""
+
+    item: str
+    transition: str
 
 
 # ── multiple instances ───────────────────────────────────────────────────────────────────────
@@ -301,6 +422,9 @@ EVENT_TYPES: dict[str, type[Event]] = {
         *(WorkItemOffered, WorkItemWithdrawn, WorkItemClaimed, WorkItemReleased),
         *(WorkItemDelegated, WorkItemStarted, WorkItemCompleted, WorkItemFailed),
         *(WorkItemRetried, WorkItemGivenUp, InstanceAdded, InstancesSealed),
+        WorkItemReminded,
+        *(TimerSet, TimerFired, TimerCancelled, TriggerAwaited, TriggerUnawaited),
+        *(TriggerReceived, TriggerKept, TriggerDiscarded),
     )
 }
 """Every type of event, by the name under which journals keep it."""

@@ -19,7 +19,7 @@ import msgspec
 
 from weft.engine import events as e
 from weft.engine import orjoin
-from weft.engine.case import CaseState, ScopeState, Tallied, WorkItem
+from weft.engine.case import CaseState, KeptTrigger, ScopeState, Tallied, Waiting, WorkItem
 from weft.engine.instances import Instances
 from weft.engine.lifecycle import CASE, ITEM, CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Multiple, Net, Task
@@ -28,7 +28,10 @@ from weft.engine.table import change, settle
 from weft.native import kernel
 from weft.schema.errors import JournalError
 
-__all__ = ["Draft", "evolve", "evolve_all", "serial"]
+__all__ = ["KEPT", "Draft", "evolve", "evolve_all", "serial"]
+
+KEPT = "(kept)"
+"""The name under which kept triggers are numbered; no task and no wait can have it."""
 
 
 def evolve(
@@ -89,9 +92,13 @@ class Draft:
         self.error = case.error if case is not None else None
         self.tally: Mapping[Tallied, int] = case.tally if case is not None else {}
         self._tally: MutableMapping[Tallied, int] | None = None
+        self.waits: Mapping[str, Waiting] = case.waits if case is not None else {}
+        self.kept: Mapping[int, KeptTrigger] = case.kept if case is not None else {}
         self._scopes: MutableMapping[int, ScopeState] | None = None
         self._items: MutableMapping[str, WorkItem] | None = None
         self._serials: MutableMapping[str, int] | None = None
+        self._waits: MutableMapping[str, Waiting] | None = None
+        self._kept: MutableMapping[int, KeptTrigger] | None = None
         self._markings: dict[int, array[int]] = {}
         self._instances: dict[int, dict[str, Instances]] = {}
 
@@ -175,6 +182,18 @@ class Draft:
         else:
             del self._tally[key]
 
+    def _change_waits(self) -> MutableMapping[str, Waiting]:
+        if self._waits is None:
+            self._waits = change(self.waits)
+            self.waits = self._waits
+        return self._waits
+
+    def _change_kept(self) -> MutableMapping[int, KeptTrigger]:
+        if self._kept is None:
+            self._kept = change(self.kept)
+            self.kept = self._kept
+        return self._kept
+
     def apply(self, event: e.Event) -> None:
         """Fold one event in.
 
@@ -225,6 +244,8 @@ class Draft:
             next_scope=self.next_scope,
             error=self.error,
             tally=self.tally if self._tally is None else settle(self._tally),
+            waits=self.waits if self._waits is None else settle(self._waits),
+            kept=self.kept if self._kept is None else settle(self._kept),
         )
 
     def _fire(self, scope: int, transition: str, counts: tuple[int, ...] = ()) -> None:
@@ -255,6 +276,10 @@ class Draft:
                 self._instances.pop(scope, None)
                 if live.pop(scope, None) is None:
                     raise JournalError(f"scope {scope} is not live", code="corrupt")
+            if self.waits:
+                gone = [w.id for w in self.waits.values() if w.scope not in live]
+                for wait in gone:
+                    del self._change_waits()[wait]
 
     def _write(self, scope: int, writes: Mapping[str, Any]) -> None:
         if writes:
@@ -312,6 +337,9 @@ class Draft:
         """Note the number of a new item, so that its id is never used again."""
         if task not in self.net(scope).tasks:
             raise JournalError(f"scope {scope} has no task {task!r}", code="corrupt")
+        self._numbered(item, task)
+
+    def _numbered(self, item: str, task: str) -> None:
         if self._serials is None:
             self._serials = change(self.serials)
             self.serials = self._serials
@@ -343,6 +371,10 @@ class Draft:
         self.items = self._items
         self._tally = {}
         self.tally = self._tally
+        self._waits = {}
+        self.waits = self._waits
+        self._kept = {}
+        self.kept = self._kept
 
     def _case_failed(self, event: e.CaseFailed) -> None:
         self.error = event.error
@@ -417,6 +449,8 @@ class Draft:
                 status,
                 inputs=event.inputs,
                 instance=event.instance,
+                due=event.due,
+                expires=event.expires,
             )
         )
 
@@ -448,24 +482,23 @@ class Draft:
         if offered is None:
             if event.task is None:
                 raise JournalError(f"work item {event.item!r} was not offered", code="corrupt")
-            task, scope, holder = event.task, event.scope, event.by
-            instance = event.instance
-            self._number(event.item, task, scope)
-            self._take_instance(scope, task, instance)
-        else:
-            task, scope, holder = offered.task, offered.scope, event.by or offered.claimed_by
-            instance = offered.instance
-        self._fire(scope, event.transition)
+            self._number(event.item, event.task, event.scope)
+            self._take_instance(event.scope, event.task, event.instance)
+            self._fire(event.scope, event.transition)
+            started = WorkItem(
+                *(event.item, event.task, event.scope, status, 1, event.inputs),
+                claimed_by=event.by,
+                instance=event.instance,
+                due=event.due,
+                expires=event.expires,
+            )
+            self._put(started)
+            return
+        self._fire(offered.scope, event.transition)
+        holder = event.by or offered.claimed_by
         self._put(
-            WorkItem(
-                event.item,
-                task,
-                scope,
-                status,
-                1,
-                event.inputs,
-                claimed_by=holder,
-                instance=instance,
+            msgspec.structs.replace(
+                offered, status=status, attempt=1, inputs=event.inputs, claimed_by=holder
             )
         )
 
@@ -486,10 +519,21 @@ class Draft:
     def _item_failed(self, event: e.WorkItemFailed) -> None:
         item = self._open(event.item)
         status = self._step(item, event, event.item)
-        self._fire(item.scope, self.task(item).fail)
+        if (event.transition is not None) is not (item.status is ItemStatus.OFFERED):
+            raise JournalError(
+                f"work item {item.id!r} is {item.status.value}, and fails as if it was not",
+                code="corrupt",
+            )
+        self._fire(item.scope, event.transition or self.task(item).fail)
         self._put(
             msgspec.structs.replace(
-                item, status=status, retry_at=event.retry_at, error=event.error, child=None
+                item,
+                status=status,
+                attempt=max(item.attempt, 1),
+                retry_at=event.retry_at,
+                error=event.error,
+                child=None,
+                expires=None,
             )
         )
         if event.cancelled or event.closed:
@@ -508,6 +552,7 @@ class Draft:
                 attempt=event.attempt,
                 retry_at=None,
                 crashes=crashes + event.crashed,
+                expires=event.expires,
             )
         )
 
@@ -515,11 +560,67 @@ class Draft:
         item = self._open(event.item)
         self._step(item, event, event.item)
         task = self.task(item)
-        if task.give_up is None:
+        branch = task.time_out if event.timed_out else task.give_up
+        if branch is None:
             raise JournalError(f"task {item.task!r} has no error branch", code="corrupt")
         self._take(event.item)
         self._write(item.scope, event.writes)
-        self._fire(item.scope, task.give_up)
+        self._fire(item.scope, branch)
+
+    def _item_reminded(self, event: e.WorkItemReminded) -> None:
+        item = self._open(event.item)
+        status = self._step(item, event, event.item)
+        self._fire(item.scope, event.transition)
+        self._put(msgspec.structs.replace(item, status=status, reminded=True))
+
+    def _wait_begun(self, event: e.TimerSet | e.TriggerAwaited) -> None:
+        timer = isinstance(event, e.TimerSet)
+        name = event.timer if isinstance(event, e.TimerSet) else event.wait
+        wait = name.rpartition("/")[0]
+        known = self.net(event.scope).waits.get(wait)
+        if known is None or (known.timing is not None) is not timer or name in self.waits:
+            raise JournalError(
+                f"scope {event.scope} has nothing that could wait as {name!r}", code="corrupt"
+            )
+        self._numbered(name, wait)
+        self._change_waits()[name] = (
+            Waiting(name, wait, event.scope, due=event.due)
+            if isinstance(event, e.TimerSet)
+            else Waiting(name, wait, event.scope, trigger=event.trigger, key=event.key)
+        )
+
+    def _waited(self, name: str) -> Waiting:
+        found = self.waits.get(name)
+        if found is None:
+            raise JournalError(f"nothing waits as {name!r}", code="corrupt")
+        del self._change_waits()[name]
+        return found
+
+    def _wait_ended(self, event: e.TimerCancelled | e.TriggerUnawaited) -> None:
+        self._waited(event.timer if isinstance(event, e.TimerCancelled) else event.wait)
+
+    def _timer_fired(self, event: e.TimerFired) -> None:
+        waiting = self._waited(event.timer)
+        self._fire(waiting.scope, event.transition)
+        if event.cancelled or event.closed:
+            self._end(event.cancelled, event.closed)
+
+    def _trigger_received(self, event: e.TriggerReceived) -> None:
+        scope = event.scope if event.wait is None else self._waited(event.wait).scope
+        if event.kept is not None and self._change_kept().pop(event.kept, None) is None:
+            raise JournalError(f"no trigger is kept as number {event.kept}", code="corrupt")
+        self._write(scope, event.writes)
+        self._fire(scope, event.transition)
+        if event.cancelled or event.closed:
+            self._end(event.cancelled, event.closed)
+
+    def _trigger_kept(self, event: e.TriggerKept) -> None:
+        if event.number <= self.serials.get(KEPT, 0):
+            raise JournalError(f"a trigger was kept as {event.number} before", code="corrupt")
+        self._numbered(f"/{event.number}", KEPT)
+        self._change_kept()[event.number] = KeptTrigger(
+            event.number, event.trigger, event.data, event.key
+        )
 
     def _instance_added(self, event: e.InstanceAdded) -> None:
         multiple = self._multiple(event.scope, event.task)
@@ -566,5 +667,13 @@ _RULES: dict[type[e.Event], Callable[[Draft, Any], None]] = {
     e.WorkItemGivenUp: Draft._item_given_up,
     e.InstanceAdded: Draft._instance_added,
     e.InstancesSealed: Draft._instances_sealed,
+    e.WorkItemReminded: Draft._item_reminded,
+    e.TimerSet: Draft._wait_begun,
+    e.TimerFired: Draft._timer_fired,
+    e.TimerCancelled: Draft._wait_ended,
+    e.TriggerAwaited: Draft._wait_begun,
+    e.TriggerUnawaited: Draft._wait_ended,
+    e.TriggerReceived: Draft._trigger_received,
+    e.TriggerKept: Draft._trigger_kept,
 }
 """The rule of each event; those without one change the status of the case only."""

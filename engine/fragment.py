@@ -18,15 +18,20 @@ from typing import Annotated, Any
 
 import attrs
 
-from weft.engine.net import Arc, Invariant, Mapped, MergeRule, Transition
+from weft.engine.net import Arc, Invariant, Mapped, MergeRule, Timing, Transition, Wait
 from weft.schema.jsonvalue import JsonValue
+from weft.schema.specification import EVENT_PATTERN
+from weft.schema.timing import check_zone, duration, moment, next_of
 
 __all__ = [
+    "TIMING_SCHEMA",
     "Branch",
     "Branches",
     "Condition",
     "Count",
+    "Expression",
     "Extra",
+    "Flag",
     "Flow",
     "Flows",
     "Fragment",
@@ -49,9 +54,14 @@ __all__ = [
     "Task",
     "TaskGroup",
     "TaskGroups",
+    "TriggerName",
+    "VariableName",
+    "When",
     "held_place",
     "literal",
+    "read_timing",
     "run_place",
+    "trigger_variable",
 ]
 
 
@@ -149,6 +159,9 @@ class Fragment:
         completes: Task to arcs that are added to its completion.
         instances: What makes the task that the fragment stands around one of many instances.
         collects: Transition to the multiple-instance task whose results it writes.
+        wait: What its transitions of the roles `TRIGGER` and `TIMER` wait for; compiling gives it
+            its name.
+        depths: Task to how deep scopes of the net that it runs may nest.
     """
 
     transitions: Sequence[Transition] = ()
@@ -160,6 +173,14 @@ class Fragment:
     completes: Mapping[str, Extra] = attrs.field(factory=dict)
     instances: Instances | None = None
     collects: Mapping[str, str] = attrs.field(factory=dict)
+    wait: Wait | None = None
+    depths: Mapping[str, int] = attrs.field(factory=dict)
+
+
+def trigger_variable(trigger: str) -> str:
+    """The variable that takes a trigger's data unless another is named: its name, as a variable."""
+    name = re.sub("[^A-Za-z0-9_]", "_", trigger)[:100]
+    return f"_{name[:99]}" if name[:1].isdigit() else name
 
 
 def run_place(task: str) -> str:
@@ -309,6 +330,70 @@ def literal(value: JsonValue, noun: str) -> Kind:
     return Kind(f"{written}: {noun}", read, {"const": value})
 
 
+def _word(argument: JsonValue) -> str:
+    if not isinstance(argument, str) or not re.fullmatch(EVENT_PATTERN, argument):
+        raise ValueError(
+            "expected a name of up to 200 letters (a-z, A-Z), digits, _ . : / and -, beginning "
+            f"with a letter, digit or _; found {_shown(argument)}"
+        )
+    return argument
+
+
+def _variable(argument: JsonValue) -> str:
+    if not isinstance(argument, str) or not _VARIABLE.fullmatch(argument):
+        raise ValueError(f"expected the name of a variable, found {_shown(argument)}")
+    return argument
+
+
+def _flag(argument: JsonValue) -> bool:
+    if not isinstance(argument, bool):
+        raise ValueError(f"expected true or false, found {_shown(argument)}")
+    return argument
+
+
+def read_timing(argument: JsonValue) -> Timing:
+    """A time as it is written: a duration, or one of ``for``, ``until`` and ``next``, in a zone.
+
+    Raises:
+        ValueError: What is wrong with it, and what would be accepted.
+    """
+    given = argument if isinstance(argument, dict) else {"for": argument}
+    unknown = [key for key in given if key not in (*_TIMES, "zone")]
+    named = [key for key in _TIMES if key in given]
+    if unknown or len(named) != 1:
+        raise ValueError(
+            "expected a duration such as 2h, or one of {for: duration}, {until: time} and "
+            f"{{next: cron expression}}, with a zone if you like; found {_shown(argument)}"
+        )
+    zone = given.get("zone", "UTC")
+    if not isinstance(zone, str):
+        raise ValueError(f"expected the name of a time zone, found {_shown(zone)}")
+    check_zone(zone)
+    (name,) = named
+    attribute, begins, literal = _TIMES[name]
+    value = given[name]
+    if not isinstance(value, str) or not value.strip():
+        seconds = isinstance(value, int | float) and not isinstance(value, bool)
+        hint = f"; for seconds write {value}s" if seconds and name == "for" else ""
+        raise ValueError(f"{name}: expected a text, found {_shown(value)}{hint}")
+    if begins.match(value):
+        literal(value, _ANY_TIME, zone)
+        mapped = Mapped(value=value)
+    else:
+        mapped = Mapped(expression=value)
+    return Timing(**{attribute: mapped}, zone=zone)
+
+
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]{0,99}")
+_ANY_TIME = 946_684_800_000_000
+_TIMES: dict[str, tuple[str, re.Pattern[str], Callable[[Any, int, str], object]]] = {
+    "for": ("after", re.compile("[0-9]|P[0-9T]"), duration),
+    "until": ("until", re.compile("[0-9]{2}:|[0-9]{4,}-"), moment),
+    "next": ("next", re.compile(r".*\S\s+\S|@"), next_of),
+}
+"""How a timing is written: its attribute, how a literal begins (all else is an expression)."""
+
+
 def _shown(argument: JsonValue) -> str:
     text = repr(argument)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -419,6 +504,43 @@ SeveralTasks = Annotated[
     ),
 ]
 """Names of multiple-instance tasks of the net; the executor gets the places of each."""
+
+_TIME: dict[str, JsonValue] = {"type": "string", "minLength": 1}
+TIMING_SCHEMA: Mapping[str, JsonValue] = {
+    "anyOf": [
+        _TIME,
+        {
+            "type": "object",
+            "properties": dict.fromkeys(("for", "until", "next", "zone"), _TIME),
+            "additionalProperties": False,
+            "oneOf": [{"required": [name]} for name in ("for", "until", "next")],
+        },
+    ]
+}
+"""The JSON Schema of a time as it is written."""
+
+TriggerName = Annotated[
+    str,
+    Kind("the name of a trigger", _word, {"type": "string", "pattern": EVENT_PATTERN}),
+]
+"""The name of a trigger."""
+
+VariableName = Annotated[
+    str,
+    Kind(
+        "the name of a variable", _variable, {"type": "string", "pattern": f"^{_VARIABLE.pattern}$"}
+    ),
+]
+"""The name of a variable of the net."""
+
+Expression = Annotated[str, Kind("an expression", _condition, {"type": "string", "minLength": 1})]
+"""An expression over the data of the scope."""
+
+Flag = Annotated[bool, Kind("true or false", _flag, {"type": "boolean"})]
+"""True or false."""
+
+When = Annotated[Timing, Kind("a time", read_timing, TIMING_SCHEMA)]
+"""When something is due: a duration, a point in time, or the next one of a cron expression."""
 
 Branches = Annotated[
     tuple[Branch, ...],

@@ -13,7 +13,7 @@ import attrs
 import msgspec
 
 from weft.engine.fragment import Extra, Fragment
-from weft.engine.net import Arc, Invariant, OrJoin, Place, Role, Transition, arcs_of
+from weft.engine.net import Arc, Invariant, OrJoin, Place, Role, Transition, Wait, arcs_of
 
 __all__ = ["NetDraft", "add_extras", "fuse", "unify"]
 
@@ -30,6 +30,8 @@ class NetDraft:
     """Places that the author named: they stay as they are."""
     starts: list[tuple[str, Extra]] = attrs.field(factory=list)
     completes: list[tuple[str, Extra]] = attrs.field(factory=list)
+    waits: dict[str, Wait] = attrs.field(factory=dict)
+    depths: dict[str, int] = attrs.field(factory=dict)
 
     def place(self, name: str, *, end: bool = False, tokens: int = 0, resting: bool = False) -> str:
         """The name of a place, which is made when it is new."""
@@ -59,6 +61,7 @@ class NetDraft:
                 msgspec.structs.replace(
                     t,
                     name=f"{prefix}.{t.name}",
+                    task=prefix if t.role in (Role.TRIGGER, Role.TIMER) else t.task,
                     take=named(t.take),
                     put=named(t.put),
                     needs=named(t.needs),
@@ -81,6 +84,12 @@ class NetDraft:
                     put=named(arcs_of(extra.put)),
                 )
                 added.append((task, resolved))
+        if fragment.wait is not None:
+            self.waits[prefix] = msgspec.structs.replace(
+                fragment.wait, name=prefix, task=prefix.partition(".")[0]
+            )
+        for task, depth in fragment.depths.items():
+            self.depths[task] = min(depth, self.depths.get(task, depth))
         for name, other in fragment.same.items():
             name, other = self.find(name), self.find(other)
             if name in self.declared:  # the author's name stays
@@ -287,7 +296,9 @@ class _Fusion:
         if place in self.fixed or place in t.sources:
             return False
         starts = [self.transitions[r] for r in self.readers[place]]
-        joined = t.or_join is not None and any(s.or_join is not None for s in starts)
+        joined = t.or_join is not None and any(
+            s.or_join is not None or s.role is not Role.START for s in starts
+        )
         feeds = all(s.external and Arc(place) in s.take for s in starts)
         return bool(starts) and feeds and not joined
 
@@ -301,17 +312,24 @@ class _Fusion:
         t = self.transitions[name]
         place = t.put[0].place
         starts = [self.transitions[r] for r in self.readers[place]]
-        alone = len(self.writers[place]) == 1 and not self.draft.places[place].tokens
+        others = [w for w in self.writers[place] if w != name and w not in self.readers[place]]
+        alone = not others and not self.draft.places[place].tokens
         self.forget(t)
         del self.transitions[name]
         for s in starts:
             take = _added([*t.take, *(a for a in s.take if a.place != place)])
+            put = s.put
+            if Arc(place) in put:  # what it only looks at, it puts back
+                put = _added([*t.take, *(a for a in put if a.place != place)])
             if alone:
                 self.forget(s)
-                self.put_in(msgspec.structs.replace(s, take=take, or_join=t.or_join or s.or_join))
+                join = t.or_join or s.or_join
+                self.put_in(msgspec.structs.replace(s, take=take, put=put, or_join=join))
             else:  # another way into the same task
                 label = f"{s.name} from {t.sources[0]}"
                 join = t.or_join or s.or_join
-                self.put_in(msgspec.structs.replace(s, name=label, take=take, or_join=join))
+                self.put_in(
+                    msgspec.structs.replace(s, name=label, take=take, put=put, or_join=join)
+                )
         if alone:
             del self.draft.places[place]

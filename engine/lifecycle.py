@@ -56,7 +56,9 @@ _GOES_ON = (
     *(e.TransitionFired, e.ScopeOpened, e.ScopeClosed),
     *(e.WorkItemOffered, e.WorkItemWithdrawn, e.WorkItemStarted, e.WorkItemCompleted),
     *(e.WorkItemFailed, e.WorkItemRetried, e.WorkItemGivenUp),
-    *(e.WorkItemClaimed, e.WorkItemReleased, e.WorkItemDelegated),
+    *(e.WorkItemClaimed, e.WorkItemReleased, e.WorkItemDelegated, e.WorkItemReminded),
+    *(e.TimerSet, e.TimerFired, e.TimerCancelled, e.TriggerAwaited, e.TriggerUnawaited),
+    *(e.TriggerReceived, e.TriggerKept, e.TriggerDiscarded),
     *(e.InstanceAdded, e.InstancesSealed),
 )
 
@@ -83,6 +85,11 @@ CASE: Mapping[tuple[CaseStatus | None, type[e.Event]], CaseStatus] = {
     (_C.FAILED, e.CaseCancelled): _C.CANCELLED,
     (_C.DEADLOCKED, e.CaseResumed): _C.RUNNING,
     (_C.DEADLOCKED, e.CaseCancelled): _C.CANCELLED,
+    # A trigger waits with the case for what resumes it.
+    (_C.FAILED, e.TriggerKept): _C.FAILED,
+    (_C.FAILED, e.TriggerDiscarded): _C.FAILED,
+    (_C.DEADLOCKED, e.TriggerKept): _C.DEADLOCKED,
+    (_C.DEADLOCKED, e.TriggerDiscarded): _C.DEADLOCKED,
 }
 """(status, event) to the next status; a pair that is not here cannot happen."""
 
@@ -94,10 +101,14 @@ ITEM: Mapping[tuple[ItemStatus | None, type[e.Event]], ItemStatus] = {
     (_I.OFFERED, e.WorkItemDelegated): _I.OFFERED,
     (_I.OFFERED, e.WorkItemWithdrawn): _I.CANCELLED,
     (_I.OFFERED, e.WorkItemStarted): _I.STARTED,
+    (_I.OFFERED, e.WorkItemReminded): _I.OFFERED,
     (_I.STARTED, e.WorkItemDelegated): _I.STARTED,
     (_I.STARTED, e.WorkItemCompleted): _I.COMPLETED,
     (_I.STARTED, e.WorkItemFailed): _I.FAILED,
+    (_I.OFFERED, e.WorkItemFailed): _I.FAILED,  # nobody has started it in time
     (_I.STARTED, e.WorkItemRetried): _I.STARTED,
+    (_I.STARTED, e.WorkItemReminded): _I.STARTED,
+    (_I.FAILED, e.WorkItemReminded): _I.FAILED,
     (_I.FAILED, e.WorkItemRetried): _I.STARTED,
     (_I.FAILED, e.WorkItemGivenUp): _I.GIVEN_UP,
 }

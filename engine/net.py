@@ -43,8 +43,10 @@ __all__ = [
     "RetryPolicy",
     "Role",
     "Task",
+    "Timing",
     "Transition",
     "VariableType",
+    "Wait",
     "arcs_of",
     "external",
     "immediate",
@@ -67,6 +69,16 @@ class Role(StrEnum):
     """One more instance of a task that is open for it."""
     SEAL = "seal"
     """No more instances will be added."""
+    LAPSE = "lapse"
+    """Nobody has started an offered item in time: it is held, as if an attempt had failed."""
+    TIME_OUT = "time out"
+    """A held item takes the branch for what was not done in time."""
+    REMIND = "remind"
+    """An item is due and still open: another branch begins, and the item stays as it is."""
+    TRIGGER = "trigger"
+    """A trigger has come: what waited for it goes on (with no input: a branch begins)."""
+    TIMER = "timer"
+    """A time has come: what waited for it goes on."""
     FIRE = "fire"
     """A transition of a plain net: fired by name."""
 
@@ -298,6 +310,47 @@ class Multiple(msgspec.Struct, frozen=True, omit_defaults=True):
     overlaps: bool = False
 
 
+class Timing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When a timer is due, told from the moment at which it is set (`weft.engine.timing`).
+
+    One of ``after`` (a duration), ``until`` (a point in time) and ``next`` (the next time that a
+    cron expression names), in the time zone ``zone``. Each is a text, or an expression that
+    yields one; ``after`` may also be a number of seconds.
+    """
+
+    after: Mapped | None = None
+    until: Mapped | None = None
+    next: Mapped | None = None
+    zone: str = "UTC"
+
+
+class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the transitions of a trigger, or of a timer, wait for.
+
+    Args:
+        name: Unique in the net: ``task.pattern``; transitions carry it as their ``task``.
+        task: The task before which it stands.
+        fires: The transitions, in order of declaration.
+        timing: When the timer is due; None for a trigger.
+        trigger: The trigger's name; None for a timer.
+        kept: Whether the case keeps a trigger for which nothing waits yet (24), or not (23).
+        key: An expression, read when the wait begins: only a trigger with this correlation key,
+            or with none, is taken.
+        into: The variable that takes the trigger's data.
+        source: Whether each trigger begins a branch, without anything having waited for it.
+    """
+
+    name: str
+    task: str
+    fires: tuple[str, ...] = ()
+    timing: Timing | None = None
+    trigger: str | None = None
+    kept: bool = False
+    key: str | None = None
+    into: str | None = None
+    source: bool = False
+
+
 class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     """A task as its net knows it: what performs it, its mappings, and its transitions by name.
 
@@ -321,7 +374,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     result: str | None = None
     retry: RetryPolicy = RetryPolicy()
     timeout: int | None = None
-    """For one attempt, in microseconds."""
+    """For one attempt, in microseconds; of an item that is offered, from the offer on."""
     concurrency: int | None = None
     fail: str = ""
     retry_by: str = ""
@@ -329,6 +382,16 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     """The transition to the error branch, from ``held``; None: there is no such branch."""
     multiple: Multiple | None = None
     """Its instances, for a multiple-instance task."""
+    lapses: tuple[str, ...] = ()
+    """The transitions by which an item that is only offered times out: into ``held``."""
+    time_out: str | None = None
+    """The transition to the branch for what was not done in time, from ``held``."""
+    due: Timing | None = None
+    """When an item should be done, told from its offer or start; nothing ends by it."""
+    depth: int | None = None
+    """How deep scopes of ``child`` may nest; None: as deep as the engine allows."""
+    reminds: tuple[str, ...] = ()
+    """The transitions that begin a branch when an open item is due: offered, started, held."""
 
 
 class VariableType(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -353,6 +416,7 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
     places: tuple[Place, ...]
     transitions: tuple[Transition, ...]
     tasks: dict[str, Task] = {}
+    waits: dict[str, Wait] = {}
     variables: dict[str, VariableType] = {}
     explicit: bool = False
     invariants: tuple[Invariant, ...] = ()
@@ -467,6 +531,16 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
         return {name: t for t in self.multiple if t.multiple for name in t.multiple.conditions}
 
     @cached_property
+    def awaited(self) -> tuple[tuple[Wait, tuple[int, ...]], ...]:
+        """The waits that something has to arrive at, each with its transitions by index."""
+        index = self.transition_index
+        return tuple(
+            (wait, tuple(index[name] for name in wait.fires))
+            for wait in self.waits.values()
+            if not wait.source
+        )
+
+    @cached_property
     def refilled(self) -> frozenset[str]:
         """The places that some transition puts tokens into; all others only ever run out."""
         put = {arc.place for t in self.transitions for arc in t.put}
@@ -537,6 +611,20 @@ class CompiledSpecification(msgspec.Struct, frozen=True, omit_defaults=True, dic
         """The nets of which no two scopes can live at once: what is case-wide there is local."""
         run = {task.child for net in self.nets.values() for task in net.tasks.values()}
         return frozenset({self.root} - run)
+
+    @cached_property
+    def triggers(self) -> dict[str, tuple[tuple[Net, Wait], ...]]:
+        """Trigger name to what may wait for it, with its net; in order of declaration."""
+        found: dict[str, list[tuple[Net, Wait]]] = {}
+        for net in self.nets.values():
+            for wait in net.waits.values():
+                if wait.trigger is not None:
+                    found.setdefault(wait.trigger, []).append((net, wait))
+        return {name: tuple(waits) for name, waits in found.items()}
+
+    def keeps(self, trigger: str) -> bool:
+        """Whether a case keeps a trigger for which nothing waits yet."""
+        return any(wait.kept for _, wait in self.triggers.get(trigger, ()))
 
     @property
     def net(self) -> Net:

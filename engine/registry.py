@@ -21,6 +21,7 @@ from weft.engine.fragment import (
     Branches,
     Condition,
     Count,
+    Expression,
     Flows,
     Fragment,
     Items,
@@ -37,6 +38,9 @@ from weft.engine.fragment import (
     Task,
     TaskGroup,
     TaskGroups,
+    TriggerName,
+    VariableName,
+    trigger_variable,
 )
 from weft.schema.errors import DefinitionError
 from weft.schema.jsonvalue import JsonValue
@@ -148,6 +152,11 @@ class Parameter:
         return self.kind is _COUNT
 
     @property
+    def is_expression(self) -> bool:
+        """Whether its value is an expression that yields any value."""
+        return self.kind is _EXPRESSION
+
+    @property
     def is_condition(self) -> bool:
         """Whether its value is an expression that yields true or false."""
         return self.kind is _CONDITION
@@ -192,6 +201,17 @@ class Pattern:
     def source(self) -> str:
         """Where the executor is defined, for messages."""
         return f"{self.executor.__module__}.{self.executor.__qualname__}"
+
+    def receives(self, values: Mapping[str, Any]) -> str | None:
+        """The variable that takes the data of the trigger that the parameters name, if any."""
+        for parameter in self.parameters:
+            given = values.get(parameter.argument)
+            if parameter.kind is _VARIABLE and given is not None:
+                return str(given)
+        for parameter in self.parameters:
+            if parameter.kind is _TRIGGER and parameter.argument in values:
+                return trigger_variable(values[parameter.argument])
+        return None
 
     def read(self, argument: JsonValue) -> dict[str, Any]:
         """The parameters from an argument as it was written.
@@ -464,6 +484,8 @@ def _chosen(sharing: Iterable[Pattern], argument: JsonValue) -> Pattern:
 
 _CONDITION = _kind(Condition)
 _COUNT = _kind(Count)
+_EXPRESSION = _kind(Expression)
+_TRIGGER, _VARIABLE = _kind(TriggerName), _kind(VariableName)
 _TASK_GROUP, _TASK_GROUPS = _kind(TaskGroup), _kind(TaskGroups)
 _SEVERAL, _ITEMS = _kind(SeveralTasks), _kind(Items)
 _RESULT_CONDITION, _RESULT_EXPRESSION = _kind(ResultCondition), _kind(ResultExpression)

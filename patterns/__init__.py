@@ -15,6 +15,7 @@ from weft.patterns import (
     iteration,
     state_based,
     termination,
+    triggers,
 )
 
 __all__ = ["builtin"]
@@ -28,7 +29,8 @@ _EXECUTORS = (
     *(branching.cancelling_discriminator, branching.cancelling_partial_join),
     *(branching.generalised_and_join, branching.general_synchronizing_merge),
     *(branching.thread_merge, branching.thread_split),
-    *(iteration.arbitrary_cycles, iteration.structured_loop, iteration.start_limit),
+    *(iteration.arbitrary_cycles, iteration.structured_loop, iteration.recursion),
+    iteration.start_limit,
     *(state_based.deferred_choice, state_based.milestone, state_based.critical_section),
     *(state_based.interleaved_parallel_routing, state_based.interleaved_routing),
     *(instances.unsynchronized, instances.design_time, instances.run_time),
@@ -37,6 +39,7 @@ _EXECUTORS = (
     *(cancellation.cancel_task, cancellation.cancel_case, cancellation.cancel_region),
     *(cancellation.cancel_multiple_instance_task, cancellation.complete_multiple_instance_task),
     *(termination.implicit_termination, termination.explicit_termination),
+    *(triggers.transient_trigger, triggers.persistent_trigger, triggers.wait),
 )
 
 

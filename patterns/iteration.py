@@ -1,4 +1,4 @@
-"""Iteration: WCP-10, WCP-21, and a bound on how often a task starts."""
+"""Iteration: WCP-10, 21 and 22, and a bound on how often a task starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from weft.engine.net import immediate
 from weft.engine.registry import Attachment, Family, pattern
 from weft.patterns.basic import merging
 
-__all__ = ["arbitrary_cycles", "start_limit", "structured_loop"]
+__all__ = ["arbitrary_cycles", "recursion", "start_limit", "structured_loop"]
 
 
 @pattern(
@@ -79,6 +79,26 @@ def structured_loop(
             immediate("again", take=[body_output], put=[body_input], priority=2),
         ]
     )
+
+
+@pattern(
+    22,
+    "Recursion",
+    family=Family.ITERATION,
+    attaches=Attachment.TASK,
+    aliases=["recursive subprocess"],
+)
+def recursion(task: Task, depth: PositiveInt) -> Fragment:
+    """A task runs the net that it belongs to, or one that leads back to it, at most so deep.
+
+    WCP-22 in Russell et al., "Workflow Control-Flow Patterns" (2006). A composite task may name
+    any net; each of its items has a scope of its own. The scope that would be too deep does not
+    open: its item fails, and the failure goes up until somebody handles it. A recursion that no
+    branch could ever leave is refused when it is compiled.
+
+        scope 0 ─▶ (task ─▶ scope 1 ─▶ (task ─▶ … scope depth))
+    """
+    return Fragment(depths={task: depth})
 
 
 @pattern(

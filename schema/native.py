@@ -770,6 +770,13 @@ class _Reader:
             self.fault(location, "nothing is done in no time; expected more than 0s", "bound")
         return seconds
 
+    def due(self, node: Node, location: Location) -> JsonValue:
+        """When work should be done; what it says is judged when it is compiled."""
+        if isinstance(node, MappingNode) or (isinstance(node, ScalarNode) and node.value):
+            return self.json(node, location)
+        self.expected(location, "a duration such as 2d, or a time such as {until: delivery}", node)
+        return None
+
     def json(self, node: Node, location: Location) -> JsonValue:
         """Any value that JSON has."""
         self.only_json(node, location)
@@ -842,6 +849,9 @@ _TASK: Final = {
     "in": _Field("inputs", _Reader.inputs),
     "out": _Field("outputs", _Reader.outputs),
     "timeout": _Field("timeout_seconds", _Reader.timeout),
+    "on-timeout": _Field("on_timeout", _Reader.then),
+    "due": _Field("due", _Reader.due),
+    "on-due": _Field("on_due", _Reader.then),
     "retry": _Field("retry", _Reader.retry),
     "concurrency": _Field("concurrency", _Reader.concurrency),
     "then": _Field("then", _Reader.then),

@@ -64,6 +64,15 @@ def native_schema(
         "name": name,
         "text": {"type": "string", "minLength": 1},
         "duration": {"type": "string", "pattern": DURATION_PATTERN, "examples": ["2s", "1m30s"]},
+        "time": {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {
+                    **_closed({name: {"type": "string", "minLength": 1} for name in _TIMES}),
+                    "oneOf": [{"required": [name]} for name in _TIMES if name != "zone"],
+                },
+            ]
+        },
         "data": _by_name(
             {"$ref": "#/$defs/variable"}, {"type": "string", "pattern": VARIABLE_PATTERN}
         ),
@@ -96,6 +105,10 @@ def native_schema(
         "oneOf": [{"required": ["net"]}, {"required": ["sequence"]}],
         "$defs": definitions,
     }
+
+
+_TIMES: Final = ("for", "until", "next", "zone")
+"""The keys of a time."""
 
 
 def _copied(schemas: Mapping[str, Schema]) -> dict[str, JsonValue]:
@@ -213,7 +226,15 @@ def _task_keys() -> dict[str, JsonValue]:
         "net": _ref("name", "The net that this task runs: one under nets, or the case's own, net."),
         "in": _ref("expressions", "Arguments: an expression (text), or a literal (all else)."),
         "out": _ref("expressions", "Variables: an expression over result and data, or a literal."),
-        "timeout": _ref("duration", "How long one attempt may take."),
+        "timeout": _ref(
+            "duration",
+            "How long one attempt may take; where people or a net do the work, from its offer on.",
+        ),
+        "on-timeout": _ref(
+            "following", "Where the flow goes on when the work was not done in time."
+        ),
+        "due": _ref("time", "When the work should be done: 2d, or {until: delivery}."),
+        "on-due": _ref("following", "Where a branch begins when the work is due and not done."),
         "retry": _ref("retry", "How often failed work is attempted."),
         "concurrency": {
             "anyOf": [

@@ -192,6 +192,12 @@ def _task(task: TaskDefinition) -> dict[str, Any]:
         keys["out"] = _json(dict(task.outputs))
     if task.timeout_seconds is not None:
         keys["timeout"] = format_duration(task.timeout_seconds)
+    if task.on_timeout is not None:
+        keys["on-timeout"] = _flow_to(task.on_timeout)
+    if task.due is not None:
+        keys["due"] = _json(task.due)
+    if task.on_due is not None:
+        keys["on-due"] = _flow_to(task.on_due)
     if task.retry is not None:
         keys["retry"] = _retry(task.retry)
     if task.concurrency is not None:

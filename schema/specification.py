@@ -139,7 +139,11 @@ class TaskDefinition:
         inputs: Argument name to expression (a string) or literal (anything else).
         outputs: Variable to expression over ``result`` and the data; None: the whole result is
             kept in the variable that bears the task's name.
-        timeout_seconds: For one attempt.
+        timeout_seconds: For one attempt; where somebody outside does the work, from its offer on.
+        on_timeout: Where the flow goes on when the work was not done in time; None: as after any
+            failure.
+        due: When the work should be done, as JSON: a duration, or ``{until: time}`` and the like.
+        on_due: Where a branch begins when it is due and not done; the work stays as it is.
         concurrency: How many of its items may be open in a scope; None: any number.
         uses: The task's connector (at most one) and the patterns around the task.
     """
@@ -154,6 +158,9 @@ class TaskDefinition:
     outputs: Mapping[str, JsonValue] | None = None
     retry: Retry | None = None
     timeout_seconds: float | None = None
+    on_timeout: Use | None = None
+    due: JsonValue = None
+    on_due: Use | None = None
     concurrency: int | None = None
     uses: tuple[Use, ...] = ()
 

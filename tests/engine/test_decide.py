@@ -552,7 +552,11 @@ def test_a_suspended_case_closes_its_child_nets_all_the_same() -> None:
 
 def test_recursion_is_bounded() -> None:
     """A net that runs itself and never stops: a failed case, and an error that says why."""
-    nets = g.compiled(g.net("again", g.task("again", child="net")))
+    more = {"exclusive-choice": [{"when": "x == 0", "to": "again"}, {"to": "done"}]}
+    net = g.net(
+        "look", g.task("look", None, more), g.task("again", child="net"), g.task("done", None)
+    )
+    nets = g.compiled(net)
     case = do(None, c.StartCase(CaseId("deep"), nets))
     assert case.status is CaseStatus.FAILED
     assert len(case.scopes) == 101
@@ -714,7 +718,7 @@ def with_attempts(task: Task) -> Task:
         (["start", e.WorkItemStarted("a/1", "a.start")], "was not offered"),
         (["start", e.WorkItemStarted("a/1", "a.start", task="nope")], "nope"),
         (["start", e.WorkItemCompleted("a/9")], "'a/9' is not open"),
-        (["start", "offer", e.WorkItemFailed("a/1", {})], "it is offered"),
+        (["start", "offer", e.WorkItemFailed("a/1", {})], "is offered, and fails"),
         (["start", "offer", e.WorkItemOffered("a/1", "a")], "it is offered"),
         (["start", e.WorkItemOffered("nonsense", "a")], "does not fit"),
         (["start", e.ScopeClosed(7)], "scope 7 is not live"),

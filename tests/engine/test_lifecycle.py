@@ -19,14 +19,35 @@ CHILD = g.net("w", g.task("w", "person"), name="child")
 NETS = g.compiled(
     {
         "net": g.net(
-            ["a", "s", "m"],
-            g.task("a", "person", on_failure="s"),
+            ["a", "s", "m", "w", "t"],
+            g.task("a", "person", on_failure="s", timeout_seconds=9.0, due="1h", on_due=g.use("n")),
+            g.task("n", None),
+            g.task("w", None, around=[Use("wait", "1h")]),
+            g.task("t", None, around=[Use("persistent-trigger", "go")]),
             g.task("m", "person", around=[Use("for-each", {"open": True})]),
             g.task("s", child="child", join="multi-merge"),
         ),
         "child": CHILD,
     }
 )
+SET, AWAITED = e.TimerSet("w.wait/1", 5), e.TriggerAwaited("t.persistent-trigger/1", "go")
+KEPT = e.TriggerKept("go", 1)
+WAITS: dict[type[e.Event], tuple[e.Event, ...]] = {
+    e.TimerSet: (SET,),
+    e.TimerFired: (SET, e.TimerFired("w.wait/1", "w.wait.arrive")),
+    e.TimerCancelled: (SET, e.TimerCancelled("w.wait/1")),
+    e.TriggerAwaited: (AWAITED,),
+    e.TriggerUnawaited: (AWAITED, e.TriggerUnawaited("t.persistent-trigger/1")),
+    e.TriggerKept: (KEPT,),
+    e.TriggerReceived: (
+        *(AWAITED, KEPT),
+        e.TriggerReceived(
+            "go", "t.persistent-trigger.arrive", wait="t.persistent-trigger/1", kept=1
+        ),
+    ),
+    e.TriggerDiscarded: (e.TriggerDiscarded("go"),),
+}
+"""What waits: an event of each type, after what it needs."""
 START = e.CaseStarted("c", "case", "1", NETS.hash, {"x": 0, "y": 0})
 
 TO_CASE: dict[CaseStatus | None, tuple[e.Event, ...]] = {
@@ -63,6 +84,7 @@ ITEM_EVENTS: tuple[e.Event, ...] = (
     FAIL,
     e.WorkItemRetried("a/1", 2),
     e.WorkItemGivenUp("a/1"),
+    e.WorkItemReminded("a/1", "a.remind"),
 )
 
 
@@ -108,6 +130,11 @@ def examples(kind: type[e.Event], case: CaseState | None) -> e.Event:
         if case is not None:
             prepare(case, e.TransitionFired("m.for-each.enter"))
         return e.InstanceAdded("m") if kind is e.InstanceAdded else e.InstancesSealed("m")
+    if kind in WAITS:
+        *needed, event = WAITS[kind]
+        if case is not None:
+            prepare(case, *needed)
+        return event
     found = next((x for x in ITEM_EVENTS if type(x) is kind), None)
     if found is None:
         return kind()
@@ -124,7 +151,7 @@ def examples(kind: type[e.Event], case: CaseState | None) -> e.Event:
 def prepare(case: CaseState, *events: e.Event) -> None:
     """Give a case, in place, what an event needs: items and tokens; its status stays."""
     running = evolve_all(None, (START, *events), compiled=NETS)
-    for name in ("scopes", "items", "serials", "next_scope"):
+    for name in ("scopes", "items", "serials", "next_scope", "waits", "kept"):
         msgspec.structs.force_setattr(case, name, getattr(running, name))
 
 
@@ -142,6 +169,13 @@ def test_every_event_in_every_status_of_an_item(status: ItemStatus | None, event
         if status in (None, ItemStatus.CANCELLED):  # the token is there
             assert status_of(evolve(case, event)) is wanted
         return
+    if isinstance(event, e.WorkItemFailed) and before is ItemStatus.OFFERED:
+        with pytest.raises(JournalError, match="is offered, and fails as if it was not"):
+            evolve(case, event)
+        event = e.WorkItemFailed("a/1", {}, transition="a.lapse")
+    if isinstance(event, e.WorkItemReminded) and before in (ItemStatus.STARTED, ItemStatus.FAILED):
+        word = "held" if before is ItemStatus.FAILED else "started"
+        event = e.WorkItemReminded("a/1", f"a.remind {word}")
     if wanted is None:
         with pytest.raises(JournalError) as caught:
             evolve(case, event)

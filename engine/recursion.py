@@ -1,0 +1,72 @@
+"""Recursion that cannot end: nets that always run themselves again.
+
+A net has a *base case* if a case of it can be done without opening a scope of a net that has none:
+the least fixpoint over the nets. Within a net, what can be done is over-estimated (guards may hold,
+whatever else a transition takes may be there), so a net that is reported here has no base case,
+and one that has none for another reason than its arcs is met by the bound on depth at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from weft.engine.net import Net
+
+__all__ = ["endless"]
+
+
+def endless(nets: Mapping[str, Net]) -> list[tuple[str, str]]:
+    """The nets without a base case, each with a task that runs on and on."""
+    ending = {
+        name for name, net in nets.items() if not _ends(net, set(nets))
+    }  # stuck: no matter of ours
+    while True:
+        more = {name for name, net in nets.items() if name not in ending and _ends(net, ending)}
+        if not more:
+            break
+        ending |= more
+    return [
+        (name, next(t.name for t in net.tasks.values() if t.child and t.child not in ending))
+        for name, net in nets.items()
+        if name not in ending and _in_circle(nets, name)
+    ]
+
+
+def _in_circle(nets: Mapping[str, Net], name: str) -> bool:
+    """Whether a net leads back to itself: those that only lead to such a one are not to blame."""
+    seen: set[str] = set()
+    ahead = [name]
+    while ahead:
+        for task in nets[ahead.pop()].tasks.values():
+            if task.child == name:
+                return True
+            if task.child is not None and task.child not in seen:
+                seen.add(task.child)
+                ahead.append(task.child)
+    return False
+
+
+def _ends(net: Net, children: Collection[str]) -> bool:
+    """Whether each token that the net begins with can be used up while only these nets are run."""
+    barred = {
+        name
+        for task in net.tasks.values()
+        if task.child is not None and task.child not in children
+        for name in task.starts
+    }
+    done = {p.name for p in net.places if p.resting or p.end}
+    done |= {
+        p.name
+        for p in net.places
+        if not any(a.place == p.name for t in net.transitions for a in t.take)
+    }
+    while True:
+        more = set()
+        for t in net.transitions:
+            puts = {a.place for a in t.put}.union(name for name, _ in t.counted)
+            if t.name not in barred and (t.ends is not None or puts <= done):
+                more |= {a.place for a in t.take}.union(t.clear) - done
+        if not more:
+            break
+        done |= more
+    return all(p.name in done for p in net.places if p.tokens)
