@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from weft.schema.errors import DefinitionError
+from weft.schema.errors import DefinitionError, UsageError
 from weft.schema.files import read_file
 from weft.schema.native import read_native
 from weft.schema.specification import Specification
@@ -13,6 +13,7 @@ from weft.schema.yaml import load_yaml
 __all__ = ["load", "loads"]
 
 _YAML = (".yaml", ".yml", ".json")
+_YAWL = (".yawl", ".ywl", ".xml")
 
 
 def load(path: str | Path) -> Specification:
@@ -25,13 +26,27 @@ def load(path: str | Path) -> Specification:
         DefinitionError: There is no such file, or its suffix is unknown.
     """
     path = Path(path)
+    if path.suffix.lower() in _YAWL:
+        return _yawl(path)
     if path.suffix.lower() not in _YAML:
         raise DefinitionError(
-            f"the suffix {path.suffix!r} tells no format; known: {', '.join(_YAML)}",
+            f"the suffix {path.suffix!r} tells no format; known: {', '.join((*_YAML, *_YAWL))}",
             code="format",
             file=str(path),
         )
     return _read(read_file(path), file=str(path), origin=path.resolve().parent)
+
+
+def _yawl(path: Path) -> Specification:
+    """The control flow of a YAWL file."""
+    text = read_file(path)
+    try:
+        from weft.schema.yawl import read_yawl
+    except ImportError as error:
+        raise UsageError(
+            f"YAWL files need the extra `xml`: pip install 'weft[xml]' ({error})", code="extra"
+        ) from error
+    return read_yawl(text, file=str(path), origin=path.resolve().parent)
 
 
 def loads(text: str, *, origin: Path | None = None) -> Specification:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from weft.engine.lifecycle import CaseStatus
     from weft.engine.net import CompiledSpecification
     from weft.engine.ports import CaseId
+    from weft.engine.waiting import WaitingJoin
     from weft.schema.jsonvalue import JsonValue
     from weft.schema.specification import Specification
     from weft.weaver.telemetry import Attachment, Telemetry
@@ -369,6 +370,10 @@ class SyncCase:
     def marking(self) -> dict[int, dict[str, int]]:
         """Where the tokens are: scope to place to count."""
         return self._case.marking()
+
+    def waiting(self) -> Sequence[WaitingJoin]:
+        """Why each join waits that does: which token can still reach it, and by which path."""
+        return self._engine._read(self._case.waiting)
 
     def wait(self) -> CaseStatus:
         """Wait until the case ends, stops or is idle."""

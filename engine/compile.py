@@ -78,6 +78,8 @@ MAX_FACTOR = 1000
 """Waits between attempts grow by no more."""
 
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_-]*")
+_IMPORTED_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9_-]*")
+"""Identifiers of other formats may begin with a digit."""
 
 LATE = "~"
 """Marks the flows of what was not done in time, as ``!`` does those of a failure."""
@@ -343,11 +345,18 @@ class _NetCompiler:
         if parameter.names_parts:
             known += self.definition.places
         for name in flat:
-            if name not in known:
+            if name not in known and not (parameter.names_parts and self.inner(name)):
                 near = get_close_matches(name, known, n=3)
                 hint = f"; did you mean {' or '.join(near)}?" if near else ""
                 what = "task or place" if parameter.names_parts else "task"
                 self.fault(location, f"there is no {what} {name!r}{hint}", code="unknown-target")
+
+    def inner(self, name: str) -> bool:
+        """Whether it names a flow (``a>b``) or the items of a task (``a.run``, ``a.held``)."""
+        task, _, part = name.rpartition(".")
+        if part in ("run", "held") and task in self.definition.tasks:
+            return any(map(self.performs, self.definition.tasks[task].uses))
+        return any(name in places for places in self.flows.values())
 
     # ── the parts ────────────────────────────────────────────────────────────────────────────
 
@@ -384,10 +393,11 @@ class _NetCompiler:
         """
         definition = self.definition
         agree = True
+        form = _IMPORTED_NAME if self.specification.source.format == "yawl" else _NAME
         for kind, parts in (("tasks", definition.tasks), ("places", definition.places)):
             for key, part in parts.items():
                 location = self.at(kind, key)
-                if not _NAME.fullmatch(key):
+                if not form.fullmatch(key):
                     self.fault(
                         location,
                         f"{key!r} is no name: letters, digits, '_' and '-', beginning with a "
@@ -461,6 +471,11 @@ class _NetCompiler:
             target = use.argument
             if not self.known(target) and target in self.registry:
                 use = Use(target)
+            joined = self.definition.tasks.get(target)
+            if owner in self.definition.places and joined is not None and joined.join is not None:
+                # A join reads the author's own place: that is the name by which it waits.
+                self.draft.same[self.flow(owner, target, location)] = owner
+                return
         try:
             pattern = self.registry.get(use.name, Attachment.THEN)
             values = pattern.read(use.argument)

@@ -37,7 +37,16 @@ from weft.engine.net import Arc, MergeRule, Net, OrJoin, Outcome, Transition
 from weft.native import kernel
 from weft.native.image import Arcs, NetImage
 
-__all__ = ["Arrival", "Undecided", "arrivals", "enabled", "enabled_joins", "fire", "taken"]
+__all__ = [
+    "Arrival",
+    "Undecided",
+    "arrivals",
+    "enabled",
+    "enabled_joins",
+    "fire",
+    "inputs_of",
+    "taken",
+]
 
 MOST_MARKINGS = 3000
 """So many markings are looked at to prove a bound on the places that are lacked."""
@@ -109,8 +118,9 @@ def enabled_joins(
 def arrivals(
     net: Net, marking: Marking, t: int, *, alone: bool = False, work: int = DEFAULT_WORK
 ) -> list[Arrival]:
-    """Why OR-join ``t`` waits: how each empty input can still be marked, none if it does not wait.
+    """Why join ``t`` waits: how each empty input can still be marked; none if it does not wait.
 
+    It need not be an OR-join: any transition that takes from several places can be asked about.
     An OR-join by the structural rule has tokens that may come, and no firings.
 
     Raises:
@@ -120,6 +130,16 @@ def arrivals(
     if not any(marking[p] for p in question.inputs):
         return []
     return list(question.arrivals(marking, work))
+
+
+def inputs_of(net: Net, t: int) -> tuple[str, ...]:
+    """The places in which a join waits for threads: its inputs, bookkeeping left out."""
+    transition = net.transitions[t]
+    if transition.or_join is not None:
+        return transition.or_join.inputs
+    places = net.place_index
+    taken = (arc.place for arc in transition.take)
+    return tuple(name for name in taken if not net.places[places[name]].resting)
 
 
 def taken(net: Net, marking: Marking, transition: Transition) -> dict[str, int]:
@@ -174,11 +194,11 @@ class _Question:
         self.alone = alone
         self.t = t
         self.transition = net.transitions[t]
-        self.join: OrJoin = self.transition.or_join or OrJoin(())
+        self.join: OrJoin = self.transition.or_join or OrJoin(inputs_of(net, t))
         place = net.place_index
         self.inputs = tuple(place[name] for name in self.join.inputs)
-        self._answers: dict[tuple[int, ...], bool] = {}
-        self._saturations: dict[tuple[bool, int], Saturation] = {}
+        self._answers: dict[tuple[int, tuple[int, ...]], bool] = {}
+        self._saturations: dict[tuple[bool, int, int], Saturation] = {}
 
     @cached_property
     def rest(self) -> NetImage:
@@ -228,7 +248,7 @@ class _Question:
         if self.join.rule is MergeRule.STRUCTURAL:
             return next(self.by_structure(marking), None) is not None
         model = self.model(marking)
-        key = tuple(marking[p] for p in model.relevant)
+        key = (work, tuple(marking[p] for p in model.relevant))
         known = self._answers.get(key)
         if known is None:
             known = self.can_arrive(model, marking, work)
@@ -256,11 +276,10 @@ class _Question:
         return False
 
     def saturation(self, model: _Model, target: int, work: int) -> Saturation:
-        key = (model is self.exact, target)
+        key = (model is self.exact, target, work)
         found = self._saturations.get(key)
         if found is None:
-            found = self._saturations[key] = Saturation(model.reset_net, {target: 1})
-        found.work = work
+            found = self._saturations[key] = Saturation(model.reset_net, {target: 1}, work=work)
         return found
 
     def arrivals(self, marking: Marking, work: int) -> Iterator[Arrival]:

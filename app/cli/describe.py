@@ -18,7 +18,7 @@ from weft.cli.output import Exit, compact, duration, table, timestamp
 
 if TYPE_CHECKING:
     from weft.engine.case import CaseState, WorkItem
-    from weft.engine.net import Net, Task, Transition
+    from weft.engine.net import Net, Task
     from weft.engine.ports import CaseSummary, OpenItem
 
 __all__ = [
@@ -121,8 +121,7 @@ def state_lines(state: CaseState) -> Iterator[str]:
         yield from _indented(describe_error(state.error))
     yield from _headed("tokens", marking_lines(state))
     yield from _headed("work", item_table(item_objects(state)) if state.items else [])
-    waiting = [f"{w['join']} waits for a token in {w['input']!r}" for w in waiting_joins(state)]
-    yield from _headed("joins", waiting)
+    yield from _headed("joins", map(waiting_line, waiting_joins(state)))
     yield from _headed("data", data_lines(state.data))
 
 
@@ -185,24 +184,34 @@ def place_in_words(place: str) -> str:
 def waiting_joins(state: CaseState) -> list[dict[str, Any]]:
     """The joins that some branches have reached and others have not: one entry an empty input.
 
-    A join of this kind takes from several places at once (WCP-3). ``token_in`` and ``path`` are
-    for joins that have to look further; for these any token upstream may come.
+    ``token_in`` is where a token is that can still come, ``path`` what has to happen for it. Both
+    are empty when nothing can come any more, and when that is not known (``known`` is false).
     """
-    found = []
-    for number, places in state.marking().items():
-        net = state.net(number)
-        resting = {p.name for p in net.places if p.resting}
-        for transition in net.transitions:
-            inputs = [arc.place for arc in transition.take if arc.place not in resting]
-            empty = [place for place in inputs if place not in places]
-            if len(inputs) > 1 and empty and len(empty) < len(inputs):
-                found += [_waiting(net, transition, number, place) for place in empty]
-    return found
+    from weft.engine.waiting import waiting_joins as found
+
+    return [
+        {
+            "join": waits.join,
+            "input": waits.input,
+            "token_in": waits.token_in,
+            "path": list(waits.path),
+            "scope": waits.scope,
+            "known": waits.known,
+        }
+        for waits in found(state)
+    ]
 
 
-def _waiting(net: Net, transition: Transition, scope: int, place: str) -> dict[str, Any]:
-    join = transition.task or transition.name.partition(".")[0]
-    return {"join": join, "input": place, "token_in": None, "path": [], "scope": scope}
+def waiting_line(waits: Mapping[str, Any]) -> str:
+    """Why a join waits, for people."""
+    start = f"{waits['join']} waits for a token in {waits['input']!r}"
+    if not waits["known"]:
+        return f"{start}; whether one can come could not be told within the bound"
+    if waits["token_in"] is None:
+        return f"{start}, and none can come any more"
+    path = ", ".join(waits["path"])
+    by = f" by {path}" if path else ""
+    return f"{start}: the one {place_in_words(waits['token_in'])} can still reach it{by}"
 
 
 # ── work items ───────────────────────────────────────────────────────────────────────────────

@@ -54,6 +54,7 @@ from weft.engine.runtime.live import (
     read_case,
     stored_net,
 )
+from weft.engine.waiting import WaitingJoin, waiting_joins
 from weft.schema import jsonvalue
 from weft.schema.errors import (
     CommandRejected,
@@ -747,6 +748,10 @@ class Case:
     def marking(self) -> dict[int, dict[str, int]]:
         """Where the tokens are: scope to place to count."""
         return self.state.marking()
+
+    def waiting(self) -> Sequence[WaitingJoin]:
+        """Why each join waits that does: which token can still reach it, and by which path."""
+        return waiting_joins(self.state, work=self._engine.limits.merge_work)
 
     async def wait(self) -> CaseStatus:
         """Wait until the case ends, stops or is idle.

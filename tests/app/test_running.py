@@ -421,8 +421,18 @@ net:
     )
     weft("run", path, "--case", "c")
     (waiting,) = weft("status", "c", "--json").json["waiting"]
-    assert waiting == {"join": "c", "input": "b>c", "token_in": None, "path": [], "scope": 0}
-    assert "c waits for a token in 'b>c'" in weft("status", "c").out
+    assert waiting == {
+        "join": "c",
+        "input": "b>c",
+        "token_in": ">b",
+        "path": ["b.start", "b.complete"],
+        "scope": 0,
+        "known": True,
+    }
+    told = (
+        "c waits for a token in 'b>c': the one before b can still reach it by b.start, b.complete"
+    )
+    assert told in weft("status", "c").out
     assert "from a to c" in weft("status", "c").out
 
 

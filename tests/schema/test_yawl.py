@@ -1,0 +1,344 @@
+"""YAWL files: what is read of them, and what their OR-joins say at given markings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import weft
+from weft.connectors import builtin as connectors
+from weft.engine import commands as c
+from weft.engine import orjoin
+from weft.engine.case import CaseState
+from weft.engine.compile import compile_specification
+from weft.engine.decide import decide
+from weft.engine.lifecycle import CaseStatus, ItemStatus
+from weft.engine.net import CompiledSpecification
+from weft.engine.ports import CaseId, ItemId, Microseconds
+from weft.patterns import builtin as patterns
+from weft.schema.errors import DefinitionError, DefinitionErrors
+from weft.schema.specification import Specification, Use
+from weft.schema.yawl import read_yawl
+
+BETA = "http://www.citi.qut.edu.au/yawl"
+LATER = "http://www.yawlfoundation.org/yawlschema"
+
+
+def written(net: str, *, more: str = "", version: str | None = "4.0", uri: str = "case") -> bytes:
+    """A YAWL file with one net, and whatever decompositions besides."""
+    namespace = BETA if version is None or version.startswith("Beta") else LATER
+    attribute = "" if version is None else f' version="{version}"'
+    return f"""<specificationSet xmlns="{namespace}"{attribute}
+ xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+<specification uri="{uri}"><metaData><version>1.3</version></metaData>
+<decomposition id="main" isRootNet="true" xsi:type="NetFactsType">
+<processControlElements>{net}</processControlElements></decomposition>{more}
+<decomposition id="work" xsi:type="WebServiceGatewayFactsType"/>
+</specification></specificationSet>""".encode()
+
+
+def condition(id_: str, *to: str, kind: str = "condition") -> str:
+    return f'<{kind} id="{id_}">{"".join(map(flow, to))}</{kind}>'
+
+
+def flow(to: str) -> str:
+    return f'<flowsInto><nextElementRef id="{to}"/></flowsInto>'
+
+
+def task(
+    id_: str, *to: str, join: str = "xor", split: str = "and", extra: str = "", by: str = "work"
+) -> str:
+    performed = f'<decomposesTo id="{by}"/>' if by else ""
+    flows = "".join(x if x.startswith("<") else flow(x) for x in to)
+    return (
+        f'<task id="{id_}">{flows}<join code="{join}"/><split code="{split}"/>{extra}{performed}'
+        "</task>"
+    )
+
+
+def begins(*to: str) -> str:
+    return condition("i", *to, kind="inputCondition") + '<outputCondition id="o"/>'
+
+
+def compiled(specification: Specification) -> CompiledSpecification:
+    return compile_specification(specification, registry=patterns(), connectors=connectors())
+
+
+class Case:
+    """A case that is driven by hand."""
+
+    def __init__(self, specification: Specification, **data: Any) -> None:
+        self.state: CaseState = decide(
+            None,
+            c.StartCase(CaseId("c"), compiled(specification), data),
+            time=Microseconds(0),
+        ).case
+
+    @property
+    def offered(self) -> list[str]:
+        items = self.state.items.values()
+        return sorted(i.task for i in items if i.status is ItemStatus.OFFERED)
+
+    def item(self, task: str) -> ItemId:
+        return ItemId(next(i.id for i in self.state.items.values() if i.task == task))
+
+    def start(self, task: str) -> None:
+        self.do(c.StartWorkItem(self.item(task)))
+
+    def complete(self, task: str, result: Any = None) -> None:
+        self.do(c.CompleteWorkItem(self.item(task), result))
+
+    def do(self, command: c.Command) -> None:
+        self.state = decide(self.state, command, time=Microseconds(0)).case
+
+
+# ── what is read ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_nets_tasks_conditions_joins_and_splits() -> None:
+    net = (
+        begins("a")
+        + task("a", "b", "c1")
+        + task("b", "d", join="and")
+        + condition("c1", "c", "e")
+        + task("c", "d", by="sub")
+        + task("e", "d", by="")
+        + task("d", "o", join="or")
+    )
+    sub = f"""<decomposition id="sub" xsi:type="NetFactsType"><processControlElements>
+    {begins("x")}{task("x", "o")}</processControlElements></decomposition>"""
+    read = read_yawl(written(net.replace('by=""', ""), more=sub, uri="orders.yawl"))
+    assert (read.name, read.version, read.root) == ("orders", "1.3", "main")
+    assert list(read.nets) == ["main", "sub"]
+    tasks = read.nets["main"].tasks
+    assert tasks["a"].then == Use("parallel-split", ["b", "c1"])
+    assert tasks["d"].join == Use("general-synchronizing-merge")
+    assert tasks["b"].join is None, "one flow is no join"
+    assert tasks["c"].uses == (Use("net", "sub"),)
+    assert tasks["e"].uses == ()
+    assert read.nets["main"].places["c1"].then == Use("deferred-choice", ["c", "e"])
+    assert read.nets["main"].places["o"].then == Use("explicit-termination")
+
+
+@pytest.mark.parametrize("version", [None, "Beta 3", "Beta 7.1", "2.2", "3.0"])
+def test_every_version_is_read_and_one_without_is_beta_2(version: str | None) -> None:
+    read = read_yawl(written(begins("a") + task("a", "o"), version=version))
+    told: Any = read.metadata["yawl"]
+    assert told["version"] == (version or "Beta 2")
+
+
+def test_a_busy_task_is_not_entered_again_and_the_output_condition_ends_the_case() -> None:
+    net = begins("a") + task("a", "b", "c") + task("b", "m") + task("c", "m") + task("m", "o")
+    case = Case(read_yawl(written(net)))
+    case.complete("a")
+    case.complete("b")
+    case.complete("c")
+    assert case.offered == ["m"]
+    case.complete("m")
+    assert case.state.status is CaseStatus.COMPLETED
+
+
+def test_whoever_completes_a_task_says_where_its_split_leads() -> None:
+    default = '<flowsInto><nextElementRef id="x"/><isDefaultFlow/></flowsInto>'
+    guarded = (
+        '<flowsInto><nextElementRef id="y"/><predicate ordering="1">/d/a</predicate></flowsInto>'
+    )
+    ends = task("x", "o") + task("y", "o")
+    one = read_yawl(written(begins("a") + task("a", default, guarded, split="xor") + ends))
+    for result, expected in (({"to": "y"}, ["y"]), (None, ["x"]), ({"to": "nowhere!"}, None)):
+        case = Case(one)
+        case.complete("a", result)
+        if expected is not None:
+            assert case.offered == expected
+    several = read_yawl(written(begins("a") + task("a", default, guarded, split="or") + ends))
+    for answer, expected in ((["x", "y"], ["x", "y"]), ("y", ["y"]), ([], ["x"])):
+        case = Case(several)
+        case.complete("a", {"to": answer})
+        assert case.offered == expected
+    told: Any = several.metadata["yawl"]
+    (predicate,) = told["predicates"]
+    assert (predicate["from"], predicate["to"], predicate["predicate"]) == ("a", "y", "/d/a")
+
+
+def test_a_cancellation_set_clears_just_what_it_names() -> None:
+    removes = (
+        '<removesTokens id="b"/><removesTokens id="c1"/>'
+        '<removesTokensFromFlow><flowSource id="a"/><flowDestination id="d"/></removesTokensFromFlow>'
+    )
+    net = (
+        begins("a")
+        + task("a", "b", "c1", "k", "d")
+        + condition("c1", "c")
+        + "".join(task(t, "o") for t in "bcd")
+        + task("k", "o", extra=removes)
+    )
+    (k,) = (t for t in compiled(read_yawl(written(net))).net.transitions if t.name == "k.complete")
+    assert set(k.clear) == {"b.run", "b.held", "c1", "a>d"}
+
+
+def test_identifiers_that_are_no_names_get_names() -> None:
+    net = begins("1 a") + task("1 a", "1_a") + task("1_a", "o")
+    assert list(read_yawl(written(net)).nets["main"].tasks) == ["1_a", "1_a_"]
+
+
+def test_what_is_not_acted_on_is_told_and_nets_that_nobody_runs_are_named() -> None:
+    extra = "<startingMappings><mapping/></startingMappings>"
+    unused = """<decomposition id="idle" xsi:type="NetFactsType"><processControlElements>
+    <inputCondition id="i"/><outputCondition id="o"/></processControlElements></decomposition>"""
+    read = read_yawl(written(begins("a") + task("a", "o", extra=extra), more=unused))
+    told: Any = read.metadata["yawl"]
+    assert told["unused-nets"] == ["idle"]
+    assert told["not-acted-on"] == {"mapping": 1, "startingMappings": 1}
+
+
+# ── bad files ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"not XML", "this is not XML"),
+        (b"<other/>", "begins with specificationSet"),
+        (b'<specificationSet xmlns="urn:x"/>', "is not YAWL's"),
+        (b'<specificationSet version="9"/>', "version '9' of YAWL is not known"),
+        (b"<specificationSet/>", "the set holds 0 specifications"),
+        (b"<specificationSet><specification/></specificationSet>", "there is no root net"),
+        (
+            b'<!DOCTYPE s [<!ENTITY e SYSTEM "file:///etc/hostname">]><specificationSet/>',
+            "document type declaration",
+        ),
+    ],
+)
+def test_what_is_no_yawl_file_is_refused(text: bytes, message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        read_yawl(text, file="x.yawl")
+
+
+def test_entities_do_not_explode() -> None:
+    bomb = '<!DOCTYPE s [<!ENTITY a "ha">' + "".join(
+        f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    with pytest.raises(DefinitionError, match=r"document type declaration|not XML"):
+        read_yawl(f"{bomb}]><specificationSet>&i;</specificationSet>".encode())
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        (begins("nowhere"), "'i' flows into 'nowhere', which is not in its net"),
+        (begins("a") + task("a", "o") + task("a", "o"), "two elements are called 'a'"),
+        (begins("a") + task("a", "o", by="unknown"), "there is no decomposition 'unknown'"),
+        (begins("a") + task("a", "o", join="maybe"), "join 'maybe' is not known"),
+        (task("a"), "has 0 input conditions"),
+        (begins("a") + task("a", "o", "o"), "flows into 'o' twice"),
+        (begins("a") + task("a", "o", extra='<removesTokens id="z"/>'), "removesTokens names 'z'"),
+        (
+            begins("a")
+            + task(
+                "a",
+                "o",
+                extra='<removesTokensFromFlow><flowSource id="z"/></removesTokensFromFlow>',
+            ),
+            "removesTokensFromFlow names 'z'",
+        ),
+        (begins("a") + "<task>" + flow("o") + "</task>", "an element has no id"),
+    ],
+)
+def test_faults_of_a_net_are_told_with_their_line(net: str, message: str) -> None:
+    with pytest.raises(DefinitionErrors) as caught:
+        read_yawl(written(net), file="x.yawl")
+    found = [f for f in caught.value.exceptions if re.search(message, str(f))]
+    assert found
+    assert all(isinstance(f, DefinitionError) and f.line for f in found)
+
+
+# ── outside files ────────────────────────────────────────────────────────────────────────────
+
+MARKINGS = """
+YAWLOrJoinTestSpecificationLongLoops.xml f: 2*d>f cC no
+YAWLOrJoinTestSpecificationLongLoops.xml f: d>f cA yes
+YAWLOrJoinTestSpecificationLongLoops.xml f: cC no
+YAWLOrJoinTestSpecificationLongLoops.xml f: i-top d>f no
+YAWLOrJoinTestSpecificationLongLoops.xml f: d>f >w yes
+YAWLOrJoinTestSpecificationLongLoops.xml f: d.run d>f yes
+YAWLOrJoinTestSpecificationLongLoops.xml f: cA cB q>f no
+YAWLOrJoinTestSpecificationLongLoops.xml f: cA cB cC q>f no
+ORjoinWorkedExample.xml 11_G: 5_ 6_ yes
+ORjoinWorkedExample.xml 11_G: 5_ 3_ yes
+ORjoinWorkedExample.xml 11_G: 5_ 9_ no
+ORjoinWorkedExample.xml 11_G: 5_ 2_ 7_cBB no
+ORjoinWorkedExample.xml 11_G: 2_ 5_ 6_ no
+YAWLOrJoinTestSpecification.xml d: cB cC a>d no
+"""
+
+
+@pytest.mark.parametrize("line", MARKINGS.split("\n")[1:-1])
+def test_or_joins_of_the_corpus(corpus: Path, line: str) -> None:
+    """Markings as they are listed for these files; the place of a flow is named by its ends."""
+    file, name, *tokens, answer = line.replace(":", "").split()
+    net = compiled(weft.load(corpus / "yawl" / file)).net
+    marked = dict(token.split("*")[::-1] if "*" in token else (token, "1") for token in tokens)
+    assert set(marked) <= {p.name for p in net.places}
+    cells = [int(marked.get(p.name, 0)) for p in net.places]
+    joins = [t for t, join in net.or_joins.items() if join.task == name]
+    assert len(joins) == 1
+    assert orjoin.enabled(net, cells, joins[0], alone=True) == (answer == "yes")
+
+
+def test_an_or_join_beside_a_loop(corpus: Path) -> None:
+    case = Case(weft.load(corpus / "yawl" / "TestOrJoin.xml"))
+    assert case.offered == ["A"]
+    case.complete("A")
+    assert case.offered == ["A", "B", "C", "F"]
+    case.complete("F")
+    assert case.offered == ["A", "B", "C"]
+    case.complete("B")
+    assert case.offered == ["A"]
+    case.start("A")
+    assert case.offered == []
+    case.complete("A")
+    assert case.offered == ["A", "B", "C", "F"]
+
+
+def test_a_cancellation_set_of_the_corpus(corpus: Path) -> None:
+    case = Case(weft.load(corpus / "yawl" / "CancellationTest.xml"))
+    case.complete("4")
+    assert case.offered == ["2", "3", "5"]
+    case.complete("2")
+    assert case.offered == ["5"]
+
+
+def test_a_multi_merge_of_the_corpus(corpus: Path) -> None:
+    case = Case(weft.load(corpus / "yawl" / "YAWL_Specification4.xml"))
+    case.complete("b-top")
+    assert case.offered == ["c-top", "d-top"]
+    case.complete("c-top")
+    assert case.offered == ["d-top", "e-top"]
+    case.complete("d-top")
+    assert case.offered == ["e-top"]
+    case.complete("e-top")
+    assert case.state.status is CaseStatus.COMPLETED
+
+
+def test_a_case_of_the_corpus_that_is_stuck_at_once(corpus: Path) -> None:
+    case = Case(weft.load(corpus / "yawl" / "DeadlockingSpecification.xml"))
+    assert case.state.status is CaseStatus.DEADLOCKED
+
+
+def test_all_files_of_the_corpus_are_read_or_refused(corpus: Path) -> None:
+    read = {}
+    for path in sorted((corpus / "yawl").iterdir()):
+        if path.suffix in (".xml", ".yawl", ".ywl"):
+            try:
+                read[path.name] = weft.load(path)
+            except DefinitionError as refused:
+                assert path.name == "Test1.ywl"
+                assert "this is not XML" in str(refused)
+    assert len(read) >= 28
+    order = read["orderfulfillment.yawl"]
+    assert (len(order.nets), sum(len(n.tasks) for n in order.nets.values())) == (9, 66)
+    joins = [t.join for n in order.nets.values() for t in n.tasks.values()]
+    assert sum(j == Use("general-synchronizing-merge") for j in joins) == 2
