@@ -12,6 +12,8 @@ A `ResetNet` has no names: places are numbers, and its moves have neither guards
 A place that is lacked and whose tokens never pass a bound is told by its complement, a place that
 holds what it could hold more (`weft.engine.orjoin` does that).
 
+Where few markings can be reached, looking forwards (`cover`) is simpler and finds shorter paths.
+
 The saturation of a target says nothing of a marking, so one serves for all of them, and goes no
 further than a question asks; see `Saturation`.
 """
@@ -23,7 +25,7 @@ from heapq import heappop, heappush
 
 import attrs
 
-__all__ = ["ANY", "DEFAULT_WORK", "Move", "OutOfBounds", "ResetNet", "Saturation"]
+__all__ = ["ANY", "DEFAULT_WORK", "Move", "OutOfBounds", "ResetNet", "Saturation", "cover"]
 
 ANY = 0
 """As the weight of a ``put``: any number of tokens, none to many."""
@@ -70,6 +72,52 @@ class Move:
             if least.get(place, 0) < weight:
                 least[place] = weight
         return least
+
+    def fire(self, cells: Sequence[int]) -> tuple[int, ...] | None:
+        """The marking after firing; None: it is not enabled. A put of `ANY` puts nothing."""
+        if any(cells[p] < n for p, n in self.take.items()):
+            return None
+        if any(cells[p] < n for p, n in self.needs.items()):
+            return None
+        after = list(cells)
+        for p, n in self.take.items():
+            after[p] -= n
+        for p in self.clear:
+            after[p] = 0
+        for p, n in self.put.items():
+            after[p] += n
+        return tuple(after)
+
+
+def cover(
+    moves: Sequence[Move], start: Sequence[int], target: Mapping[int, int], *, most: int
+) -> list[int] | OutOfBounds | None:
+    """The shortest path to a marking with at least ``target``, by looking at all in their order.
+
+    None: there is none. `OutOfBounds`, as a value: more than ``most`` markings can be reached, or
+    a move puts any number of tokens.
+    """
+    if any(n == ANY for m in moves for n in m.put.values()):
+        return OutOfBounds()
+    first = tuple(start)
+    came: dict[tuple[int, ...], tuple[int, tuple[int, ...]] | None] = {first: None}
+    queue = [first]
+    for cells in queue:
+        if all(cells[p] >= n for p, n in target.items()):
+            path = []
+            step = came[cells]
+            while step is not None:
+                path.append(step[0])
+                step = came[step[1]]
+            return path[::-1]
+        for i, move in enumerate(moves):
+            after = move.fire(cells)
+            if after is not None and after not in came:
+                if len(came) >= most:
+                    return OutOfBounds()
+                came[after] = (i, cells)
+                queue.append(after)
+    return None
 
 
 @attrs.frozen(eq=False)

@@ -32,7 +32,15 @@ from functools import cached_property
 
 import attrs
 
-from weft.engine.coverability import ANY, DEFAULT_WORK, Move, OutOfBounds, ResetNet, Saturation
+from weft.engine.coverability import (
+    ANY,
+    DEFAULT_WORK,
+    Move,
+    OutOfBounds,
+    ResetNet,
+    Saturation,
+    cover,
+)
 from weft.engine.net import Arc, MergeRule, Net, OrJoin, Outcome, Transition
 from weft.native import kernel
 from weft.native.image import Arcs, NetImage
@@ -50,6 +58,12 @@ __all__ = [
 
 MOST_MARKINGS = 3000
 """So many markings are looked at to prove a bound on the places that are lacked."""
+
+LITTLE_WORK = 20_000
+"""The work of a first search backwards, before anything else is tried."""
+
+MOST_SATURATIONS = 64
+"""So many searches of one OR-join are kept for the next question."""
 
 MOST_ANSWERS = 4096
 """So many answers of one OR-join are remembered."""
@@ -198,7 +212,7 @@ class _Question:
         place = net.place_index
         self.inputs = tuple(place[name] for name in self.join.inputs)
         self._answers: dict[tuple[int, tuple[int, ...]], bool] = {}
-        self._saturations: dict[tuple[bool, int, int], Saturation] = {}
+        self._saturations: dict[tuple[bool, int, tuple[int, ...], int], Saturation] = {}
 
     @cached_property
     def rest(self) -> NetImage:
@@ -265,21 +279,58 @@ class _Question:
         extended = model.extended(marking)
         undecided = False
         for p in self.empty(marking):
-            if model.within_reach(p, extended):
-                try:
-                    if self.saturation(model, p, work).covers(extended):
-                        return True
-                except OutOfBounds:
-                    undecided = True
+            try:
+                if self.path(model, p, extended, work) is not None:
+                    return True
+            except OutOfBounds:
+                undecided = True
         if undecided:
             raise Undecided(self.transition.name, work)
         return False
 
-    def saturation(self, model: _Model, target: int, work: int) -> Saturation:
-        key = (model is self.exact, target, work)
+    def path(
+        self, model: _Model, target: int, extended: Sequence[int], work: int
+    ) -> Sequence[int] | None:
+        """The moves by which a target can be marked; None: it cannot. The cheapest way first.
+
+        Without a token before the target, or when nothing that leads there can fire even if
+        tokens were never used up, the answer is no. Else it is looked for backwards, with little
+        work; then forwards, which a small state space ends; then backwards again.
+
+        Raises:
+            OutOfBounds: None of that told.
+        """
+        if not model.within_reach(target, extended):
+            return None
+        live = model.live(extended)
+        if not any(target in model.moves[m].put for m in live):
+            return None
+        found: Sequence[int] | None
+        saturation = self.saturation(model, target, live, work)
+        saturation.work = min(work, LITTLE_WORK)
+        try:
+            found = saturation.path(extended)
+        except OutOfBounds:
+            moves = [model.moves[m] for m in live]
+            most = min(MOST_MARKINGS, work // 500)
+            searched = cover(moves, extended, {target: 1}, most=most)
+            if isinstance(searched, OutOfBounds):
+                saturation.work = work
+                found = saturation.path(extended)
+            else:
+                found = searched
+        return None if found is None else [live[i] for i in found]
+
+    def saturation(
+        self, model: _Model, target: int, live: tuple[int, ...], work: int
+    ) -> Saturation:
+        key = (model is self.exact, target, live, work)
         found = self._saturations.get(key)
         if found is None:
-            found = self._saturations[key] = Saturation(model.reset_net, {target: 1}, work=work)
+            if len(self._saturations) >= MOST_SATURATIONS:
+                self._saturations.clear()
+            net = ResetNet([model.moves[m] for m in live], model.reset_net.limits)
+            found = self._saturations[key] = Saturation(net, {target: 1})
         return found
 
     def arrivals(self, marking: Marking, work: int) -> Iterator[Arrival]:
@@ -292,10 +343,8 @@ class _Question:
         names = [p.name for p in self.net.places]
         undecided = False
         for p in self.empty(marking):
-            if not model.within_reach(p, extended):
-                continue
             try:
-                path = self.saturation(model, p, work).path(extended)
+                path = self.path(model, p, extended, work)
             except OutOfBounds:
                 undecided = True
                 continue
@@ -511,6 +560,34 @@ class _Model:
             self._feeders[target] = self._before(target)
         feeders = self._feeders[target]
         return feeders is None or any(cells[p] for p in feeders)
+
+    def live(self, cells: Sequence[int]) -> tuple[int, ...]:
+        """The moves that could ever fire, if no token were used up."""
+        missing = [len(m.take.keys() | m.needs.keys()) for m in self.moves]
+        marked = [p for p, n in enumerate(cells) if n]
+        seen = set(marked)
+        found = [i for i, n in enumerate(missing) if not n]
+        at = 0
+        while marked or at < len(found):
+            while at < len(found):
+                new = self.moves[found[at]].put.keys() - seen
+                seen |= new
+                marked += new
+                at += 1
+            if marked:
+                for i in self._takers.get(marked.pop(), ()):
+                    missing[i] -= 1
+                    if not missing[i]:
+                        found.append(i)
+        return tuple(sorted(found))
+
+    @cached_property
+    def _takers(self) -> Mapping[int, Sequence[int]]:
+        takers: dict[int, list[int]] = {}
+        for i, m in enumerate(self.moves):
+            for p in m.take.keys() | m.needs.keys():
+                takers.setdefault(p, []).append(i)
+        return takers
 
     def _before(self, target: int) -> frozenset[int] | None:
         """The places from which tokens can go to a target; None: a move needs none."""

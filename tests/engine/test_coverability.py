@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weft.engine.coverability import ANY, Move, OutOfBounds, ResetNet, Saturation
+from weft.engine.coverability import ANY, Move, OutOfBounds, ResetNet, Saturation, cover
 
 PLACES = 4
 Cells = tuple[int, ...]
@@ -78,6 +78,14 @@ def backwards(net: list[Move], start: Cells, target: Cells) -> bool:
         known |= new
 
 
+def reaches(net: list[Move], path: list[int], start: Cells, goal: Cells) -> bool:
+    """Whether a path can be fired, and covers the goal at its end."""
+    cells: Cells | None = start
+    for m in path:
+        cells = None if cells is None else fired(net[m], cells, 1000)
+    return cells is not None and all(a >= b for a, b in zip(cells, goal, strict=True))
+
+
 def sparse(cells: Cells) -> dict[int, int]:
     return {p: n for p, n in enumerate(cells) if n}
 
@@ -91,6 +99,10 @@ def test_it_agrees_with_both_slow_ways(net: list[Move], starts: list[Cells], goa
         assert found == backwards(net, start, goal)
         if (looked := forwards(net, start, goal)) is not None:
             assert found == looked
+        path = cover(net, start, sparse(goal), most=200)
+        if not isinstance(path, OutOfBounds):
+            assert found == (path is not None)
+            assert path is None or reaches(net, path, start, goal)
 
 
 @given(nets, markings, markings)
@@ -99,12 +111,7 @@ def test_its_path_can_be_fired(net: list[Move], start: Cells, goal: Cells) -> No
     path = Saturation(ResetNet(net), sparse(goal)).path(start)
     if path is None:
         return
-    cells: Cells | None = start
-    for m in path:
-        assert cells is not None
-        cells = fired(net[m], cells, 1000)
-    assert cells is not None
-    assert all(a >= b for a, b in zip(cells, goal, strict=True))
+    assert reaches(net, path, start, goal)
 
 
 @given(nets, st.lists(markings, min_size=2, max_size=5), markings, st.integers(0, 200))

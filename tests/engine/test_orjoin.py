@@ -460,11 +460,11 @@ def hard(n: int) -> Net:
 def test_a_question_past_its_bound_is_said_to_be_undecided() -> None:
     of = hard(30)
     with pytest.raises(orjoin.Undecided, match="the OR-join 'j'"):
-        enabled(of, "j", work=2000, a=1, p0=1)
+        enabled(of, "j", work=2000, a=1, p0=2, p1=2)
     with pytest.raises(orjoin.Undecided):
         orjoin.arrivals(
             of,
-            [{"a": 1, "p0": 1}.get(p.name, 0) for p in of.places],
+            [{"a": 1, "p0": 2, "p1": 2}.get(p.name, 0) for p in of.places],
             of.transition_index["j"],
             work=2000,
         )
