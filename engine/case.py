@@ -22,6 +22,7 @@ from weft.schema.errors import JournalError
 
 __all__ = [
     "CaseState",
+    "Completion",
     "KeptTrigger",
     "ScopeState",
     "Tallied",
@@ -86,12 +87,19 @@ class KeptTrigger(msgspec.Struct, frozen=True, omit_defaults=True):
     key: str | None = None
 
 
+class Completion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A completion that can be undone: the task, and the variables that it wrote."""
+
+    task: str
+    writes: dict[str, Any] = {}
+
+
 class ScopeState(msgspec.Struct, frozen=True, omit_defaults=True):
     """A live net: its marking as a buffer of one 32-bit integer a place, and its variables.
 
     ``item`` is the composite task's work item that the scope belongs to, ``parent`` the scope of
     that item; the case's own scope has neither. ``instances`` has those of the multiple-instance
-    tasks, by task.
+    tasks, by task; ``completed`` is what can be undone, the newest last.
     """
 
     id: int
@@ -101,6 +109,7 @@ class ScopeState(msgspec.Struct, frozen=True, omit_defaults=True):
     item: str | None = None
     parent: int | None = None
     instances: Mapping[str, Instances] = {}
+    completed: tuple[Completion, ...] = ()
 
 
 class CaseState(msgspec.Struct, frozen=True):

@@ -48,10 +48,12 @@ from weft.engine.net import (
 from weft.engine.recursion import endless
 from weft.engine.registry import Attachment, Family, Parameter, Pattern, Registry
 from weft.engine.starting import trigger_faults
+from weft.engine.undoing import TURN, UNDOING, all_undone, turned_round, undoable_place
 from weft.engine.wellformed import net_faults
 from weft.schema.errors import DefinitionError, raise_faults
 from weft.schema.jsonvalue import JsonValue
 from weft.schema.specification import (
+    FAILURE_WORDS,
     Location,
     NetDefinition,
     Specification,
@@ -213,6 +215,12 @@ class _NetCompiler:
             task.on_failure is not None or task.on_timeout is not None
             for task in definition.tasks.values()
         )
+        self.undoes = {
+            task.compensate: name
+            for name, task in definition.tasks.items()
+            if task.compensate is not None
+        }
+        """The tasks that undo another one, each with that one's name."""
         if self.catches:
             names.add(ERROR)
         self.names = frozenset(names)
@@ -375,10 +383,16 @@ class _NetCompiler:
                 self.then(place.name, place.name, place.then, self.at("places", place.name, "then"))
         for task in definition.tasks.values():
             self.exit(task)
+        self.compensations()
         for task in definition.tasks.values():
             self.task(task)
         for task in definition.tasks.values():
             self.beside(task)
+        if UNDOING in self.draft.places:
+            undoable = [undoable_place(name) for name in self.undoes.values()]
+            self.draft.transitions.append(
+                all_undone(undoable, [t.run for t in self.tasks.values()])
+            )
         for index, use in enumerate(definition.uses):
             self.whole(use, index)
         self.reachable()
@@ -518,10 +532,12 @@ class _NetCompiler:
 
     def exit(self, task: TaskDefinition) -> None:
         """What follows a task: its ``then``, its ``on-failure``, and where what is around leads."""
+        if task.name in self.undoes:
+            return  # what it leads to is the next step back
         exit_place = self.draft.place(f"{task.name}>")
         use = task.then or Use("implicit-termination")
         self.then(task.name, exit_place, use, self.at("tasks", task.name, "then"))
-        if task.on_failure is not None:
+        if task.on_failure is not None and self.failure_word(task) is None:
             failed = self.draft.place(f"{task.name}!")
             location = self.at("tasks", task.name, "on-failure")
             self.then(f"{task.name}!", failed, task.on_failure, location)
@@ -547,11 +563,71 @@ class _NetCompiler:
             return  # `around` says so
         self.lead(task.name, pattern, use, values, self.at("tasks", task.name, use.name))
 
+    def failure_word(self, task: TaskDefinition) -> str | None:
+        """The word at a task's ``on-failure`` that is no task, place or pattern; None: none."""
+        use = task.on_failure
+        if use is None or use.name != "sequence" or use.argument not in FAILURE_WORDS:
+            return None
+        return None if self.known(use.argument) else use.argument
+
+    def compensations(self) -> None:
+        """Check who undoes whom, and make the places for it."""
+        asking = [t for t in self.definition.tasks.values() if self.failure_word(t) == "compensate"]
+        told: set[str] = set()
+        for name, task in self.definition.tasks.items():
+            if task.compensate is None:
+                continue
+            location = self.at("tasks", name, "compensate")
+            problem = self.undoer_fault(name, task.compensate)
+            if problem is None and task.compensate in told:
+                problem = f"{task.compensate!r} undoes another task already; it can undo one"
+            if problem is None and not asking:
+                problem = (
+                    "nothing in this net asks for it: say `on-failure: compensate` in the tasks "
+                    "whose failure undoes what was done"
+                )
+            told.add(task.compensate)
+            if problem is not None:
+                self.fault(location, problem, code="compensation")
+            else:
+                self.draft.place(undoable_place(name), resting=True)
+        for task in asking:
+            if not self.undoes:
+                self.fault(
+                    self.at("tasks", task.name, "on-failure"),
+                    "there is nothing to undo: no task of this net has `compensate`",
+                    code="compensation",
+                )
+        if asking and self.undoes:
+            self.draft.place(UNDOING)
+            self.draft.place(TURN)
+
+    def undoer_fault(self, name: str, undoer: str) -> str | None:
+        """Why a task cannot undo another one, or None."""
+        task = self.definition.tasks.get(undoer)
+        if task is None:
+            near = get_close_matches(undoer, self.definition.tasks, n=3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            return f"there is no task {undoer!r}{hint}"
+        if not any(map(self.performs, self.definition.tasks[name].uses)):
+            return f"{name!r} has no connector, so there is nothing to undo"
+        if task.compensate is not None or undoer == name:
+            return f"{undoer!r} undoes {name!r}, and cannot be undone itself"
+        if [use for use in task.uses if not self.performs(use)] or len(task.uses) != 1:
+            return f"{undoer!r} undoes {name!r}, so it is a plain task: a connector, no pattern"
+        if task.then is not None or task.join is not None or self.flows.get(undoer):
+            return f"{undoer!r} undoes {name!r}: no flow leads to it or on from it"
+        if task.on_failure is not None and self.failure_word(task) not in ("skip", "ask"):
+            return f"{undoer!r} undoes {name!r}: its `on-failure` is skip or ask, if there is one"
+        return None
+
     def task(self, task: TaskDefinition) -> None:
         location = self.at("tasks", task.name)
-        entry = self.draft.place(f">{task.name}")
-        self.join(task, entry)
-        body_in, body_out = entry, f"{task.name}>"
+        body_in, body_out = f">{task.name}", f"{task.name}>"
+        if task.name in self.undoes:
+            body_in = body_out = TURN
+        else:
+            self.join(task, self.draft.place(body_in))
         connectors = [use for use in task.uses if self.performs(use)]
         around = [use for use in task.uses if use not in connectors]
         # What makes an item of each instance stands innermost, wherever it is written.
@@ -576,21 +652,34 @@ class _NetCompiler:
         )
         self.bounds(task)
         name = task.name
+        undoable = [undoable_place(name)] if task.compensate is not None else []
+        undone = [undoable_place(self.undoes[name])] if name in self.undoes else []
         start = external(
-            f"{name}.start", role=Role.START, task=name, take=[body_in], put=[run], lacks=lacks
+            f"{name}.start",
+            role=Role.START,
+            task=name,
+            take=[body_in, *undone],
+            put=[run],
+            lacks=lacks,
         )
         complete = external(
-            f"{name}.complete", role=Role.COMPLETE, task=name, take=[run], put=[body_out]
+            f"{name}.complete",
+            role=Role.COMPLETE,
+            task=name,
+            take=[run],
+            put=[body_out, *undoable],
         )
         fail = external(f"{name}.fail", role=Role.FAIL, task=name, take=[run], put=[held])
         retry = external(f"{name}.retry", role=Role.RETRY, task=name, take=[held], put=[run])
         transitions = [start, complete, fail, retry]
         give_up: str | None = None
-        if task.on_failure is not None:
+        word = self.failure_word(task)
+        if task.on_failure is not None and word != "ask":
             give_up = f"{name}.give up"
-            branch = self.failures[name]
+            branch = {"skip": [body_out], "compensate": [UNDOING, TURN]}.get(word or "")
+            branch = [self.failures[name]] if branch is None else branch
             transitions.append(
-                external(give_up, role=Role.GIVE_UP, task=name, take=[held], put=[branch])
+                external(give_up, role=Role.GIVE_UP, task=name, take=[held], put=branch)
             )
         due = self.due(task)
         transitions += self.timed(task, body_in)
@@ -639,6 +728,9 @@ class _NetCompiler:
             give_up=give_up,
             time_out=f"{name}.time out" if task.on_timeout is not None else None,
             due=due,
+            asks=word == "ask",
+            undoable=task.compensate is not None,
+            undoes=self.undoes.get(name),
         )
         if name in self.multiple and self.multiple[name].collect is not None:
             seen = self.names | self.own(name) | {"result"}
@@ -1012,7 +1104,7 @@ class _NetCompiler:
                     seen.add(place)
                     queue.append(place)
         for name in self.definition.tasks:
-            if f">{name}" not in seen:
+            if f">{name}" not in seen and name not in self.undoes:
                 self.fault(
                     self.at("tasks", name),
                     f"no flow from the start leads to task {name!r}: name it in a `then`, "
@@ -1027,6 +1119,9 @@ class _NetCompiler:
         draft.transitions.sort(key=self.position)
         add_extras(draft)
         transitions = [self.cleared(t) for t in fuse(draft)]
+        if UNDOING in draft.places:
+            runs = [task.run for task in self.tasks.values()]
+            transitions = turned_round(transitions, self.undoes, runs)
         roles: dict[Role, dict[str, list[str]]] = {}
         used = {END}
         for t in transitions:
@@ -1079,6 +1174,8 @@ class _NetCompiler:
                 places[name] = None
                 continue
             for place in self.draft.places:
+                if place == undoable_place(name):
+                    continue  # what was completed is not undone by cancelling the rest
                 if place.startswith(f"{name}.") or place.rpartition(">")[2] == name:
                     places[place] = None
         rest = [
@@ -1123,6 +1220,7 @@ _TASK_KEYS = (
     "join",
     "then",
     "on-failure",
+    "compensate",
     "retry",
     "timeout",
     "on-timeout",

@@ -42,7 +42,6 @@ from weft.engine.instances import INDEX, RESULT_NAMES
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import (
     Arc,
-    Ends,
     Mapped,
     Multiple,
     Net,
@@ -56,6 +55,7 @@ from weft.engine.net import (
 from weft.engine.ports import Microseconds
 from weft.engine.table import unordered
 from weft.engine.timing import due
+from weft.engine.undoing import UNDOING, UNDONE
 from weft.native import kernel
 from weft.schema.datatypes import merged
 from weft.schema.errors import CommandRejected, InternalError, UsageError, WorkFailed
@@ -290,6 +290,10 @@ class _Run:
                 return False
         elif not kernel.enabled(net.image, self.draft.marking(scope), transition):
             return False
+        if net.undoers and transition in net.undoers:
+            completed = self.draft.scope(scope).completed
+            if not completed or completed[-1].task != net.undoers[transition]:
+                return False  # another one was completed later
         wide = net.case_wide.get(transition)
         return wide is None or all(
             (self.total(net, arc) >= arc.weight) is needs for arc, needs in wide
@@ -554,7 +558,7 @@ class _Run:
                 self.bounded()
                 self.fire(scope, transition)
                 if transition.ends is not None:
-                    self.end(scope, transition.ends)
+                    self.end(scope, transition)
                 return True
         self.joins.clear()
         return False
@@ -574,7 +578,7 @@ class _Run:
             self.bounded()
             self.fire(scope, transition)
             if transition.ends is not None:
-                self.end(scope, transition.ends)
+                self.end(scope, transition)
                 if self.over():
                     return
             else:
@@ -596,8 +600,14 @@ class _Run:
                 ),
             )
 
-    def end(self, scope: int, ends: Ends) -> None:
+    def end(self, scope: int, transition: Transition) -> None:
         """Apply an end that has fired."""
+        ends = transition.ends
+        assert ends is not None
+        if transition.name == UNDONE:
+            error = self.draft.scope(scope).data.get("error")
+            message = error.get("message") if isinstance(error, dict) else None
+            ends = msgspec.structs.replace(ends, reason=f"{ends.reason} after: {message}")
         if ends.outcome is Outcome.FAILED:
             self.raised(None if ends.case else scope, _error("end", ends.reason, f"scope {scope}"))
         elif ends.case or scope == e.ROOT:
@@ -759,7 +769,7 @@ class _Run:
         new: bool,
     ) -> None:
         """Start an item; a composite task's scope opens with it."""
-        data = self.draft.scope(scope).data
+        data = self.seen_by(scope, task)
         instance: int | None = None
         if task.multiple is not None:
             if new:
@@ -912,11 +922,21 @@ class _Run:
 
     def inputs_now(self, scope: int, task: Task, instance: int | None = None) -> dict[str, Any]:
         """What a task would be given if it started now; nothing where that cannot be read."""
-        data = self.seen(scope, task, instance, self.draft.scope(scope).data)
+        data = self.seen(scope, task, instance, self.seen_by(scope, task))
         try:
             return {name: self.value(m, data) for name, m in task.inputs.items()}
         except ExpressionError:
             return {}
+
+    def seen_by(self, scope: int, task: Task) -> Mapping[str, Any]:
+        """The data that a task's inputs are read from.
+
+        One that undoes another sees what that one's newest completion wrote.
+        """
+        state = self.draft.scope(scope)
+        if task.undoes is None or not state.completed:
+            return state.data
+        return {**state.data, **state.completed[-1].writes}
 
     # ── what waits ───────────────────────────────────────────────────────────────────────────
 
@@ -1308,13 +1328,20 @@ class _Run:
         if retry_at is None:
             self.abandon(self.draft.items[item.id], None)
 
-    def abandon(self, item: WorkItem, by: str | None) -> None:
-        """Give a held item up: to its error branch, to who handles it above, or failing the case."""
+    def abandon(self, item: WorkItem, by: str | None, *, asked: bool = False) -> None:
+        """Give a held item up: to its error branch, to who handles it above, or failing the case.
+
+        One whose task asks a person stays held until somebody has ``asked`` for this.
+        """
         task = self.draft.task(item)
         error = item.error or {}
         timed_out = task.time_out is not None and error.get("code") == "timeout"
         branch = task.time_out if timed_out else task.give_up
         if branch is None:
+            if task.asks and not asked:
+                return
+            if task.undoes is None and self.turned_round(item.scope):
+                return  # it came to nothing, so there is nothing to undo
             self.raised(item.scope, error, by)
             return
         self.emit(e.WorkItemGivenUp(item.id, {"error": error}, by, timed_out))
@@ -1342,10 +1369,17 @@ class _Run:
         while state.item is not None and state.parent is not None:
             item = self.draft.items[state.item]
             task = self.draft.task(item)
-            if task.give_up is not None or self.next_attempt(item, 1.0) is not None:
+            if task.give_up is not None or task.asks or self.next_attempt(item, 1.0) is not None:
+                return item
+            if task.undoes is None and self.turned_round(item.scope):
                 return item
             state = self.draft.scope(state.parent)
         return None
+
+    def turned_round(self, scope: int) -> bool:
+        """Whether what was done in a scope is being undone."""
+        place = self.draft.net(scope).place_index.get(UNDOING)
+        return place is not None and self.draft.marking(scope)[place] > 0
 
     def next_attempt(self, item: WorkItem, draw: float) -> int | None:
         """When an item that fails now is due again; None when its attempts are used up."""
@@ -1465,7 +1499,10 @@ def _begin(run: _Run, item: WorkItem, by: str | None) -> None:
 def _complete(run: _Run, command: c.CompleteWorkItem) -> None:
     run.demand_case(f"complete work item {command.item!r}", *_ENDING)
     item = run.item(command, "complete")
-    run.demand(item, "complete", ItemStatus.STARTED, ItemStatus.OFFERED)
+    wanted = [ItemStatus.STARTED, ItemStatus.OFFERED]
+    if command.attempt is None:
+        wanted.append(ItemStatus.FAILED)  # somebody has done the work by hand
+    run.demand(item, "complete", *wanted)
     task = run.draft.task(item)
     if task.child is not None:
         raise CommandRejected(
@@ -1481,6 +1518,9 @@ def _complete(run: _Run, command: c.CompleteWorkItem) -> None:
             run.settle()  # it could not be started: that is what has happened
             return
         item = started
+    elif item.status is ItemStatus.FAILED:
+        _reattempt(run, item, command.by)
+        item = run.draft.items[item.id]
     try:
         result = checked(command.result, what="result")
     except NotJson as error:
@@ -1516,6 +1556,12 @@ def _retry(run: _Run, command: c.RetryWorkItem) -> None:
             code="not-due",
             where=f"case {run.draft.id}",
         )
+    _reattempt(run, item, command.by)
+    run.settle()
+
+
+def _reattempt(run: _Run, item: WorkItem, by: str | None) -> None:
+    """Begin the next attempt at a held item for somebody; a failed case comes back to life."""
     if run.draft.status is CaseStatus.FAILED:
         _reopen(run)
     if not run.may_retry(item):
@@ -1525,8 +1571,7 @@ def _retry(run: _Run, command: c.RetryWorkItem) -> None:
             code="blocked",
             where=f"case {run.draft.id}",
         )
-    run.again(item, command.by)
-    run.settle()
+    run.again(item, by)
 
 
 def _reopen(run: _Run) -> None:
@@ -1548,7 +1593,7 @@ def _give_up(run: _Run, command: c.GiveUpWorkItem) -> None:
     run.demand(item, "give up", ItemStatus.FAILED)
     task = run.draft.task(item)
     if run.draft.status is CaseStatus.FAILED:
-        if task.give_up is None and run.handler(item.scope) is None:
+        if task.give_up is None and not task.asks and run.handler(item.scope) is None:
             raise CommandRejected(
                 f"cannot give up work item {item.id!r}: its task has no `on-failure`, "
                 "and the case has failed already; retry it, or cancel the case",
@@ -1556,7 +1601,7 @@ def _give_up(run: _Run, command: c.GiveUpWorkItem) -> None:
                 where=f"case {run.draft.id}",
             )
         _reopen(run)
-    run.abandon(item, command.by)
+    run.abandon(item, command.by, asked=True)
     run.settle()
 
 

@@ -19,7 +19,15 @@ import msgspec
 
 from weft.engine import events as e
 from weft.engine import orjoin
-from weft.engine.case import CaseState, KeptTrigger, ScopeState, Tallied, Waiting, WorkItem
+from weft.engine.case import (
+    CaseState,
+    Completion,
+    KeptTrigger,
+    ScopeState,
+    Tallied,
+    Waiting,
+    WorkItem,
+)
 from weft.engine.instances import Instances
 from weft.engine.lifecycle import CASE, ITEM, CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Multiple, Net, Task
@@ -232,6 +240,7 @@ class Draft:
                     scope.item,
                     scope.parent,
                     self._instances.get(number, scope.instances),
+                    scope.completed,
                 )
             self._markings, self._instances = {}, {}
         return CaseState(
@@ -294,6 +303,7 @@ class Draft:
                 state.item,
                 state.parent,
                 state.instances,
+                state.completed,
             )
 
     def _know(self, scope: int, task: str, instances: Instances) -> None:
@@ -315,6 +325,27 @@ class Draft:
             for task in self.net(scope).multiple:
                 if task.multiple is not None and task.multiple.ready in cleared:
                     self._know(scope, task.name, self.instances(scope, task.name).emptied())
+
+    def _remember(self, scope: int, task: Task, writes: Mapping[str, Any]) -> None:
+        """Note a completion that can be undone."""
+        state = self.scope(scope)
+        completed = (*state.completed, Completion(task.name, dict(writes)))
+        self._change_scopes()[scope] = msgspec.structs.replace(state, completed=completed)
+
+    def _begin_undoing(self, scope: int, name: str) -> None:
+        """A task has started; if it undoes another one, that one's newest completion is forgotten."""
+        task = self.net(scope).tasks[name]
+        if task.undoes is None:
+            return
+        state = self.scope(scope)
+        if not state.completed or state.completed[-1].task != task.undoes:
+            raise JournalError(
+                f"{task.name!r} undoes {task.undoes!r}, which is not what was completed last",
+                code="corrupt",
+            )
+        self._change_scopes()[scope] = msgspec.structs.replace(
+            state, completed=state.completed[:-1]
+        )
 
     def _open(self, item: str) -> WorkItem:
         try:
@@ -485,6 +516,7 @@ class Draft:
             self._number(event.item, event.task, event.scope)
             self._take_instance(event.scope, event.task, event.instance)
             self._fire(event.scope, event.transition)
+            self._begin_undoing(event.scope, event.task)
             started = WorkItem(
                 *(event.item, event.task, event.scope, status, 1, event.inputs),
                 claimed_by=event.by,
@@ -495,6 +527,7 @@ class Draft:
             self._put(started)
             return
         self._fire(offered.scope, event.transition)
+        self._begin_undoing(offered.scope, offered.task)
         holder = event.by or offered.claimed_by
         self._put(
             msgspec.structs.replace(
@@ -506,11 +539,16 @@ class Draft:
         item = self._open(event.item)
         self._step(item, event, event.item)
         self._take(event.item)
-        self._write(item.scope, event.writes)
         task = self.task(item)
+        self._write(item.scope, event.writes)
         if task.multiple is not None and not task.multiple.overlaps and item.instance is not None:
             known = self.instances(item.scope, item.task)
             self._know(item.scope, item.task, known.finished(item.instance, event.result))
+        if task.undoable:
+            own = (
+                {} if task.multiple is None or task.result is None else {task.result: event.result}
+            )
+            self._remember(item.scope, task, {**own, **event.writes})
         self._fire(item.scope, task.complete)
         if event.cancelled or event.closed:
             self._end(event.cancelled, event.closed)

@@ -356,7 +356,9 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``connector`` names what performs the work; ``child`` names the net that a composite task
     runs instead. ``inputs`` and ``outputs`` map names to expressions (`Mapped`). ``result`` is the
-    variable that keeps a whole result when there is no output mapping.
+    variable that keeps a whole result when there is no output mapping. ``asks``: an item that has
+    failed for good is left to a person. ``undoable``: what it wrote is remembered, because there
+    is a task that ``undoes`` it.
     """
 
     name: str
@@ -392,6 +394,9 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     """How deep scopes of ``child`` may nest; None: as deep as the engine allows."""
     reminds: tuple[str, ...] = ()
     """The transitions that begin a branch when an open item is due: offered, started, held."""
+    asks: bool = False
+    undoable: bool = False
+    undoes: str | None = None
 
 
 class VariableType(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -539,6 +544,16 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
             for wait in self.waits.values()
             if not wait.source
         )
+
+    @cached_property
+    def undoers(self) -> dict[int, str]:
+        """The starts of tasks that undo another one, each with that one's name."""
+        return {
+            self.transition_index[start]: task.undoes
+            for task in self.tasks.values()
+            if task.undoes is not None
+            for start in task.starts
+        }
 
     @cached_property
     def refilled(self) -> frozenset[str]:

@@ -741,6 +741,10 @@ class _Reader:
         self.expected(location, f"a number from 1 to {MAX_FACTOR:,}", node)
         return 1.0
 
+    def compensate(self, node: Node, location: Location) -> str:
+        """The task that undoes another one."""
+        return self.text(node, location, wanted="the name of the task that undoes this one")
+
     def concurrency(self, node: Node, location: Location) -> int | None:
         """How many items may be open at once; None: any number."""
         if isinstance(node, ScalarNode) and node.value == "many":
@@ -856,6 +860,7 @@ _TASK: Final = {
     "concurrency": _Field("concurrency", _Reader.concurrency),
     "then": _Field("then", _Reader.then),
     "on-failure": _Field("on_failure", _Reader.then),
+    "compensate": _Field("compensate", _Reader.compensate),
 }
 """The keys of a task; any other is a connector or a pattern."""
 

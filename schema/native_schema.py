@@ -245,7 +245,12 @@ def _task_keys() -> dict[str, JsonValue]:
             "description": "How many of its work items may be open at once.",
         },
         "then": _ref("following", "Where the flow goes on; nowhere if absent."),
-        "on-failure": _ref("following", "Where the flow goes on when the work has failed."),
+        "on-failure": _ref(
+            "following",
+            "Where the flow goes on when the work has failed for good; or skip (as if it were "
+            "done), ask (a person), compensate (undo what was done).",
+        ),
+        "compensate": _ref("name", "The task that undoes this one."),
     }
 
 

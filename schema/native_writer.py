@@ -8,7 +8,7 @@ short form. Reading the text back gives an equal specification.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -190,22 +190,20 @@ def _task(task: TaskDefinition) -> dict[str, Any]:
         keys["in"] = _json(dict(task.inputs))
     if task.outputs is not None:
         keys["out"] = _json(dict(task.outputs))
-    if task.timeout_seconds is not None:
-        keys["timeout"] = format_duration(task.timeout_seconds)
-    if task.on_timeout is not None:
-        keys["on-timeout"] = _flow_to(task.on_timeout)
-    if task.due is not None:
-        keys["due"] = _json(task.due)
-    if task.on_due is not None:
-        keys["on-due"] = _flow_to(task.on_due)
-    if task.retry is not None:
-        keys["retry"] = _retry(task.retry)
-    if task.concurrency is not None:
-        keys["concurrency"] = task.concurrency
-    if task.then is not None:
-        keys["then"] = _flow_to(task.then)
-    if task.on_failure is not None:
-        keys["on-failure"] = _flow_to(task.on_failure)
+    written: dict[str, tuple[Any, Callable[[Any], JsonValue]]] = {
+        "timeout": (task.timeout_seconds, format_duration),
+        "on-timeout": (task.on_timeout, _flow_to),
+        "due": (task.due, _json),
+        "on-due": (task.on_due, _flow_to),
+        "retry": (task.retry, _retry),
+        "concurrency": (task.concurrency, _json),
+        "then": (task.then, _flow_to),
+        "on-failure": (task.on_failure, _flow_to),
+        "compensate": (task.compensate, _json),
+    }
+    for key, (value, write) in written.items():
+        if value is not None:
+            keys[key] = write(value)
     return keys
 
 

@@ -20,6 +20,7 @@ from weft.schema.jsonvalue import JsonValue
 
 __all__ = [
     "EVENT_PATTERN",
+    "FAILURE_WORDS",
     "MAX_CRASHES",
     "EventTrigger",
     "Location",
@@ -35,6 +36,13 @@ __all__ = [
 
 MAX_CRASHES = 10
 """So many attempts at an item may end in a row with the death of their engine, by default."""
+
+FAILURE_WORDS = ("skip", "ask", "compensate")
+"""What may stand at ``on-failure`` instead of a task, place or pattern.
+
+``skip`` goes on as if the work were done, ``ask`` leaves the item to a person, ``compensate`` undoes
+what was done in the net. A task or place of such a name goes before.
+"""
 
 Location = tuple[str | int, ...]
 """A path of keys and indices into a definition, such as ``("net", "tasks", "ship", "then")``."""
@@ -134,8 +142,9 @@ class TaskDefinition:
         name: Unique in its net.
         join: How incoming flows meet; None: a simple merge.
         then: Where the flow goes on; None: nowhere.
-        on_failure: Where the flow goes on when the work has failed for good; None: the failure
-            ends the case as failed.
+        on_failure: Where the flow goes on when the work has failed for good, or one of
+            `FAILURE_WORDS`; None: the failure ends the case as failed.
+        compensate: The task that undoes this one; it is reached by no flow.
         inputs: Argument name to expression (a string) or literal (anything else).
         outputs: Variable to expression over ``result`` and the data; None: the whole result is
             kept in the variable that bears the task's name.
@@ -163,6 +172,7 @@ class TaskDefinition:
     on_due: Use | None = None
     concurrency: int | None = None
     uses: tuple[Use, ...] = ()
+    compensate: str | None = None
 
 
 @attrs.frozen

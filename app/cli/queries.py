@@ -355,6 +355,7 @@ def task_object(net: str, task: TaskDefinition, registry: Registry) -> dict[str,
         "join": _flow(task.join),
         "then": _flow(task.then),
         "on_failure": _flow(task.on_failure),
+        "compensate": task.compensate,
     }
 
 

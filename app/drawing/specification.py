@@ -16,7 +16,13 @@ from weft.drawing.model import Cluster, Drawing, Edge, Line, Node, Shape, shorte
 from weft.drawing.overlay import Overlay
 from weft.engine.fragment import Branch
 from weft.engine.registry import Attachment, Pattern, Registry
-from weft.schema.specification import NetDefinition, Specification, TaskDefinition, Use
+from weft.schema.specification import (
+    FAILURE_WORDS,
+    NetDefinition,
+    Specification,
+    TaskDefinition,
+    Use,
+)
 
 __all__ = ["specification_drawing"]
 
@@ -83,8 +89,13 @@ class _NetPicture:
         for place in definition.places.values():
             if place.then is not None:
                 self.then(f"place {place.name}", place.name, place.then)
+        undoers = {task.compensate for task in definition.tasks.values()}
         for task in definition.tasks.values():
-            self.then(f"task {task.name}", task.name, task.then or Use("implicit-termination"))
+            if task.name not in undoers:
+                self.then(f"task {task.name}", task.name, task.then or Use("implicit-termination"))
+            if task.compensate in self.entries:
+                undoer = f"task {task.compensate}"
+                self.edges.append(Edge(f"task {task.name}", undoer, Line.FAILURE, "undone by"))
             if task.on_failure is not None:
                 self.then(f"task {task.name}", f"{task.name}!", task.on_failure, Line.FAILURE)
         for index, use in enumerate(definition.uses):
@@ -211,9 +222,14 @@ class _NetPicture:
 
     def then(self, source: str, owner: str, use: Use, line: Line = Line.FLOW) -> None:
         """What follows a task, a place or a failure."""
-        pattern, ways = self.targets(use)
         label = "failure" if line is Line.FAILURE else ""
         exit_place = owner if owner.endswith("!") else f"{owner}>"
+        word = use.argument if use.name == "sequence" else None
+        if line is Line.FAILURE and word in FAILURE_WORDS and word not in self.entries:
+            self.add(Node(f"end {owner}", Shape.END, str(word)))
+            self.edges.append(Edge(source, f"end {owner}", line, label, places=(exit_place,)))
+            return
+        pattern, ways = self.targets(use)
         if not ways:
             end = f"end {owner}"
             title = "" if pattern.key == "implicit-termination" else pattern.key

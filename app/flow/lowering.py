@@ -69,6 +69,7 @@ class Draft:
     join: Use | None = None
     then: Use | None = None
     failed: Use | None = None
+    compensate: str | None = None
 
 
 class _Slot:
@@ -376,6 +377,7 @@ class Lowering:
             retry=action.retries,
             timeout_seconds=action.timeout_seconds,
             concurrency=action.concurrency,
+            compensate=draft.compensate,
             uses=(*draft.uses, *action.patterns, *draft.around),
         )
 
@@ -558,6 +560,10 @@ class Lowering:
         for name, expression in action.inputs.items():
             draft.inputs[name] = self.argument(expression, at)
         self.arrive(ends, draft)
+        if action.when_failed is not None:
+            draft.failed = Use("sequence", action.when_failed)
+        if action.undoer is not None:
+            draft.compensate = self.action(action.undoer, _Ends(()), _Result(draft), at).name
         return draft
 
     def subprocess(self, action: Action[Any, Any], at: At) -> None:

@@ -103,11 +103,18 @@ class GraphBuilder:
             self._draft(source).then = use
             self._said("tasks", source, "then")
 
-    def on_failure(self, source: TaskId, target: NodeId | Use) -> None:
+    def on_failure(
+        self, source: TaskId, target: NodeId | Use | Literal["skip", "ask", "compensate"]
+    ) -> None:
         """What follows when a task's work has failed for good."""
         use = target if isinstance(target, Use) else Use("sequence", target)
         self._draft(source).failed = use
         self._said("tasks", source, "on-failure")
+
+    def compensate(self, source: TaskId, undoer: TaskId) -> None:
+        """The task that undoes another one, when a task whose failure asks for it has failed."""
+        self._draft(source).compensate = undoer
+        self._said("tasks", source, "compensate")
 
     def join(self, task: TaskId, pattern: Use) -> None:
         """How the flows that lead to a task meet."""

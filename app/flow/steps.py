@@ -193,6 +193,22 @@ class Performed(Step[In_contra, Out_co]):
         """When the work has failed for good, the handler goes on, and the case does not fail."""
         return OnFailure(self._action(), handler, here())
 
+    def or_ask(self) -> Action[In_contra, Out_co]:
+        """When the work has failed for good, its item waits for a person: to have it attempted
+        again, to complete it by hand, or to give it up.
+        """
+        return self._with(when_failed="ask")
+
+    def or_compensate(self) -> Action[In_contra, Out_co]:
+        """When the work has failed for good, what was done is undone, in reverse order."""
+        return self._with(when_failed="compensate")
+
+    def compensated_by(self, step: Performed[Out_co, Any]) -> Action[In_contra, Out_co]:
+        """This task undoes the work, given its result, when a task that says `or_compensate`
+        fails for good.
+        """
+        return self._with(undoer=step._action())
+
 
 @attrs.frozen(eq=False, kw_only=True)
 class Action(Performed[In_contra, Out_co]):
@@ -217,6 +233,8 @@ class Action(Performed[In_contra, Out_co]):
     patterns: tuple[Use, ...] = ()
     function: Callable[..., Any] | None = None
     process: Process[Any, Any] | None = None
+    when_failed: Literal["ask", "compensate"] | None = None
+    undoer: Action[Any, Any] | None = None
 
     def _action(self) -> Action[In_contra, Out_co]:
         return self

@@ -685,6 +685,47 @@ def test_failures():
         assert isinstance(made.run(engine), CancelledCase)
 
 
+put_backs: list[str] = []
+
+
+@task
+def pick(work: weft.Work) -> str:
+    return f"picked {work.item}"
+
+
+@task
+def put_back(what: str) -> None:
+    put_backs.append(what)
+
+
+def test_a_saga():
+    put_backs.clear()
+    booked = pick.named("one").compensated_by(put_back.named("undo-one"))
+    again = pick.named("two").compensated_by(put_back.named("undo-two"))
+    made = process("x").then(booked).then(again).then(fail.or_compensate()).build()
+    assert made.nets["net"].tasks["one"].compensate == "undo-one"
+    with weft.open() as engine:
+        ended = made.run(engine)
+    assert isinstance(ended, CancelledCase)
+    assert put_backs == ["picked two/1", "picked one/1"]
+
+
+def test_asking_a_person_when_work_has_failed():
+    made = process("x").then(fail.or_ask()).then(give).build()
+    with weft.open() as engine:
+        now = made.run(engine)
+        assert isinstance(now, IdleCase)
+        case = engine.open(now.id)
+        case.complete("fail/1", "done by hand")
+        assert case.wait() is weft.CaseStatus.COMPLETED
+    made = graph("x")
+    a, b = made.task(fail), made.task(refuse)
+    made.then(a, b)
+    made.on_failure(a, "skip")
+    with weft.open() as engine:
+        assert isinstance(made.start(a).build().run(engine), CompletedCase)
+
+
 def test_empty_tasks_stand_where_two_patterns_would_have_to():
     both = parallel(refuse, truth)
     more = parallel(fail.named("f").on_failure(skip), refuse.named("r2"))

@@ -70,6 +70,7 @@ def tasks(name: str) -> st.SearchStrategy[TaskDefinition]:
         join=st.none() | USES,
         then=st.none() | THENS,
         on_failure=st.none() | THENS,
+        compensate=st.none() | NAMES,
         inputs=ARGUMENTS,
         outputs=st.none() | ARGUMENTS,
         retry=st.none() | retries(),
