@@ -8,7 +8,7 @@ OR-joins; so a join that waits for ever is seen: nothing can come to one of its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -18,7 +18,7 @@ from weft.engine.coverability import DEFAULT_WORK
 from weft.engine.lifecycle import CaseStatus
 from weft.engine.net import Net, Transition
 
-__all__ = ["WaitingJoin", "join_name", "waiting_joins"]
+__all__ = ["WaitingJoin", "join_name", "waiting_for_each_other", "waiting_joins"]
 
 
 @attrs.frozen
@@ -95,3 +95,41 @@ def _waits(
 def join_name(transition: Transition) -> str:
     """The task that a join stands at, as its author called it."""
     return transition.task or transition.name.partition(".")[0]
+
+
+def waiting_for_each_other(
+    net: Net, marking: Sequence[int], *, alone: bool = True, work: int = DEFAULT_WORK
+) -> list[tuple[str, ...]]:
+    """OR-joins that wait for each other: each for a token that another of them would send.
+
+    Such a group waits for ever where nothing else can go on: each takes the others as XOR-joins,
+    which they are not. Each group is given once, by the tasks that its joins stand at.
+
+    Raises:
+        Undecided: The net is too large to tell within the bound.
+    """
+    waits: dict[str, set[str]] = {}
+    for t, transition in net.or_joins.items():
+        told = orjoin.arrivals(net, marking, t, alone=alone, work=work)
+        if told:
+            waits[transition.name] = {name for arrival in told for name in arrival.path}
+    for name, needed in waits.items():
+        waits[name] = needed & waits.keys()
+    groups: dict[frozenset[str], None] = {}
+    for name in waits:
+        ahead = _ahead(waits, name)
+        group = frozenset({n for n in ahead if name in _ahead(waits, n)})
+        if group:
+            groups[group | {name}] = None
+    names = {t.name: join_name(t) for t in net.or_joins.values()}
+    return [tuple(dict.fromkeys(names[n] for n in waits if n in group)) for group in groups]
+
+
+def _ahead(waits: Mapping[str, set[str]], name: str) -> set[str]:
+    """What a join waits for, directly or not."""
+    seen, queue = set(waits[name]), list(waits[name])
+    for at in queue:
+        new = waits[at] - seen
+        seen |= new
+        queue += new
+    return seen

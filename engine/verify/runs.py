@@ -3,7 +3,7 @@
 A state is a marking in which no immediate transition can fire, as the engine leaves it after each
 event from outside. A step is one such event with all that follows by itself, in the order in
 which `weft.engine.decide` has it follow: immediate transitions by priority and declaration, then
-the starts of automatic tasks, until nothing moves. So what only another order could do is not
+OR-joins, then the starts of automatic tasks, until nothing moves. So what only another order could do is not
 seen, and what this order makes impossible is.
 
 What cannot be known from the net is left open, and said:
@@ -27,6 +27,7 @@ from itertools import product
 
 import attrs
 
+from weft.engine import orjoin
 from weft.engine.expressions import ExpressionError, compile_expression
 from weft.engine.net import Net, Outcome, Role, Task
 
@@ -135,15 +136,16 @@ class Runs:
     def _unread(self, place: int) -> bool:
         name = self.net.places[place].name
         return self.net.places[place].end and not any(
-            name == a.place for t in self.net.transitions for a in (*t.take, *t.needs, *t.lacks)
+            name in (*t.sources, *(a.place for a in (*t.needs, *t.lacks)))
+            for t in self.net.transitions
         )
 
     def _rivals(self) -> frozenset[int]:
         takers: dict[str, set[str]] = {}
         for t in self.net.transitions:
             if t.role is Role.START and t.task is not None:
-                for arc in t.take:
-                    takers.setdefault(arc.place, set()).add(t.task)
+                for place in t.sources:
+                    takers.setdefault(place, set()).add(t.task)
         shared = {p for p, tasks in takers.items() if len(tasks) > 1}
         return frozenset(
             i
@@ -151,7 +153,7 @@ class Runs:
             if t.role is Role.START
             and t.task is not None
             and self.net.tasks[t.task].automatic
-            and any(a.place in shared for a in t.take)
+            and not shared.isdisjoint(t.sources)
         )
 
     def _classify(self) -> None:
@@ -163,7 +165,19 @@ class Runs:
         outside: list[list[int]] = [[] for _ in net.places]
         automatic: list[list[int]] = [[] for _ in net.places]
         self.external_sources: list[int] = []
+        self.joins = [i for i, t in net.or_joins.items() if not t.external and i not in self.never]
+        self.inputs = {
+            i: tuple(net.place_index[name] for name in t.or_join.inputs)
+            for i, t in net.or_joins.items()
+            if t.or_join is not None
+        }
         for i, t in enumerate(net.transitions):
+            if i in self.inputs:
+                urgent = t.task is not None and net.tasks[t.task].automatic
+                group = automatic if urgent and i not in self.rivals else outside
+                for p in self.inputs[i] if t.external and i not in self.never else ():
+                    group[p].append(i)
+                continue
             arcs = self.arcs[i]
             first = next(iter((*arcs.take, *arcs.needs)), (None, 0))[0]
             if i in self.never:
@@ -253,6 +267,9 @@ class Runs:
         """Whether the arcs allow a firing."""
         arcs = self.arcs[t]
         get = marking.get
+        if t in self.inputs:
+            cells = [get(p, 0) for p in range(len(self.net.places))]
+            return orjoin.enabled(self.net, cells, t, alone=True)
         return (
             all(get(p, 0) >= n for p, n in arcs.take)
             and all(get(p, 0) >= n for p, n in arcs.needs)
@@ -263,7 +280,8 @@ class Runs:
         """The marking after a firing."""
         arcs = self.arcs[t]
         after = dict(marking)
-        for p, n in arcs.take:
+        joined = [(p, 1) for p in self.inputs.get(t, ()) if p in marking]
+        for p, n in (*arcs.take, *joined):
             left = after[p] - n
             if left:
                 after[p] = left
@@ -284,6 +302,10 @@ class Runs:
         """The transitions of a group that the arcs allow, in no particular order."""
         for p in marking:
             for t in groups[p]:
+                # An OR-join stands at each of its inputs: it is asked for at the first.
+                inputs = self.inputs.get(t)
+                if inputs is not None and p != next(q for q in inputs if q in marking):
+                    continue
                 if self.allowed(marking, t):
                     yield t
 
@@ -356,6 +378,9 @@ class Runs:
                 if not answer:
                     continue
             return [self._fire(spot, t, assignment)]
+        for t in self.joins:
+            if self.allowed(marking, t):
+                return [self._fire(spot, t, assignment)]
         first = min(self.at(marking, self.automatic_at), default=None)
         return [] if first is None else [self._fire(spot, first, assignment)]
 
@@ -456,6 +481,8 @@ class Runs:
         if state[0] < 0 or before[0] < 0 or not _covers(self.marking(state), self.marking(before)):
             return False
         path = steps()
+        if any(t in self.inputs for label in path for t in self.trails[label]):
+            return False  # whether an OR-join will fire in every round is not shown by some
         taken: dict[int, int] = {}
         for label in path:
             for t in self.trails[label]:
@@ -484,6 +511,9 @@ class Runs:
         for arcs in self.arcs:
             for p, n in (*arcs.take, *arcs.needs, *arcs.lacks):
                 most[p] = max(most[p], n)
+        for inputs in self.inputs.values():
+            for p in inputs:
+                most[p] = max(most[p], 1)
         return most
 
 

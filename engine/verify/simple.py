@@ -60,6 +60,7 @@ def _arcs(net: Net, t: Transition, place: dict[str, int]) -> Arcs | None:
         or t.counted
         or t.needs
         or not t.take
+        or t.or_join is not None
         or not _limits_itself(net, t)
         or t.role not in (Role.NONE, Role.START, Role.COMPLETE, Role.GIVE_UP)
     ):

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from weft.engine.net import CompiledSpecification, Net, Role, Task
+from weft.engine.orjoin import Undecided
 from weft.engine.verify.arcs import ArcNet, members
 from weft.engine.verify.graph import Graph, explored
 from weft.engine.verify.reduce import reduced
@@ -30,6 +31,7 @@ from weft.engine.verify.report import DeadMarking, Diagnostic, Level, Report
 from weft.engine.verify.runs import BROKEN, CANCELLED, COMPLETED, FAILED, Runs, State
 from weft.engine.verify.simple import plain_form
 from weft.engine.verify.workflow import Facts, Look, told
+from weft.engine.waiting import waiting_for_each_other
 from weft.schema.errors import UsageError
 from weft.schema.specification import Location, NetDefinition, Specification, Use
 
@@ -182,7 +184,15 @@ class _NetVerification:
     def by_runs(self) -> None:
         runs = Runs(self.net)
         watch = _Watch(self, runs)
-        graph = explored(runs, max_states=self.max_states, enough=watch.note)
+        if self.net.or_joins:
+            self.abstractions[
+                "an OR-join waits for what conditions could still keep from coming"
+            ] = None
+        try:
+            graph = explored(runs, max_states=self.max_states, enough=watch.note)
+        except Undecided as undecided:
+            self.undecided = str(undecided)
+            return
         self.states += len(graph.states)
         self.abstractions |= runs.abstractions
         facts = self.facts
@@ -253,7 +263,30 @@ class _NetVerification:
         waiting = told([self.place_words(p) for p in left]) or "nothing"
         text = f"{self.after(path)} nothing can go on, and there is {waiting}"
         element, location = self.of_place(place)
+        mutual = self.mutual(runs, graph, dead_ends)
+        if mutual is not None:
+            state, joins = mutual
+            path, element = self.path(runs, graph, state), joins[0]
+            location = self.at("tasks", element, "join")
+            text = (
+                f"{self.after(path)} the general synchronizing merges (pattern 38) of "
+                f"{told([repr(join) for join in joins])} wait for each other: each for a thread "
+                "that only another of them could send; give one of them another join"
+            )
+            self.tell("error", "mutual-wait", text, element=element, location=location, path=path)
+            return
         self.tell("error", "deadlock", text, element=element, location=location, path=path)
+
+    def mutual(
+        self, runs: Runs, graph: Graph[State], dead_ends: Sequence[int]
+    ) -> tuple[int, tuple[str, ...]] | None:
+        """The first deadlock in which OR-joins wait for each other, and their tasks."""
+        for state in dead_ends[:SHOWN] if len(self.net.or_joins) > 1 else ():
+            marking = runs.marking(graph.states[state])
+            cells = [marking.get(p, 0) for p in range(len(self.net.places))]
+            for joins in waiting_for_each_other(self.net, cells):
+                return state, joins
+        return None
 
     def never_ends(self, runs: Runs, graph: Graph[State], state: int) -> None:
         """A livelock: work goes on, and no end can be reached."""

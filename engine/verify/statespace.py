@@ -8,7 +8,7 @@ Where immediate transitions are enabled, only they fire, as in a generalised sto
 Guards are ignored, so that a guarded transition may fire or not: a marking in which only guarded
 immediates are enabled lets external transitions fire as well.
 
-Unboundedness is found on the way, where the net has neither inhibitor nor reset arcs: a marking
+Unboundedness is found on the way, where the net has neither inhibitor nor reset arcs nor OR-joins: a marking
 that strictly covers one on its own path can be repeated for ever (Karp and Miller, "Parallel
 Program Schemata", 1969).
 """
@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from weft.engine import orjoin
 from weft.engine.net import Net
 from weft.native import kernel
 from weft.native.image import NetImage
@@ -94,7 +95,8 @@ class _Exploration:
         self.max_states = max_states
         self.guarded = frozenset(i for i in net.immediates if net.transitions[i].when is not None)
         self.immediates = frozenset(net.immediates)
-        self.monotone = not any(t.lacks or t.clear for t in net.transitions)
+        self.joins = frozenset(i for i, t in net.or_joins.items() if not t.external)
+        self.monotone = not any(t.lacks or t.clear or t.or_join for t in net.transitions)
         self.markings: list[bytes] = []
         self.parents: list[int] = []
         self.peaks: list[int] = []
@@ -116,7 +118,11 @@ class _Exploration:
         complete = True
         while at < len(self.markings) and not unbounded:
             marking = self.markings[at]
-            enabled = self.fireable(kernel.enabled_transitions(image, marking))
+            try:
+                enabled = self.fireable(self.enabled(marking))
+            except orjoin.Undecided:
+                complete = False
+                break
             seen.update(enabled)
             firings += len(enabled)
             if not enabled:
@@ -124,7 +130,10 @@ class _Exploration:
             for t in enabled:
                 working = array("i", marking)
                 try:
-                    kernel.fire(image, working, t)
+                    if t in self.net.or_joins:
+                        orjoin.fire(self.net, working, t)
+                    else:
+                        kernel.fire(image, working, t)
                 except OverflowError:
                     unbounded = True
                     break
@@ -166,14 +175,26 @@ class _Exploration:
             dead_markings=tuple(self.net.marking_view(self.markings[i]) for i in dead[:10]),
         )
 
+    def enabled(self, marking: bytes) -> list[int]:
+        """The enabled transitions, OR-joins among them."""
+        found = kernel.enabled_transitions(self.image, marking)
+        if not self.net.or_joins:
+            return found
+        cells = memoryview(marking).cast("i")
+        return sorted([*found, *orjoin.enabled_joins(self.net, cells, alone=True)])
+
     def fireable(self, enabled: list[int]) -> list[int]:
-        """Of the enabled transitions those that may fire: immediates go before external ones."""
-        if not self.immediates:
+        """Of the enabled transitions those that may fire.
+
+        Immediates go before external ones, and OR-joins come between.
+        """
+        if not (self.immediates or self.joins):
             return enabled
         now = [t for t in enabled if t in self.immediates]
-        if not now:
-            return enabled
-        return now if any(t not in self.guarded for t in now) else enabled
+        if any(t not in self.guarded for t in now):
+            return now
+        joins = [t for t in enabled if t in self.joins]
+        return [*now, *joins] if joins else enabled
 
     def covers_ancestor(self, marking: array[int], parent: int) -> bool:
         """Whether a marking strictly covers one on the path to it.
