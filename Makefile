@@ -22,7 +22,7 @@ KERNEL_SOURCES := $(wildcard native/*.pyx native/*.pxd native/*.h)
 export PYTHON CC
 
 .DELETE_ON_ERROR:
-.PHONY: build run test native-coverage lint format dist changelog clean distclean help
+.PHONY: build run test native-coverage lint signals format dist changelog clean distclean help
 
 build: build/.kernel build/tree/.made .venv/.installed ## build .venv, compile, install
 
@@ -48,15 +48,20 @@ native-coverage: build ## line coverage of the compiled kernel, by gcov
 	              100 * (lines - none) / lines, lines, missed }' _kernel.pyx.gcov
 
 # import-linter's cache is off: it remembers where an import led before a new module was there.
-lint: build ## ruff, mypy --strict, the layers, the news fragments: all findings at once
+lint: build ## ruff, mypy --strict, layers, telemetry registry, news fragments: all findings at once
 	@failed=; \
 	.venv/bin/ruff check --quiet . || failed="$$failed ruff"; \
 	.venv/bin/ruff format --quiet --check . || failed="$$failed format"; \
 	.venv/bin/mypy --no-error-summary || failed="$$failed mypy"; \
 	.venv/bin/lint-imports --no-cache --no-logo >build/layers.log 2>&1 || { cat build/layers.log; failed="$$failed layers"; }; \
+	.venv/bin/weft weaver check schema/telemetry --policies >build/registry.log 2>&1 || { cat build/registry.log; failed="$$failed registry"; }; \
 	.venv/bin/towncrier build --draft --version next >build/news.log 2>&1 || { cat build/news.log; failed="$$failed news"; }; \
 	if [ -n "$$failed" ]; then echo "lint: findings of:$$failed" >&2; exit 1; fi; \
-	echo "lint: ruff, mypy, import-linter and towncrier found nothing"
+	echo "lint: ruff, mypy, import-linter, weft weaver check and towncrier found nothing"
+
+signals: build ## write anew what is generated from the telemetry registry
+	@.venv/bin/weft weaver generate schema/telemetry --target python -o weaver/conventions.py
+	@.venv/bin/weft weaver generate schema/telemetry --target markdown -o docs/signals
 
 format: build ## put the code in order: what ruff can mend by itself
 	@.venv/bin/ruff check --quiet --fix-only .

@@ -19,6 +19,33 @@ class ErrorTypeValues:
     OTHER: Final = "_OTHER"
     """An error that has no class."""
 
+    DEFINITION_ERROR: Final = "DefinitionError"
+    """The author of a definition has to act."""
+
+    DEFINITION_ERRORS: Final = "DefinitionErrors"
+    """The author of a definition with several faults has to act."""
+
+    COMMAND_REJECTED: Final = "CommandRejected"
+    """The caller has to act; what was asked does not fit the state."""
+
+    USAGE_ERROR: Final = "UsageError"
+    """The caller has to act; an argument is wrong."""
+
+    WORK_FAILED: Final = "WorkFailed"
+    """The code or command of a task failed."""
+
+    JOURNAL_ERROR: Final = "JournalError"
+    """The operator has to act; store or disk or network."""
+
+    INTERNAL_ERROR: Final = "InternalError"
+    """The developers of Weft have to act."""
+
+    DEADLOCK: Final = "deadlock"
+    """Nothing could happen any more and work was left."""
+
+    INTERRUPTED: Final = "interrupted"
+    """The process that made an attempt went away."""
+
 
 SERVICE_INSTANCE_ID: Final = "service.instance.id"
 """Tells this process of the program from others. (string)"""
@@ -69,35 +96,6 @@ class WeftCaseStatusValues:
 
 WEFT_CASE_STRETCH: Final = "weft.case.stretch"
 """How many times the case had failed or deadlocked and gone on before. (int)"""
-
-WEFT_ERROR_CLASS: Final = "weft.error.class"
-"""Who has to act on an error of Weft's own; what a task raises has a class of its own. (enum)"""
-
-
-class WeftErrorClassValues:
-    """Known values of ``weft.error.class``."""
-
-    DEFINITION_ERROR: Final = "DefinitionError"
-    """The author of a definition."""
-
-    DEFINITION_ERRORS: Final = "DefinitionErrors"
-    """The author of a definition with several faults."""
-
-    COMMAND_REJECTED: Final = "CommandRejected"
-    """The caller; what was asked does not fit the state."""
-
-    USAGE_ERROR: Final = "UsageError"
-    """The caller; an argument is wrong."""
-
-    WORK_FAILED: Final = "WorkFailed"
-    """The code of a task."""
-
-    JOURNAL_ERROR: Final = "JournalError"
-    """The operator; store or disk or network."""
-
-    INTERNAL_ERROR: Final = "InternalError"
-    """The developers of Weft."""
-
 
 WEFT_ERROR_CODE: Final = "weft.error.code"
 """The stable word for an error that programs compare. (string)"""

@@ -121,6 +121,13 @@ class Finding:
             "signal_name": self.signal_name,
         }
 
+    @classmethod
+    def from_json(cls, made: Mapping[str, Any]) -> Finding:
+        """The finding that `as_json` wrote, as to merge those of another process."""
+        fields = {each: made[each] for each in ("id", "message", "file", "line", "context")}
+        about = {each: made[each] for each in ("signal_type", "signal_name")}
+        return cls(level=Level(made["level"]), **fields, **about)
+
 
 class Findings:
     """A growing list of findings, for the functions that read and resolve a registry."""

@@ -31,7 +31,7 @@ from weft.weaver.samples import (
 )
 from weft.weaver.tally import SEEN, Statistics
 
-__all__ = ["LEVELS", "LiveCheckReport", "LiveChecker", "live_check"]
+__all__ = ["LEVELS", "MAX_RESOURCES", "LiveCheckReport", "LiveChecker", "live_check"]
 
 LEVELS: Final[Mapping[str, Level]] = {
     **dict.fromkeys(
@@ -82,6 +82,9 @@ LEVELS: Final[Mapping[str, Level]] = {
 
 MAX_DISTINCT_FINDINGS: Final = 10_000
 """How many different findings a report keeps; further ones are counted only."""
+
+MAX_RESOURCES: Final = 100
+"""How many resources are remembered, so as not to be checked again with each of their samples."""
 
 # --- the report -----------------------------------------------------------------------------
 
@@ -151,7 +154,7 @@ class LiveChecker:
     """A live check that takes samples as they come.
 
     Args:
-        registry: What may be emitted.
+        registry: What may be emitted; its catalog, if several checkers share it.
         levels: Levels of findings that differ from `LEVELS`, by id.
         known_spans_only: Whether a span that is none of the registry's is a violation
             (``missing_span``). The names of spans are free, so it is merely counted by default.
@@ -162,7 +165,7 @@ class LiveChecker:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: Registry | Catalog,
         *,
         levels: Mapping[str, Level] | None = None,
         known_spans_only: bool = False,
@@ -174,10 +177,11 @@ class LiveChecker:
                 code="unknown-finding",
             )
         self.statistics = Statistics()
-        self._catalog = Catalog(registry)
+        self._catalog = registry if isinstance(registry, Catalog) else Catalog(registry)
         self._levels = {**LEVELS, **(levels or {})}
         self._known_spans_only = known_spans_only
         self._resource: ResourceSample | None = None
+        self._resources: list[ResourceSample] = []
         self._found: dict[_Key, Finding] = {}
         self._times: Counter[_Key] = Counter()
         self._omitted: Counter[Level] = Counter()
@@ -214,6 +218,16 @@ class LiveChecker:
         for finding in found:
             self._keep(finding)
         return tuple(found)
+
+    def add_of(self, resource: ResourceSample, sample: Sample) -> tuple[Finding, ...]:
+        """Check a sample of a resource, and the resource itself where it is a new one."""
+        if resource not in self._resources:
+            if len(self._resources) >= MAX_RESOURCES:
+                self._resources.clear()
+            self._resources.append(resource)
+            found = self.add(resource)
+            return (*found, *self.add(sample, resource))
+        return self.add(sample, resource)
 
     def merge(self, findings: Iterable[tuple[Finding, int]], statistics: Statistics) -> None:
         """Add what another checker over the same registry found, as in another process."""

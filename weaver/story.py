@@ -291,7 +291,7 @@ class CaseStory:
             failure = _error_attributes(event.error)
             message = str(event.error.get("message") or "")
         elif isinstance(event, e.CaseDeadlocked):
-            failure = {names.ERROR_TYPE: "deadlock"}
+            failure = {names.ERROR_TYPE: names.ErrorTypeValues.DEADLOCK}
             message = "nothing can happen any more, and unfinished work is left"
         if not self.active and isinstance(event, e.CaseCancelled):
             # It had stopped: its span has ended, and nothing in it was open any more.
@@ -370,7 +370,8 @@ class CaseStory:
         item = self.items.get(event.item)
         if item is None:
             return
-        yield from self._end_attempt(item, time, {names.ERROR_TYPE: "interrupted"}, "interrupted")
+        interrupted = names.ErrorTypeValues.INTERRUPTED
+        yield from self._end_attempt(item, time, {names.ERROR_TYPE: interrupted}, interrupted)
         item.error = None
         self._begin_attempt(item, event.attempt, time)
 

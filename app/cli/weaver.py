@@ -382,7 +382,23 @@ def _writing() -> Iterator[None]:
 
 @weaver.command("live-check")
 @click.argument("registry", metavar="REGISTRY", type=click.Path(path_type=Path))
-@click.argument("samples", metavar="[FILE|-]", default="-")
+@click.argument("samples", metavar="[FILE|-] | --otlp [-- COMMAND…]", nargs=-1)
+@click.option(
+    "--otlp", is_flag=True,
+    help="Receive OTLP over gRPC and HTTP: while COMMAND runs, or until Ctrl-C.",
+)  # fmt: skip
+@click.option(
+    "--grpc-port", type=click.IntRange(0, 65535), default=0,
+    help="The port for gRPC.  [default: a free one]",
+)  # fmt: skip
+@click.option(
+    "--http-port", type=click.IntRange(0, 65535), default=0,
+    help="The port for HTTP.  [default: a free one]",
+)  # fmt: skip
+@click.option(
+    "--idle", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+    help="Stop receiving when nothing has come for so long.",
+)  # fmt: skip
 @click.option(
     "--fail-on", type=click.Choice(["violation", "improvement", "information", NOTHING]),
     default="violation", show_default=True, help="The level from which on a finding fails.",
@@ -401,7 +417,11 @@ def _writing() -> Iterator[None]:
 @_answering_for_registries
 def live_check(
     registry: Path,
-    samples: str,
+    samples: tuple[str, ...],
+    otlp: bool,
+    grpc_port: int,
+    http_port: int,
+    idle: float | None,
     fail_on: str,
     allow_empty: bool,
     expect: Sequence[str],
@@ -409,18 +429,31 @@ def live_check(
     update_ratchet: bool,
     screen: Screen,
 ) -> Exit:
-    """Was only emitted what a registry declares? Samples are JSON, of a file or standard input."""
+    """Was only emitted what a registry declares?
+
+    Samples are JSON, of a file or standard input, or with --otlp what is exported to here.
+    """
     from weft.weaver.findings import Level
     from weft.weaver.livecheck import LiveChecker
     from weft.weaver.ratchet import Ratchet
 
     if update_ratchet and ratchet is None:
         raise UsageError("--update-ratchet needs --ratchet FILE", code="usage")
+    if not otlp and len(samples) > 1:
+        raise UsageError("one FILE of samples, not several", code="usage")
     # Before anything is read from a pipe: a file that is no ratchet is never written over.
     known = None if ratchet is None else Ratchet.load(ratchet)
     checker = LiveChecker(_opened(registry, screen))
-    for sample in _samples(samples):
-        checker.add(sample)
+    received: dict[str, Any] = {}
+    if otlp:
+        from weft.cli.receiving import receive
+
+        received["received"] = receive(
+            checker, screen, samples, grpc_port=grpc_port, http_port=http_port, idle_seconds=idle
+        )
+    else:
+        for sample in _samples(samples[0] if samples else "-"):
+            checker.add(sample)
 
     def report(known: Ratchet | None) -> LiveCheckReport:
         return checker.report(
@@ -439,9 +472,18 @@ def live_check(
             with _writing():
                 known.save(ratchet)
             found = report(known)
-    screen.answer(found.as_json())
+    screen.answer({**found.as_json(), **received})
     screen.say(*_live_lines(found))
-    return Exit.NO if found.failed else Exit.DONE
+    failed = found.failed
+    if otlp:
+        about = received["received"]
+        if about["refused"]:
+            failed = True
+            screen.warn(f"{_number(about['refused'], 'request')} refused: not OTLP, or too large")
+        if about["command"] is not None and about["command"]["exit_code"]:
+            failed = True
+            screen.warn(f"the command ended with exit code {about['command']['exit_code']}")
+    return Exit.NO if failed else Exit.DONE
 
 
 def _samples(source: str) -> list[Sample]:
