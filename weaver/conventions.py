@@ -103,6 +103,15 @@ WEFT_ERROR_CODE: Final = "weft.error.code"
 WEFT_EVENT_SEQUENCE: Final = "weft.event.sequence"
 """The number of an event in the journal of its case, from 1. (int)"""
 
+WEFT_INSTANCE_COMPLETED: Final = "weft.instance.completed"
+"""How many instances were completed. (int)"""
+
+WEFT_INSTANCE_COUNT: Final = "weft.instance.count"
+"""How many instances there are. (int)"""
+
+WEFT_INSTANCE_INDEX: Final = "weft.instance.index"
+"""The number of an instance of a multiple-instance task. (int)"""
+
 WEFT_NET_HASH: Final = "weft.net.hash"
 """The hash of the compiled net that the case has pinned. (string)"""
 
@@ -167,6 +176,9 @@ class WeftTelemetrySignalValues:
     """Log records."""
 
 
+WEFT_TIMER_DELAY: Final = "weft.timer.delay"
+"""After how many seconds a timer is due. (double)"""
+
 WEFT_TOKEN_CLEARED: Final = "weft.token.cleared"
 """How many tokens were removed by reset arcs. (int)"""
 
@@ -176,6 +188,43 @@ WEFT_TOKEN_DROPPED: Final = "weft.token.dropped"
 WEFT_TRANSITION_NAME: Final = "weft.transition.name"
 """The name of a transition in its net. (string)"""
 
+WEFT_TRIGGER_NAME: Final = "weft.trigger.name"
+"""The name of a trigger. (string)"""
+
+WEFT_TRIGGER_UNREAD: Final = "weft.trigger.unread"
+"""How many triggers that were kept nothing has consumed. (int)"""
+
+WEFT_WAIT_ID: Final = "weft.wait.id"
+"""The id of a wait for a trigger or a time, unique in its case. (string)"""
+
+WEFT_WAIT_KIND: Final = "weft.wait.kind"
+"""What is waited for. (enum)"""
+
+
+class WeftWaitKindValues:
+    """Known values of ``weft.wait.kind``."""
+
+    TIMER: Final = "timer"
+    """A time."""
+
+    TRIGGER: Final = "trigger"
+    """A trigger."""
+
+
+WEFT_WAIT_OUTCOME: Final = "weft.wait.outcome"
+"""How a wait ended. (enum)"""
+
+
+class WeftWaitOutcomeValues:
+    """Known values of ``weft.wait.outcome``."""
+
+    CAME: Final = "came"
+    """The trigger or the time came."""
+
+    LEFT: Final = "left"
+    """What had waited has gone another way."""
+
+
 WEFT_WORK_ITEM_ATTEMPT: Final = "weft.work_item.attempt"
 """The number of the attempt at a work item, from 1. (int)"""
 
@@ -184,6 +233,9 @@ WEFT_WORK_ITEM_ATTEMPTS: Final = "weft.work_item.attempts"
 
 WEFT_WORK_ITEM_CANCELLED: Final = "weft.work_item.cancelled"
 """The ids of the work items that ended with this. (string[])"""
+
+WEFT_WORK_ITEM_CRASHED: Final = "weft.work_item.crashed"
+"""Whether the attempt before this one ended with the death of its engine. (boolean)"""
 
 WEFT_WORK_ITEM_ID: Final = "weft.work_item.id"
 """The id of the work item, unique in its case. (string)"""
@@ -216,6 +268,9 @@ class WeftWorkItemOutcomeValues:
 
 WEFT_WORK_ITEM_RETRY_DELAY: Final = "weft.work_item.retry_delay"
 """After how many seconds the next attempt is due. (double)"""
+
+WEFT_WORK_ITEM_TIMED_OUT: Final = "weft.work_item.timed_out"
+"""Whether a work item is given up because it was not done in time. (boolean)"""
 
 # Metrics.
 
@@ -382,6 +437,21 @@ WeftWorkItemStartedMetricAttributes = TypedDict(
 
 # Spans.
 
+SPAN_WEFT_ACTIVATION: Final = "weft.activation"
+"""The instances of a multiple-instance task, from when they began until they are collected."""
+WeftActivationSpanAttributes = TypedDict(
+    "WeftActivationSpanAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.scope.id": Required[int],
+        "weft.instance.count": Required[int],
+        "weft.instance.completed": Required[int],
+    },
+    total=False,
+)
+
 SPAN_WEFT_ATTEMPT: Final = "weft.attempt"
 """One attempt at a work item."""
 WeftAttemptSpanAttributes = TypedDict(
@@ -416,6 +486,21 @@ WeftCaseSpanAttributes = TypedDict(
     total=False,
 )
 
+SPAN_WEFT_WAIT: Final = "weft.wait"
+"""A wait for a trigger or a time."""
+WeftWaitSpanAttributes = TypedDict(
+    "WeftWaitSpanAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.specification.name": Required[str],
+        "weft.scope.id": Required[int],
+        "weft.wait.id": Required[str],
+        "weft.wait.kind": Required[str],
+        "weft.wait.outcome": Required[str],
+    },
+    total=False,
+)
+
 SPAN_WEFT_WORK_ITEM: Final = "weft.work_item"
 """A work item, from when it was offered (or began) to its end."""
 WeftWorkItemSpanAttributes = TypedDict(
@@ -429,6 +514,7 @@ WeftWorkItemSpanAttributes = TypedDict(
         "weft.work_item.outcome": Required[str],
         "weft.work_item.attempts": Required[int],
         "weft.scope.id": Required[int],
+        "weft.instance.index": int,
         "weft.participant": str,
         "error.type": str,
         "weft.error.code": str,
@@ -461,6 +547,7 @@ WeftCaseCompletedEventAttributes = TypedDict(
         "weft.event.sequence": Required[int],
         "weft.specification.name": Required[str],
         "weft.token.dropped": int,
+        "weft.trigger.unread": int,
     },
     total=False,
 )
@@ -523,10 +610,42 @@ EVENT_WEFT_CASE_SUSPENDED: Final = "weft.case.suspended"
 WeftCaseSuspendedEventAttributes = TypedDict(
     "WeftCaseSuspendedEventAttributes",
     {
+        "error.type": str,
         "weft.case.id": Required[str],
+        "weft.error.code": str,
         "weft.event.sequence": Required[int],
         "weft.reason": str,
         "weft.specification.name": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_INSTANCE_ADDED: Final = "weft.instance.added"
+"""An open multiple-instance task has one more instance."""
+WeftInstanceAddedEventAttributes = TypedDict(
+    "WeftInstanceAddedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": str,
+        "weft.scope.id": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_INSTANCES_SEALED: Final = "weft.instances.sealed"
+"""No more instances will be added to an activation of a task."""
+WeftInstancesSealedEventAttributes = TypedDict(
+    "WeftInstancesSealedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": str,
+        "weft.scope.id": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
     },
     total=False,
 )
@@ -562,6 +681,51 @@ WeftScopeOpenedEventAttributes = TypedDict(
     total=False,
 )
 
+EVENT_WEFT_TIMER_CANCELLED: Final = "weft.timer.cancelled"
+"""What had waited for a time has gone another way."""
+WeftTimerCancelledEventAttributes = TypedDict(
+    "WeftTimerCancelledEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.wait.id": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_TIMER_FIRED: Final = "weft.timer.fired"
+"""A timer was due and its transition has fired."""
+WeftTimerFiredEventAttributes = TypedDict(
+    "WeftTimerFiredEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.scope.closed": Sequence[int],
+        "weft.specification.name": Required[str],
+        "weft.token.cleared": int,
+        "weft.transition.name": Required[str],
+        "weft.wait.id": Required[str],
+        "weft.work_item.cancelled": Sequence[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_TIMER_SET: Final = "weft.timer.set"
+"""Something has begun to wait for a time."""
+WeftTimerSetEventAttributes = TypedDict(
+    "WeftTimerSetEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.scope.id": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.timer.delay": Required[float],
+        "weft.wait.id": Required[str],
+    },
+    total=False,
+)
+
 EVENT_WEFT_TRANSITION_FIRED: Final = "weft.transition.fired"
 """A transition fired by itself or by command."""
 WeftTransitionFiredEventAttributes = TypedDict(
@@ -569,12 +733,89 @@ WeftTransitionFiredEventAttributes = TypedDict(
     {
         "weft.case.id": Required[str],
         "weft.event.sequence": Required[int],
+        "weft.instance.count": int,
         "weft.scope.closed": Sequence[int],
         "weft.scope.id": Required[int],
         "weft.specification.name": Required[str],
         "weft.token.cleared": int,
         "weft.transition.name": Required[str],
         "weft.work_item.cancelled": Sequence[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_TRIGGER_AWAITED: Final = "weft.trigger.awaited"
+"""Something has begun to wait for a trigger."""
+WeftTriggerAwaitedEventAttributes = TypedDict(
+    "WeftTriggerAwaitedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.scope.id": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.trigger.name": Required[str],
+        "weft.wait.id": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_TRIGGER_DISCARDED: Final = "weft.trigger.discarded"
+"""A transient trigger has come and nothing waits for it."""
+WeftTriggerDiscardedEventAttributes = TypedDict(
+    "WeftTriggerDiscardedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": str,
+        "weft.specification.name": Required[str],
+        "weft.trigger.name": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_TRIGGER_KEPT: Final = "weft.trigger.kept"
+"""A persistent trigger has come and nothing waits for it yet."""
+WeftTriggerKeptEventAttributes = TypedDict(
+    "WeftTriggerKeptEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": str,
+        "weft.specification.name": Required[str],
+        "weft.trigger.name": Required[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_TRIGGER_RECEIVED: Final = "weft.trigger.received"
+"""A trigger has acted and its transition has fired."""
+WeftTriggerReceivedEventAttributes = TypedDict(
+    "WeftTriggerReceivedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.participant": str,
+        "weft.scope.closed": Sequence[int],
+        "weft.scope.id": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.token.cleared": int,
+        "weft.transition.name": Required[str],
+        "weft.trigger.name": Required[str],
+        "weft.wait.id": str,
+        "weft.work_item.cancelled": Sequence[str],
+    },
+    total=False,
+)
+
+EVENT_WEFT_TRIGGER_UNAWAITED: Final = "weft.trigger.unawaited"
+"""What had waited for a trigger has gone another way."""
+WeftTriggerUnawaitedEventAttributes = TypedDict(
+    "WeftTriggerUnawaitedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.wait.id": Required[str],
     },
     total=False,
 )
@@ -639,6 +880,7 @@ WeftWorkItemFailedEventAttributes = TypedDict(
         "weft.scope.closed": Sequence[int],
         "weft.specification.name": Required[str],
         "weft.task.name": Required[str],
+        "weft.transition.name": str,
         "weft.work_item.attempt": Required[int],
         "weft.work_item.cancelled": Sequence[str],
         "weft.work_item.id": Required[str],
@@ -658,6 +900,7 @@ WeftWorkItemGivenUpEventAttributes = TypedDict(
         "weft.specification.name": Required[str],
         "weft.task.name": Required[str],
         "weft.work_item.id": Required[str],
+        "weft.work_item.timed_out": Required[bool],
     },
     total=False,
 )
@@ -669,6 +912,7 @@ WeftWorkItemOfferedEventAttributes = TypedDict(
     {
         "weft.case.id": Required[str],
         "weft.event.sequence": Required[int],
+        "weft.instance.index": int,
         "weft.scope.id": Required[int],
         "weft.specification.name": Required[str],
         "weft.task.name": Required[str],
@@ -692,6 +936,21 @@ WeftWorkItemReleasedEventAttributes = TypedDict(
     total=False,
 )
 
+EVENT_WEFT_WORK_ITEM_REMINDED: Final = "weft.work_item.reminded"
+"""An open work item is due; another branch begins."""
+WeftWorkItemRemindedEventAttributes = TypedDict(
+    "WeftWorkItemRemindedEventAttributes",
+    {
+        "weft.case.id": Required[str],
+        "weft.event.sequence": Required[int],
+        "weft.specification.name": Required[str],
+        "weft.task.name": Required[str],
+        "weft.transition.name": Required[str],
+        "weft.work_item.id": Required[str],
+    },
+    total=False,
+)
+
 EVENT_WEFT_WORK_ITEM_RETRIED: Final = "weft.work_item.retried"
 """The next attempt at a work item has begun."""
 WeftWorkItemRetriedEventAttributes = TypedDict(
@@ -703,6 +962,7 @@ WeftWorkItemRetriedEventAttributes = TypedDict(
         "weft.specification.name": Required[str],
         "weft.task.name": Required[str],
         "weft.work_item.attempt": Required[int],
+        "weft.work_item.crashed": Required[bool],
         "weft.work_item.id": Required[str],
         "weft.work_item.interrupted": Required[bool],
     },
@@ -716,6 +976,7 @@ WeftWorkItemStartedEventAttributes = TypedDict(
     {
         "weft.case.id": Required[str],
         "weft.event.sequence": Required[int],
+        "weft.instance.index": int,
         "weft.participant": str,
         "weft.scope.id": Required[int],
         "weft.specification.name": Required[str],

@@ -112,6 +112,7 @@ _SEVERITIES: Final[Mapping[type[e.Event], int]] = {
     e.CaseDeadlocked: ERROR,
     e.WorkItemFailed: WARN,
     e.WorkItemGivenUp: WARN,
+    e.TriggerDiscarded: WARN,
     e.TransitionFired: DEBUG,
     e.ScopeOpened: DEBUG,
     e.ScopeClosed: DEBUG,
@@ -142,6 +143,38 @@ class _Item:
     attempt_start: int | None = None
     error: Mapping[str, Any] | None = None
     links: list[Link] = attrs.field(factory=list)
+    instance: int | None = None
+    activation: _Activation | None = None
+    told: bool = False
+    """Its span has ended, with that of a case that stopped; the item itself is held."""
+
+
+@attrs.define
+class _Wait:
+    """Something that waits for a trigger or a time."""
+
+    about: str
+    scope: int
+    span: int
+    parent: int
+    start: int
+    links: list[Link] = attrs.field(factory=list)
+
+
+@attrs.define
+class _Activation:
+    """The instances of a multiple-instance task, from the transition that began them."""
+
+    task: str
+    scope: int
+    span: int
+    parent: int
+    start: int
+    count: int
+    open: int
+    number: int
+    completed: int = 0
+    told: bool = False
 
 
 def _error_type(error: Mapping[str, Any] | None) -> str:
@@ -179,6 +212,9 @@ class CaseStory:
         self.trace_id = 0
         self.items: dict[str, _Item] = {}
         self._scopes: dict[int, tuple[str | None, str]] = {0: (None, compiled.root)}
+        self._activations: list[_Activation] = []
+        self._activated = 0
+        self._waits: dict[str, _Wait] = {}
         self._start = 0
         self._links: list[Link] = []
         self._marks: list[tuple[str, int]] = []
@@ -191,6 +227,14 @@ class CaseStory:
             e.CaseDeadlocked: self._ended,
             e.CaseSuspended: self._marked,
             e.CaseResumed: self._resumed,
+            e.TransitionFired: self._fired,
+            e.InstanceAdded: self._instance_added,
+            e.TimerSet: self._waiting,
+            e.TriggerAwaited: self._waiting,
+            e.TimerFired: self._waited,
+            e.TimerCancelled: self._waited,
+            e.TriggerReceived: self._waited,
+            e.TriggerUnawaited: self._waited,
             e.ScopeOpened: self._scope_opened,
             e.WorkItemOffered: self._offered,
             e.WorkItemStarted: self._begun,
@@ -221,10 +265,16 @@ class CaseStory:
             yield from tell(event, time)
         for name in getattr(event, "cancelled", ()):
             yield from self._end_item(name, time)
-        for scope in getattr(event, "closed", ()):
-            self._scopes.pop(scope, None)
+        closed = getattr(event, "closed", ())
         if isinstance(event, e.ScopeClosed):
-            self._scopes.pop(event.scope, None)
+            closed = (event.scope, *closed)
+        if closed:
+            for activation in [each for each in self._activations if each.scope in closed]:
+                yield from self._end_activation(activation, time)
+            for name in [name for name, wait in self._waits.items() if wait.scope in closed]:
+                yield from self._end_wait(name, "left", time)
+        for scope in closed:
+            self._scopes.pop(scope, None)
         if opens:
             yield self._log(event, sequence, time)
 
@@ -234,7 +284,7 @@ class CaseStory:
             self._scopes.setdefault(scope.id, (scope.item, scope.net))
         for item in state.items.values():
             if item.id not in self.items:
-                made = self._open(item.id, item.task, item.scope, time)
+                made = self._open(item.id, item.task, item.scope, time, item.instance)
                 made.begun, made.attempt, made.error = bool(item.attempt), item.attempt, item.error
         self.active = state.status.value in {"running", "suspended"}
 
@@ -249,7 +299,8 @@ class CaseStory:
     def _present(self, amount: int) -> Iterator[Fact]:
         if self.active:
             yield Count(names.METRIC_WEFT_CASE_ACTIVE, amount, self._about)
-            for item in self.items.values():
+        for item in self.items.values():
+            if not item.told:
                 yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, amount, self._of_task(item))
 
     # ── the case ─────────────────────────────────────────────────────────────────────────────
@@ -277,10 +328,18 @@ class CaseStory:
         self._start = time
         self.active = True
         yield Count(names.METRIC_WEFT_CASE_ACTIVE, 1, self._about)
-        held, self.items = self.items, {}
-        for item in held.values():
-            again = self._open(item.id, item.task, item.scope, time)
+        for activation in self._activations:
+            if activation.told:
+                activation.told, activation.start = False, time
+                activation.span = self._activation_id(activation)
+                activation.parent = self._above(activation.scope)
+        for item in list(self.items.values()):
+            if not item.told:  # it was at work all the time
+                continue
+            again = self._open(item.id, item.task, item.scope, time, item.instance)
             again.begun, again.attempt, again.error = item.begun, item.attempt, item.error
+            if item.activation is not None:
+                again.activation, again.parent = item.activation, item.activation.span
             yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, 1, self._of_task(again))
 
     def _ended(self, event: e.Event, time: int) -> Iterator[Fact]:
@@ -293,15 +352,21 @@ class CaseStory:
         elif isinstance(event, e.CaseDeadlocked):
             failure = {names.ERROR_TYPE: names.ErrorTypeValues.DEADLOCK}
             message = "nothing can happen any more, and unfinished work is left"
-        if not self.active and isinstance(event, e.CaseCancelled):
-            # It had stopped: its span has ended, and nothing in it was open any more.
-            self.items.clear()
-            return
-        held = dict(self.items)
-        for name in held:
-            yield from self._end_item(name, time, stopped=isinstance(event, _HOLD))
         if isinstance(event, _HOLD):
-            self.items = held
+            for item in list(self.items.values()):
+                if item.attempt_start is None:  # what is at work may end, and is told then
+                    yield from self._hold(item, time)
+            for activation in self._activations:
+                yield from self._tell_activation(activation, time)
+        else:
+            for name in list(self.items):
+                yield from self._end_item(name, time)
+            for activation in list(self._activations):
+                yield from self._end_activation(activation, time)
+            for name in list(self._waits):
+                yield from self._end_wait(name, "left", time)
+        if not self.active:  # it was cancelled after it had stopped: its span has ended
+            return
         self.active = False
         ended = {**self._about, names.WEFT_CASE_STATUS: status}
         typed = {name: value for name, value in failure.items() if name == names.ERROR_TYPE}
@@ -332,15 +397,148 @@ class CaseStory:
         self._scopes[event.scope] = (event.item, event.net)
         yield from ()
 
+    def _above(self, scope: int) -> int:
+        """The span that what happens in a scope is below."""
+        owner, _ = self._scopes.get(scope, (None, ""))
+        item = None if owner is None else self.items.get(owner)
+        return self.span if item is None else item.span
+
+    # ── instances ────────────────────────────────────────────────────────────────────────────
+
+    def _fired(self, event: e.TransitionFired, time: int) -> Iterator[Fact]:
+        """Begin or end an activation, where that is what a transition does."""
+        _, name = self._scopes.get(event.scope, (None, self.compiled.root))
+        net = self.compiled.nets[name]
+        if event.transition in net.entering:
+            task, multiple = net.entering[event.transition]
+            count = event.counts[0] if multiple.number is None else multiple.number
+            self._activated += 1
+            made = _Activation(
+                task=task.name,
+                scope=event.scope,
+                span=0,
+                parent=self._above(event.scope),
+                start=time,
+                count=count,
+                open=count,
+                number=self._activated,
+            )
+            made.span = self._activation_id(made)
+            self._activations.append(made)
+        elif event.transition in net.collecting:
+            task = net.collecting[event.transition]
+            for activation in self._of(task.name, event.scope)[:1]:  # the oldest comes first
+                yield from self._end_activation(activation, time)
+
+    def _of(self, task: str, scope: int) -> list[_Activation]:
+        return [a for a in self._activations if a.task == task and a.scope == scope]
+
+    def _activation_id(self, activation: _Activation) -> int:
+        return self._id(f"activation {activation.number}")
+
+    def _instance_added(self, event: e.InstanceAdded, time: int) -> Iterator[Fact]:
+        del time
+        for activation in self._of(event.task, event.scope)[-1:]:
+            activation.count += 1
+            activation.open += 1
+        yield from ()
+
+    def _end_activation(self, activation: _Activation, time: int) -> Iterator[Fact]:
+        self._activations.remove(activation)
+        yield from self._tell_activation(activation, time)
+
+    def _tell_activation(self, activation: _Activation, time: int) -> Iterator[Fact]:
+        if activation.told:
+            return
+        activation.told = True
+        yield Span(
+            f"instances {activation.task}",
+            activation.span,
+            activation.parent,
+            activation.start,
+            time,
+            {
+                names.WEFT_CASE_ID: self.case,
+                **self._about,
+                names.WEFT_TASK_NAME: activation.task,
+                names.WEFT_SCOPE_ID: activation.scope,
+                names.WEFT_INSTANCE_COUNT: activation.count,
+                names.WEFT_INSTANCE_COMPLETED: activation.completed,
+            },
+        )
+
+    def _instance_ended(self, item: _Item, outcome: str, time: int) -> Iterator[Fact]:
+        """Count an instance; without one that is open, and nothing to collect, all is over."""
+        activation = item.activation
+        if activation is None:
+            return
+        activation.open -= 1
+        activation.completed += outcome == "completed"
+        if activation.open > 0 or activation not in self._activations:
+            return
+        _, net = self._scopes.get(item.scope, (None, self.compiled.root))
+        multiple = self.compiled.nets[net].tasks[item.task].multiple
+        if multiple is None or not multiple.collects or outcome != "completed":
+            yield from self._end_activation(activation, time)
+
+    # ── triggers and timers ──────────────────────────────────────────────────────────────────
+
+    def _waiting(self, event: e.TimerSet | e.TriggerAwaited, time: int) -> Iterator[Fact]:
+        timer = isinstance(event, e.TimerSet)
+        name = event.timer if isinstance(event, e.TimerSet) else event.wait
+        self._waits[name] = _Wait(
+            about="timer" if timer else "trigger",
+            scope=event.scope,
+            span=self._id(f"wait {name}"),
+            parent=self._above(event.scope),
+            start=time,
+        )
+        yield from ()
+
+    def _waited(
+        self,
+        event: e.TimerFired | e.TimerCancelled | e.TriggerReceived | e.TriggerUnawaited,
+        time: int,
+    ) -> Iterator[Fact]:
+        came = isinstance(event, e.TimerFired | e.TriggerReceived)
+        name = getattr(event, "timer", None) or getattr(event, "wait", None)
+        if name is not None:
+            yield from self._end_wait(name, "came" if came else "left", time)
+
+    def _end_wait(self, name: str, outcome: str, time: int) -> Iterator[Fact]:
+        wait = self._waits.pop(name, None)
+        if wait is None:
+            return
+        yield Span(
+            f"wait {name}",
+            wait.span,
+            wait.parent,
+            wait.start,
+            time,
+            {
+                names.WEFT_CASE_ID: self.case,
+                **self._about,
+                names.WEFT_SCOPE_ID: wait.scope,
+                names.WEFT_WAIT_ID: name,
+                names.WEFT_WAIT_KIND: wait.about,
+                names.WEFT_WAIT_OUTCOME: outcome,
+            },
+            links=tuple(wait.links),
+        )
+
     # ── work items ───────────────────────────────────────────────────────────────────────────
 
-    def _open(self, name: str, task: str, scope: int, time: int) -> _Item:
-        owner, net = self._scopes.get(scope, (None, self.compiled.root))
+    def _open(
+        self, name: str, task: str, scope: int, time: int, instance: int | None = None
+    ) -> _Item:
+        _, net = self._scopes.get(scope, (None, self.compiled.root))
         known = self.compiled.nets[net].tasks.get(task)
         connector = "none"
         if known is not None:
             connector = "net" if known.child is not None else known.connector or "none"
-        above = None if owner is None else self.items.get(owner)
+        activation = None
+        if instance is not None:
+            activation = next(iter(self._of(task, scope)[-1:]), None)
         made = self.items[name] = _Item(
             id=name,
             task=task,
@@ -348,19 +546,22 @@ class CaseStory:
             connector=connector,
             automatic=known is None or known.automatic,
             span=self._id(name),
-            parent=self.span if above is None else above.span,
+            parent=self._above(scope) if activation is None else activation.span,
             start=time,
+            instance=instance,
+            activation=activation,
         )
         return made
 
     def _offered(self, event: e.WorkItemOffered, time: int) -> Iterator[Fact]:
-        item = self._open(event.item, event.task, event.scope, time)
+        item = self._open(event.item, event.task, event.scope, time, event.instance)
         yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, 1, self._of_task(item))
 
     def _begun(self, event: e.WorkItemStarted, time: int) -> Iterator[Fact]:
         item = self.items.get(event.item)
         if item is None:
-            item = self._open(event.item, event.task or "", event.scope, time)
+            task = event.task or ""
+            item = self._open(event.item, task, event.scope, time, event.instance)
             yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, 1, self._of_task(item))
         item.begun = True
         self._begin_attempt(item, 1, time)
@@ -383,6 +584,8 @@ class CaseStory:
         yield from self._end_attempt(
             item, time, _error_attributes(event.error), str(event.error.get("message") or "")
         )
+        if not self.active:
+            yield from self._hold(item, time)
 
     def _begin_attempt(self, item: _Item, number: int, time: int) -> None:
         item.attempt = number
@@ -428,26 +631,31 @@ class CaseStory:
         yield from self._end_item(event.item, time, outcome.get(type(event)), by=by)
 
     def _end_item(
-        self,
-        name: str,
-        time: int,
-        outcome: str | None = None,
-        *,
-        by: str | None = None,
-        stopped: bool = False,
+        self, name: str, time: int, outcome: str | None = None, *, by: str | None = None
     ) -> Iterator[Fact]:
         item = self.items.pop(name, None)
         if item is None:
             return
-        if stopped:
-            outcome = "stopped"
         outcome = outcome or ("cancelled" if item.begun else "withdrawn")
         yield from self._end_attempt(item, time)
+        yield from self._tell_item(item, time, outcome, by=by)
+        yield from self._instance_ended(item, outcome, time)
+
+    def _hold(self, item: _Item, time: int) -> Iterator[Fact]:
+        """End the span of an item that its case has stopped with; the item stays."""
+        yield from self._tell_item(item, time, "stopped")
+        item.told = True
+
+    def _tell_item(
+        self, item: _Item, time: int, outcome: str, *, by: str | None = None
+    ) -> Iterator[Fact]:
+        if item.told:
+            return
         ended = {**self._of_task(item), names.WEFT_WORK_ITEM_OUTCOME: outcome}
         attributes = {
             names.WEFT_CASE_ID: self.case,
             names.WEFT_TASK_CONNECTOR: item.connector,
-            names.WEFT_WORK_ITEM_ID: name,
+            names.WEFT_WORK_ITEM_ID: item.id,
             names.WEFT_WORK_ITEM_ATTEMPTS: item.attempt,
             names.WEFT_SCOPE_ID: item.scope,
             **ended,
@@ -455,6 +663,8 @@ class CaseStory:
         message = None
         if by is not None:
             attributes[names.WEFT_PARTICIPANT] = by
+        if item.instance is not None:
+            attributes[names.WEFT_INSTANCE_INDEX] = item.instance
         if item.error is not None and outcome in {"given_up", "stopped"}:
             attributes |= _error_attributes(item.error)
             message = str(item.error.get("message") or "")
@@ -485,7 +695,10 @@ class CaseStory:
     def _linked(self, event: e.Event, caller: Link) -> None:
         """Link what somebody outside did to the trace that they were in."""
         item = self.items.get(getattr(event, "item", ""))
+        wait = self._waits.get(getattr(event, "wait", None) or "")
         links = self._links if item is None else item.links
+        if wait is not None:
+            links = wait.links
         outside = not item.automatic if item is not None else isinstance(event, _BY_COMMAND)
         if outside and caller not in links and len(links) < MAX_NAMES:
             links.append(caller)
@@ -513,7 +726,11 @@ class CaseStory:
         return Log(event_name(type(event)), span, time, severity, attributes)
 
 
-_BY_COMMAND: Final = (e.CaseSuspended, e.CaseResumed, e.CaseCancelled)
+_BY_COMMAND: Final = (
+    *(e.CaseSuspended, e.CaseResumed, e.CaseCancelled),
+    *(e.TriggerReceived, e.TriggerKept, e.TriggerDiscarded),
+    *(e.InstanceAdded, e.InstancesSealed),
+)
 """Somebody asked for it."""
 
 _Teller = Callable[[Any, Any, int], Attributes]
@@ -544,6 +761,9 @@ _FIELDS: Final[Mapping[str, _Teller]] = {
     "task": _as(names.WEFT_TASK_NAME),
     "attempt": _as(names.WEFT_WORK_ITEM_ATTEMPT),
     "interrupted": _as(names.WEFT_WORK_ITEM_INTERRUPTED),
+    "crashed": _as(names.WEFT_WORK_ITEM_CRASHED),
+    "instance": _as(names.WEFT_INSTANCE_INDEX),
+    "items": lambda event, value, time: {names.WEFT_INSTANCE_COUNT: len(value)},
     "reason": lambda event, value, time: {names.WEFT_REASON: value} if value else {},
     "by": lambda event, value, time: (
         {} if isinstance(event, e.WorkItemDelegated) else {names.WEFT_PARTICIPANT: value}
@@ -553,6 +773,14 @@ _FIELDS: Final[Mapping[str, _Teller]] = {
     "retry_at": lambda event, value, time: {
         names.WEFT_WORK_ITEM_RETRY_DELAY: _seconds(time, value)
     },
+    "timed_out": _as(names.WEFT_WORK_ITEM_TIMED_OUT),
+    "timer": _as(names.WEFT_WAIT_ID),
+    "wait": _as(names.WEFT_WAIT_ID),
+    "trigger": _as(names.WEFT_TRIGGER_NAME),
+    "unread": _total(names.WEFT_TRIGGER_UNREAD),
+    "due": lambda event, value, time: (
+        {names.WEFT_TIMER_DELAY: _seconds(time, value)} if isinstance(event, e.TimerSet) else {}
+    ),
     "cancelled": _some(names.WEFT_WORK_ITEM_CANCELLED),
     "closed": _some(names.WEFT_SCOPE_CLOSED),
     "cleared": _total(names.WEFT_TOKEN_CLEARED),

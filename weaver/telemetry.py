@@ -57,7 +57,7 @@ BUCKETS: Final = (
 
 _FIRINGS: Final = (
     *(e.TransitionFired, e.WorkItemStarted, e.WorkItemCompleted, e.WorkItemFailed),
-    *(e.WorkItemRetried, e.WorkItemGivenUp),
+    *(e.WorkItemRetried, e.WorkItemGivenUp, e.WorkItemReminded, e.TimerFired, e.TriggerReceived),
 )
 """Events each of which says that a transition fired."""
 
