@@ -163,7 +163,9 @@ class Bus:
             if key not in self._read:
                 origin = None if stored.origin is None else Path(stored.origin)
                 try:
-                    self._read[key] = loads(stored.source.decode(), origin=origin)
+                    self._read[key] = loads(
+                        stored.source.decode(), origin=origin, format=stored.format
+                    )
                 except DefinitionError as error:
                     logger.warning("%s %s cannot be read: %s", stored.name, stored.version, error)
                     self._read[key] = error

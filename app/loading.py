@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from weft.schema.errors import DefinitionError, UsageError
+from weft.formats import formats
+from weft.schema.errors import UsageError
 from weft.schema.files import read_file
-from weft.schema.native import read_native
 from weft.schema.specification import Specification
-from weft.schema.yaml import load_yaml
 
 __all__ = ["load", "loads"]
-
-_YAML = (".yaml", ".yml", ".json")
-_YAWL = (".yawl", ".ywl", ".xml")
 
 
 def load(path: str | Path) -> Specification:
@@ -24,49 +20,28 @@ def load(path: str | Path) -> Specification:
     Raises:
         DefinitionErrors: All faults of the file, each with line and column.
         DefinitionError: There is no such file, or its suffix is unknown.
+        UsageError: Its format is only written.
     """
     path = Path(path)
-    if path.suffix.lower() in _YAWL:
-        return _yawl(path)
-    if path.suffix.lower() not in _YAML:
-        raise DefinitionError(
-            f"the suffix {path.suffix!r} tells no format; known: {', '.join((*_YAML, *_YAWL))}",
-            code="format",
-            file=str(path),
-        )
-    return _read(read_file(path), file=str(path), origin=path.resolve().parent)
+    known = formats().of(path)
+    if known.read is None:
+        raise UsageError(f"{path}: {known.title} is written, not read", code="format")
+    return known.read(read_file(path), str(path), path.resolve().parent)
 
 
-def _yawl(path: Path) -> Specification:
-    """The control flow of a YAWL file."""
-    text = read_file(path)
-    try:
-        from weft.schema.yawl import read_yawl
-    except ImportError as error:
-        raise UsageError(
-            f"YAWL files need the extra `xml`: pip install 'weft[xml]' ({error})", code="extra"
-        ) from error
-    return read_yawl(text, file=str(path), origin=path.resolve().parent)
-
-
-def loads(text: str, *, origin: Path | None = None) -> Specification:
-    """Read a specification from a text in the native or the steps format.
+def loads(text: str, *, origin: Path | None = None, format: str = "native") -> Specification:
+    """Read a specification from a text, by default in the native or the steps format.
 
     Args:
         text: The specification.
         origin: The folder beside which task functions are looked up.
+        format: The name of its format; that of a stored specification is kept with it.
 
     Raises:
         DefinitionErrors: All faults of the text, each with line and column.
+        UsageError: There is no such format, or it is only written.
     """
-    return _read(text.encode(), file=None, origin=origin)
-
-
-def _read(text: bytes, *, file: str | None, origin: Path | None) -> Specification:
-    """A specification in YAML or JSON: one with steps and no ``weft`` is in the steps format."""
-    if b"steps" in text:
-        from weft.schema.steps import is_steps, read_steps
-
-        if is_steps(load_yaml(text, file=file)):
-            return read_steps(text, file=file, origin=origin)
-    return read_native(text, file=file, origin=origin)
+    known = formats().named("native" if format == "python" else format)
+    if known.read is None:
+        raise UsageError(f"{known.title} is written, not read", code="format")
+    return known.read(text.encode(), None, origin)

@@ -28,7 +28,7 @@ from weft.schema.specification import (
     Use,
 )
 
-__all__ = ["write_native"]
+__all__ = ["write_native", "write_yaml"]
 
 _WIDTH: Final = 100
 
@@ -56,6 +56,18 @@ def write_native(specification: Specification) -> str:
         only = DefinitionError(fault.message, code=fault.code)
         raise DefinitionErrors(title, [only]) from None
     return text
+
+
+def write_yaml(file: Mapping[str, Any]) -> str:
+    """A mapping as YAML in the same layout; a list of mappings has each of their keys on a line."""
+
+    def block(value: Any) -> Any:
+        if _is_list(value) and value and all(isinstance(item, Mapping) for item in value):
+            return _BlockList(_Block(item) for item in value)
+        return value
+
+    lines = (line for key, value in file.items() for line in _entry(f"{key}:", block(value), 0))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _with_root_called_net(specification: Specification) -> Specification:

@@ -12,7 +12,19 @@ from typing import Any
 
 import click
 
-from weft.cli import actions, bus, drawing, items, nets, queries, running, weaver
+from weft.cli import (
+    actions,
+    bus,
+    completion,
+    converting,
+    defining,
+    drawing,
+    items,
+    nets,
+    queries,
+    running,
+    weaver,
+)
 from weft.cli.group import Sections, asks_for_json
 from weft.cli.output import Exit, Screen, exit_of_error, keep_answers_apart, prepare_streams
 from weft.schema.errors import WeftError
@@ -53,6 +65,7 @@ cli = Sections(
             items.retry,
             items.give_up,
         ],
+        "Write": [defining.define, converting.convert, completion.completion],
         "Nets": [nets.verify, nets.statespace],
         "Telemetry": [weaver.weaver],
     },

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from weft.cli import completion
 from weft.cli.group import answering
 from weft.cli.output import Exit, Screen, table
 from weft.cli.own import engine_options, own_options
@@ -20,7 +21,7 @@ __all__ = ["actions"]
 
 
 @click.command()
-@click.argument("module", required=False, metavar="[MODULE]")
+@click.argument("module", required=False, metavar="[MODULE]", shell_complete=completion.modules)
 @own_options
 @answering
 def actions(module: str | None, screen: Screen) -> Exit:

@@ -105,7 +105,8 @@ def _pinned(
     known = journal.specification(compiled.name, compiled.version)
     if known is None or known.net != compiled.hash:
         return compiled
-    return loads(known.source.decode(), origin=Path(known.origin) if known.origin else None)
+    origin = Path(known.origin) if known.origin else None
+    return loads(known.source.decode(), origin=origin, format=known.format)
 
 
 def _plain(path: Path) -> CompiledSpecification:

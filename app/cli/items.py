@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from weft.cli import completion
 from weft.cli.group import answering, store_option
 from weft.cli.output import Exit, Screen
 from weft.cli.own import own_options
@@ -41,7 +42,7 @@ def split_reference(reference: str) -> tuple[str, str]:
 def _item_command(command: Callable[..., Any]) -> Callable[..., Any]:
     """The argument and the options that all commands on items share."""
 
-    @click.argument("item", metavar="ITEM")
+    @click.argument("item", metavar="ITEM", shell_complete=completion.items)
     @click.option("--by", metavar="NAME", help="Who asks for it; it is kept in the journal.")
     @click.option(
         "--id", "id", metavar="ID",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from weft.cli import completion
 from weft.cli.group import answering, store_option
 from weft.cli.output import Exit, Screen, clock_time, compact, local_time, table, timestamp
 from weft.cli.own import own_options
@@ -59,7 +60,7 @@ def list_cases(status: str | None, store: str, screen: Screen) -> Exit:
 
 
 @click.command()
-@click.argument("case")
+@click.argument("case", shell_complete=completion.cases)
 @store_option
 @answering
 def status(case: str, store: str, screen: Screen) -> Exit:
@@ -100,7 +101,7 @@ def _status_in_words(summary: CaseSummary) -> str:
 
 
 @click.command()
-@click.argument("case")
+@click.argument("case", shell_complete=completion.cases)
 @click.option("--verify", is_flag=True, help="Check the hash chain; exit 1 if it is broken.")
 @click.option("--at", type=click.IntRange(min=1), metavar="N", help="The case as it was after N.")
 @store_option
@@ -270,7 +271,7 @@ def specs(store: str, screen: Screen) -> Exit:
 
 
 @click.command()
-@click.argument("what", metavar="FILE|NAME")
+@click.argument("what", metavar="FILE|NAME", shell_complete=completion.specifications)
 @own_options
 @store_option
 @answering
@@ -398,7 +399,7 @@ def patterns_used(specification: Specification, registry: Registry) -> list[Patt
 
 
 @click.command()
-@click.argument("which", metavar="N|NAME", required=False)
+@click.argument("which", metavar="N|NAME", required=False, shell_complete=completion.pattern_names)
 @answering
 def patterns(which: str | None, screen: Screen) -> Exit:
     """The control-flow patterns there are, or one of them with its picture."""

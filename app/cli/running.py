@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from weft.cli import completion
 from weft.cli.group import answering, store_option
 from weft.cli.output import Exit, Screen
 from weft.cli.own import own_options
@@ -28,7 +29,9 @@ __all__ = ["answer_outcome", "cancel", "json_value", "listening", "resume", "run
 
 
 @click.command()
-@click.argument("what", metavar="FILE|NAME", required=False)
+@click.argument(
+    "what", metavar="FILE|NAME", required=False, shell_complete=completion.specifications
+)
 @click.option(
     "-p", "--parameter", "parameters", multiple=True, metavar="KEY=VALUE",
     help="A variable of the case; the value is read by its declared type.",
@@ -44,7 +47,10 @@ __all__ = ["answer_outcome", "cancel", "json_value", "listening", "resume", "run
     help="Run reproducibly: a virtual clock, one attempt at a time, order drawn from N.",
 )  # fmt: skip
 @click.option(
-    "--replay", metavar="CASE", help="Step through the journal of a case; nothing is run."
+    "--replay",
+    metavar="CASE",
+    shell_complete=completion.cases,
+    help="Step through the journal of a case; nothing is run.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing while it runs.")
 @own_options
@@ -98,7 +104,7 @@ def run(
 
 
 @click.command()
-@click.argument("case")
+@click.argument("case", shell_complete=completion.cases)
 @click.option(
     "--decide", "decisions", multiple=True, metavar="TASK=CHOICE",
     help="What to answer when this task for a person is offered.",
@@ -144,7 +150,7 @@ def resume(case: str, decisions: tuple[str, ...], quiet: bool, store: str, scree
 
 
 @click.command()
-@click.argument("case")
+@click.argument("case", shell_complete=completion.cases)
 @click.option("--reason", default="", help="Why; it is kept in the journal.")
 @own_options
 @otlp_option
@@ -160,7 +166,7 @@ def suspend(case: str, reason: str, store: str, screen: Screen) -> Exit:
 
 
 @click.command()
-@click.argument("case")
+@click.argument("case", shell_complete=completion.cases)
 @click.option("--reason", default="", help="Why; it is kept in the journal.")
 @own_options
 @otlp_option
@@ -195,10 +201,11 @@ def find_specification(what: str, store: str) -> Specification:
         DefinitionErrors: All faults of the file.
         UsageError: There is neither a file nor a known specification.
     """
+    from weft.formats import formats
     from weft.loading import load, loads
 
     path = Path(what)
-    if path.suffix in (".yaml", ".yml", ".json") or len(path.parts) > 1 or _exists(path):
+    if formats().known(path) or len(path.parts) > 1 or _exists(path):
         return load(path)
 
     from weft.cli.stores import reading
@@ -216,7 +223,7 @@ def find_specification(what: str, store: str) -> Specification:
             where=store,
         )
     origin = None if known.origin is None else Path(known.origin)
-    return loads(known.source.decode(), origin=origin)
+    return loads(known.source.decode(), origin=origin, format=known.format)
 
 
 def _exists(path: Path) -> bool:
