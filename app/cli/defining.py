@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -235,9 +236,7 @@ class _Asking:
             if work == "person":
                 self.person(task)
             elif work != "nothing":
-                self.ask(
-                    *_QUESTIONS[work], lambda said, t=task, w=work: _use(t, w, said, variables)
-                )  # type: ignore[misc]
+                self.ask(_QUESTIONS[work], None, partial(_use, task, work, variables))
             if work in ("python", "action"):
                 self.inputs(task, variables)
             if work in ("command", "python", "action"):
@@ -332,13 +331,13 @@ class _Asking:
 
 
 _QUESTIONS = {
-    "command": ("  the command, as on a command line", None),
-    "python": ("  the function", None),
-    "action": ("  the action, such as git.status", None),
+    "command": "  the command, as on a command line",
+    "python": "  the function",
+    "action": "  the action, such as git.status",
 }
 
 
-def _use(task: _Drafted, work: str, said: str, variables: Sequence[str]) -> None:
+def _use(task: _Drafted, work: str, variables: Sequence[str], said: str) -> None:
     """Give a task its work, if its connector accepts it."""
     import shlex
 
