@@ -19,6 +19,7 @@ from weft.schema.jsonvalue import JsonValue
 
 __all__ = [
     "Append",
+    "AwaitedTrigger",
     "CaseClaimed",
     "CaseId",
     "CaseSummary",
@@ -128,6 +129,19 @@ class OpenItem:
 
 
 @attrs.frozen
+class AwaitedTrigger:
+    """A row of the index by which a trigger finds the cases that it is for.
+
+    ``wait`` is unique in the case; a row with no ``key`` is for triggers with any.
+    """
+
+    case: CaseId
+    wait: str
+    trigger: str
+    key: str | None = None
+
+
+@attrs.frozen
 class Snapshot:
     """The encoded state of a case after the event ``sequence``; replay goes on from there."""
 
@@ -145,6 +159,7 @@ class Append:
     a store that finds another one raises `JournalConflict` and keeps nothing.
     ``command`` is the caller's id of the command, if it gave one: unique within the case.
     ``opened`` replaces the rows of these items in the work list; ``closed`` removes rows.
+    ``awaits`` and ``unawaits`` do the same in the index of awaited triggers.
     """
 
     case: CaseId
@@ -155,6 +170,8 @@ class Append:
     opened: Sequence[OpenItem] = ()
     closed: Sequence[ItemId] = ()
     snapshot: Snapshot | None = None
+    awaits: Sequence[AwaitedTrigger] = ()
+    unawaits: Sequence[str] = ()
 
 
 @attrs.frozen
@@ -216,6 +233,21 @@ class Journal(Protocol):
 
     def due(self, now: Microseconds, *, limit: int) -> Sequence[CaseId]:
         """Running cases whose ``wake_at`` is not after ``now``, the earliest first."""
+        ...
+
+    def stopped(self) -> Sequence[CaseId]:
+        """The running cases that are not idle, newest first: somebody has to drive them."""
+        ...
+
+    def next_wake(self) -> Microseconds | None:
+        """The earliest ``wake_at`` of all running cases; None: no time will wake any."""
+        ...
+
+    def awaiting(self, trigger: str, *, key: str | None = None) -> Sequence[CaseId]:
+        """The cases that a trigger is for, each once, the one that has waited longest first.
+
+        With a ``key``, those that wait for this one or for any; without, all.
+        """
         ...
 
     def worklist(

@@ -30,6 +30,8 @@ def check_batch(batch: Append, *, where: str) -> None:
         fault = f"has the summary of case {batch.summary.case!r}"
     elif batch.summary.sequence != last:
         fault = f"ends with event {last}, its summary says {batch.summary.sequence}"
+    elif any(row.case != batch.case for row in batch.awaits):
+        fault = "awaits a trigger for another case"
     elif any(item.case != batch.case for item in batch.opened):
         fault = "opens a work item of another case"
     elif batch.snapshot is not None and not 0 < batch.snapshot.sequence <= last:

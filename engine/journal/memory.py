@@ -14,6 +14,7 @@ import attrs
 from weft.engine.journal.batch import check_batch
 from weft.engine.ports import (
     Append,
+    AwaitedTrigger,
     CaseClaimed,
     CaseId,
     CaseSummary,
@@ -59,6 +60,8 @@ class MemoryJournal:
         self._keep_events = keep_events
         self._cases: dict[CaseId, _Case] = {}
         self._items: dict[tuple[CaseId, ItemId], OpenItem] = {}
+        self._awaited: dict[str, dict[tuple[CaseId, str], AwaitedTrigger]] = {}
+        self._waits: dict[tuple[CaseId, str], str] = {}
         self._wakes: list[tuple[Microseconds, int, CaseId]] = []
         self._nets: dict[str, bytes] = {}
         self._specifications: dict[tuple[str, str], StoredSpecification] = {}
@@ -97,8 +100,19 @@ class MemoryJournal:
             self._items[batch.case, item.item] = item
         for closed in batch.closed:
             self._items.pop((batch.case, closed), None)
+        for wait in batch.unawaits:
+            self._unawait((batch.case, wait))
+        for row in batch.awaits:
+            self._unawait((batch.case, row.wait))
+            self._waits[batch.case, row.wait] = row.trigger
+            self._awaited.setdefault(row.trigger, {})[batch.case, row.wait] = row
         if batch.snapshot is not None:
             self._put_snapshot(case, batch.snapshot)
+
+    def _unawait(self, key: tuple[CaseId, str]) -> None:
+        trigger = self._waits.pop(key, None)
+        if trigger is not None:
+            del self._awaited[trigger][key]
 
     def _put_wake(self, case: _Case, before: CaseSummary | None) -> None:
         wake_at, status = case.summary.wake_at, case.summary.status
@@ -197,6 +211,27 @@ class MemoryJournal:
             heapq.heappush(self._wakes, entry)
         return tuple(found)
 
+    def stopped(self) -> Sequence[CaseId]:
+        """Running cases that are not idle; see `weft.engine.ports.Journal.stopped`."""
+        return tuple(s.case for s in self.cases(status="running") if not s.idle)
+
+    def next_wake(self) -> Microseconds | None:
+        """The earliest time to wake a case; see `weft.engine.ports.Journal.next_wake`."""
+        self._check_open()
+        while self._wakes:
+            wake_at, _, case = self._wakes[0]
+            summary = self._cases[case].summary
+            if summary.wake_at == wake_at and summary.status == "running":
+                return wake_at
+            heapq.heappop(self._wakes)
+        return None
+
+    def awaiting(self, trigger: str, *, key: str | None = None) -> Sequence[CaseId]:
+        """The cases that a trigger is for; see `weft.engine.ports.Journal.awaiting`."""
+        self._check_open()
+        rows = self._awaited.get(trigger, {}).values()
+        return tuple(dict.fromkeys(r.case for r in rows if key is None or r.key in (None, key)))
+
     def worklist(
         self, *, role: str | None = None, case: CaseId | None = None
     ) -> Sequence[OpenItem]:
@@ -274,6 +309,8 @@ class MemoryJournal:
         for table in (self._cases, self._items, self._nets, self._specifications, self._claims):
             table.clear()
         self._wakes.clear()
+        self._awaited.clear()
+        self._waits.clear()
 
     def _check_open(self) -> None:
         if self._closed:

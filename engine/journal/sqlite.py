@@ -57,6 +57,7 @@ from weft.engine.journal.claims import EngineLock, boot, find_engine, lock_file,
 from weft.engine.journal.views import VIEWS
 from weft.engine.ports import (
     Append,
+    AwaitedTrigger,
     CaseClaimed,
     CaseId,
     CaseSummary,
@@ -171,6 +172,19 @@ MIGRATIONS: Final[Sequence[str]] = (
     CREATE INDEX specifications_by_age ON specifications (name, added DESC, no DESC);
     """,
     VIEWS,  # 2: plain SQL for any program that reads SQLite
+    # 3: which trigger is for which case
+    """
+    CREATE TABLE waits (
+        no INTEGER PRIMARY KEY,
+        case_no INTEGER NOT NULL REFERENCES cases (no),
+        wait TEXT NOT NULL,
+        trigger TEXT NOT NULL,
+        key TEXT,
+        checksum INTEGER NOT NULL,
+        UNIQUE (case_no, wait)
+    ) STRICT;
+    CREATE INDEX waits_by_trigger ON waits (trigger, key);
+    """,
 )
 """The steps that lead from an empty database to the newest version, in order.
 
@@ -186,6 +200,10 @@ _ITEM = (
     " i.checksum"
 )
 _ITEMS = f"SELECT {_ITEM} FROM items i CROSS JOIN cases c ON c.no = i.case_no"
+_WAITS = (
+    "SELECT w.no, c.id, w.wait, w.trigger, w.key, w.checksum FROM waits w"
+    " CROSS JOIN cases c ON c.no = w.case_no"
+)
 _EVENTS = "case_no, previous, first, last, command, checksum, data"
 _EVENTS_BEFORE = ", ".join(f"e.{column}" for column in _EVENTS.split(", "))
 _SPECIFICATION = "name, version, format, source, net, origin, added, checksum"
@@ -206,9 +224,18 @@ QUERIES: Final[Mapping[str, str]] = {
     "cases": f"SELECT {_CASE} FROM cases c ORDER BY started DESC, no DESC LIMIT ?",
     "cases by status": f"SELECT {_CASE} FROM cases c WHERE status = ?"
     " ORDER BY started DESC, no DESC LIMIT ?",
+    "stopped": "SELECT id FROM cases WHERE status = 'running' AND NOT idle"
+    " ORDER BY started DESC, no DESC",
     "due": "SELECT id FROM cases INDEXED BY cases_by_wake"
     " WHERE status = 'running' AND wake_at <= ?"
     " ORDER BY wake_at, no LIMIT ?",
+    "next wake": "SELECT wake_at FROM cases INDEXED BY cases_by_wake"
+    " WHERE status = 'running' AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
+    "awaiting": f"{_WAITS} WHERE w.trigger = ?1",
+    # Of those that wait for any key and for this one, each found by the index.
+    "awaiting by key": f"{_WAITS} WHERE w.trigger = ?1 AND w.key IS NULL"
+    f" UNION ALL {_WAITS} WHERE w.trigger = ?1 AND w.key = ?2 ORDER BY 1",
+    "waits by case": f"{_WAITS} WHERE w.case_no = (SELECT no FROM cases WHERE id = ?)",
     "items": f"{_ITEMS} ORDER BY i.no",
     "items by role": f"{_ITEMS} WHERE i.role = ? ORDER BY i.no",
     "items by case": f"SELECT {_ITEM} FROM cases c CROSS JOIN items i ON i.case_no = c.no"
@@ -253,6 +280,10 @@ _PUT_ITEM = (
     " due = excluded.due, form = excluded.form, checksum = excluded.checksum"
 )
 _DROP_ITEM = "DELETE FROM items WHERE case_no = ? AND item = ?"
+_PUT_WAIT = (
+    "INSERT OR REPLACE INTO waits (case_no, wait, trigger, key, checksum) VALUES (?, ?, ?, ?, ?)"
+)
+_DROP_WAIT = "DELETE FROM waits WHERE case_no = ? AND wait = ?"
 _PUT_SNAPSHOT = (
     "INSERT OR REPLACE INTO snapshots (case_no, sequence, format, checksum, data)"
     " VALUES (?, ?, ?, ?, ?)"
@@ -691,6 +722,11 @@ class SqliteJournal:
             execute(_PUT_ITEM, (case_no, *fields, _checksum((item.case, *fields))))
         for closed in batch.closed:
             execute(_DROP_ITEM, (case_no, closed))
+        for wait in batch.unawaits:
+            execute(_DROP_WAIT, (case_no, wait))
+        for row in batch.awaits:
+            fields = (row.wait, row.trigger, row.key)
+            execute(_PUT_WAIT, (case_no, *fields, _checksum((row.case, *fields))))
         if batch.snapshot is not None:
             fields = (batch.snapshot.sequence, batch.snapshot.format)
             data = batch.snapshot.data
@@ -802,6 +838,29 @@ class SqliteJournal:
     def due(self, now: Microseconds, *, limit: int) -> Sequence[CaseId]:
         """Running cases to wake, the earliest first; see `weft.engine.ports.Journal.due`."""
         return [CaseId(case) for (case,) in self._rows("due", (now, max(limit, 0)))]
+
+    def stopped(self) -> Sequence[CaseId]:
+        """Running cases that are not idle; see `weft.engine.ports.Journal.stopped`."""
+        return [CaseId(case) for (case,) in self._rows("stopped")]
+
+    def next_wake(self) -> Microseconds | None:
+        """The earliest time to wake a case; see `weft.engine.ports.Journal.next_wake`."""
+        rows = self._rows("next wake")
+        return Microseconds(rows[0][0]) if rows else None
+
+    def awaiting(self, trigger: str, *, key: str | None = None) -> Sequence[CaseId]:
+        """The cases that a trigger is for; see `weft.engine.ports.Journal.awaiting`."""
+        if key is None:
+            rows = sorted(self._rows("awaiting", (trigger,)), key=itemgetter(0))
+        else:
+            rows = self._rows("awaiting by key", (trigger, key))
+        return list(dict.fromkeys(self._awaited(row).case for row in rows))
+
+    def _awaited(self, row: Row) -> AwaitedTrigger:
+        _, case, wait, trigger, key, checksum = row
+        if _checksum((case, wait, trigger, key)) != checksum:
+            raise self._damaged(case, f"its wait {wait!r} has other bytes than written")
+        return AwaitedTrigger(case, wait, trigger, key)
 
     def worklist(
         self, *, role: str | None = None, case: CaseId | None = None
@@ -1006,6 +1065,9 @@ class SqliteJournal:
                 self.records(case)
             with self._collecting(faults):
                 self.worklist(case=case)
+            with self._collecting(faults):
+                for row in self._rows("waits by case", (case,)):
+                    self._awaited(row)
             with self._collecting(faults):
                 for sequence, format_, checksum, data in self._rows(
                     "snapshots", (case, _MAX_INTEGER)

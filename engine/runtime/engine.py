@@ -11,7 +11,9 @@ import logging
 import os
 import random
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
 from heapq import heappop, heappush
 from pathlib import Path
 from types import TracebackType
@@ -68,9 +70,29 @@ from weft.schema.errors import (
 from weft.schema.jsonvalue import JsonValue
 from weft.schema.specification import Specification
 
-__all__ = ["Case", "Engine", "Listener"]
+__all__ = ["Case", "Delivery", "Engine", "Listener"]
 
 logger = logging.getLogger("weft")
+
+
+class Delivery(StrEnum):
+    """What has become of a trigger that was sent to a case."""
+
+    RECEIVED = "received"
+    """What waited for it goes on, or a branch has begun."""
+    KEPT = "kept"
+    """Nothing waits for it yet; the case keeps it."""
+    DISCARDED = "discarded"
+    """Nothing waits for it; it is transient, so it has no effect."""
+    REPEATED = "repeated"
+    """It was sent before with the same id, and has had its effect then."""
+
+
+_DELIVERIES: dict[type[e.Event], Delivery] = {
+    e.TriggerReceived: Delivery.RECEIVED,
+    e.TriggerKept: Delivery.KEPT,
+    e.TriggerDiscarded: Delivery.DISCARDED,
+}
 
 Listener = Callable[[Batch], None]
 """Is told of every batch after it is durable, on the event loop's thread; must be quick."""
@@ -88,6 +110,10 @@ class _Driven:
     ready: deque[Attempt] = attrs.field(factory=deque)
     attempts: dict[str, Attempt] = attrs.field(factory=dict)
     driving: bool = False
+    scheduled: Mapping[str, int] = attrs.field(factory=dict)
+    """The timers of the case that are in the engine's hands."""
+    left: bool = False
+    """Whether it was given back to the store: whoever needs the case loads it again."""
     crashed: bool = False
     """Whether the engine that had the case before has died with it, and nobody has recovered."""
 
@@ -159,6 +185,12 @@ class Engine:
         self._compiled: dict[str, CompiledSpecification] = {}
         self._bound: dict[tuple[str, Path | None], Mapping[tuple[str, str], Performer | None]] = {}
         self._due: list[tuple[Microseconds, int, CaseId, ItemId]] = []
+        self._timers: list[tuple[Microseconds, int, CaseId, str]] = []
+        self._patient = 0
+        """How many wait for timers of cases; virtual time passes for those only then."""
+        self._lets_go = False
+        self._passed: dict[CaseId, WeftError] = {}
+        """The cases that could not be woken, and are not tried again."""
         self._due_count = 0
         self._due_changed = anyio.Event()
         self._nursery: anyio.abc.TaskGroup | None = None
@@ -217,6 +249,28 @@ class Engine:
                 await self._quiet.wait()
             return True
         return False
+
+    @contextmanager
+    def patience(self) -> Iterator[None]:
+        """Wait for the timers of cases: within the block, virtual time passes for them, too."""
+        self._patient += 1
+        self._due_changed.set()
+        try:
+            yield
+        finally:
+            self._patient -= 1
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Within the block, idle cases are given back to the store, and timers fire."""
+        self._lets_go = True
+        try:
+            with self.patience():
+                for case in list(self._driven):
+                    self.let_go(case)
+                yield
+        finally:
+            self._lets_go = False
 
     @property
     def waiting(self) -> int:
@@ -414,7 +468,59 @@ class Engine:
         else:
             self._driven[name] = driven
             self._schedule_retries(driven, driven.live.case.items.values())
+            self._schedule_timers(driven, {})
         return Case(self, driven)
+
+    def let_go(self, case: CaseId) -> bool:
+        """Give an idle case back to the store, so that it needs neither memory nor time here.
+
+        Handles stay good: what is asked of one loads the case again. False: it is not idle, or
+        somebody waits for it.
+        """
+        driven = self._driven.get(case)
+        if driven is None or driven.attempts or driven.broken is not None:
+            return False
+        if driven.live.busy or not idle(driven.live.case):
+            return False
+        del self._driven[case]
+        driven.left = True
+        self.journal.release(case, self.id)
+        return True
+
+    async def trigger(
+        self,
+        case: str,
+        trigger: str,
+        data: JsonValue = None,
+        *,
+        key: str | None = None,
+        by: str | None = None,
+        id: str | None = None,
+    ) -> Delivery:
+        """Send a trigger to a case, which is loaded for it if need be; see `Case.trigger`."""
+        handle = await self.open(case)
+        return await handle.trigger(trigger, data, key=key, by=by, id=id)
+
+    async def wake(self, *, limit: int = 100) -> int:
+        """Load cases of which a timer is due, so that it fires; how many there were.
+
+        A case that another engine drives, or that cannot be read, is passed over.
+        """
+        woken = 0
+        passed = len(self._driven) + len(self._passed)
+        for case in self.journal.due(self.clock.now(), limit=limit + passed):
+            if case in self._driven or case in self._passed:
+                continue
+            try:
+                await self.resume(case)
+            except CommandRejected as error:
+                logger.debug("case %s is not woken: %s", case, error)
+            except WeftError as error:
+                self._passed[case] = error
+                logger.error("case %s cannot be woken: %s", case, error)
+            else:
+                woken += 1
+        return woken
 
     def read(self, case: str) -> CaseState:
         """The state of a case as its journal tells it, without taking it over."""
@@ -436,14 +542,14 @@ class Engine:
     async def recover(self) -> Sequence[Case]:
         """Resume all running cases that were not idle when their engine went away."""
         recovered = []
-        for summary in self.journal.cases(status=CaseStatus.RUNNING.value):
-            if summary.case not in self._driven and not summary.idle:
+        for case in self.journal.stopped():
+            if case not in self._driven:
                 try:
-                    recovered.append(await self.resume(summary.case))
+                    recovered.append(await self.resume(case))
                 except CommandRejected as error:  # somebody else drives it
-                    logger.info("case %s is not taken over: %s", summary.case, error)
+                    logger.info("case %s is not taken over: %s", case, error)
                 except WeftError as error:  # its journal, or its code: the others go on
-                    logger.error("case %s cannot be recovered: %s", summary.case, error)
+                    logger.error("case %s cannot be recovered: %s", case, error)
         return recovered
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────
@@ -479,6 +585,14 @@ class Engine:
         reopened = any(isinstance(event, e.CaseResumed) for event in batch.events)
         held = after.items if reopened else touched
         self._schedule_retries(driven, [after.items[n] for n in held if n in after.items])
+        if driven.live.timers is not driven.scheduled or reopened:
+            self._schedule_timers(driven, {} if reopened else driven.scheduled)
+        if self._lets_go and not driven.attempts and idle(after):
+            self._open().start_soon(self._leave, batch.case)
+
+    async def _leave(self, case: CaseId) -> None:
+        await anyio.lowlevel.checkpoint()  # the door of the case is open by then
+        self.let_go(case)
 
     def _begin(self, driven: _Driven, item: WorkItem) -> None:
         """Begin an attempt at an automatic item; nothing, if it is being made already."""
@@ -625,15 +739,55 @@ class Engine:
                 heappush(self._due, entry)
                 self._due_changed.set()
 
+    def _schedule_timers(self, driven: _Driven, known: Mapping[str, int]) -> None:
+        """Take the timers of a case into the engine's hands, those that are not there yet."""
+        driven.scheduled = driven.live.timers
+        case = driven.live.case.id
+        for name, due in driven.scheduled.items():
+            if known.get(name) != due:
+                self._due_count += 1
+                heappush(self._timers, (Microseconds(due), self._due_count, case, name))
+                self._due_changed.set()
+
+    def _next_due(self) -> list[Any] | None:
+        """The heap with what is due next: a retry, or a timer if its time may pass."""
+        while self._timers and not self._set_to(*self._timers[0]):
+            heappop(self._timers)  # cancelled, or set to another time
+        patient = self._patient or not isinstance(self.clock, VirtualClock)
+        if self._timers and patient and (not self._due or self._timers[0] < self._due[0]):
+            return self._timers
+        return self._due or None
+
+    def _set_to(self, due: Microseconds, _: int, case: CaseId, name: str) -> bool:
+        """Whether a timer is still set to a time; in a case that does not run, none is.
+
+        When the case is resumed, its timers come into our hands again.
+        """
+        driven = self._driven.get(case)
+        return (
+            driven is not None
+            and driven.live.timers.get(name) == due
+            and driven.live.case.status is CaseStatus.RUNNING
+        )
+
+    async def _fire_timer(self, due: Microseconds, case: CaseId, name: str) -> None:
+        driven = self._driven[case]
+        command = c.FireTimer(name, due)
+        if not isinstance(self.clock, VirtualClock):  # virtual time stands still meanwhile
+            self._open().start_soon(self._try, driven, command)
+        else:
+            await self._try(driven, command)
+
     async def _keep_time(self) -> None:
-        """Begin the retries that are due, the earliest first."""
+        """Begin the retries that are due, and fire the timers, the earliest first."""
         while True:
             self._due_changed = anyio.Event()
             busy = self.seed is not None and (self._running or self._queue)
-            if not self._due or busy or self._draining:
+            heap = self._next_due()
+            if heap is None or busy or self._draining:
                 await self._due_changed.wait()
                 continue
-            due = self._due[0][0]
+            due = heap[0][0]
             if due > self.clock.now():
                 async with anyio.create_task_group() as waiting:
                     waiting.start_soon(self._alarm, due, waiting.cancel_scope)
@@ -641,7 +795,10 @@ class Engine:
                         await self._due_changed.wait()
                         waiting.cancel_scope.cancel()
                 continue
-            _, _, case, name = heappop(self._due)
+            _, _, case, name = heappop(heap)
+            if heap is self._timers:
+                await self._fire_timer(due, case, name)
+                continue
             driven = self._driven.get(case)
             item = driven.live.case.items.get(name) if driven is not None else None
             if driven is None or item is None or item.retry_at != due:
@@ -703,12 +860,20 @@ class Case:
     @property
     def state(self) -> CaseState:
         """The state, an immutable value."""
+        if self._driven.left:
+            return self._engine.read(self._driven.live.case.id)
         return self._driven.live.case
+
+    async def _loaded(self) -> _Driven:
+        """The case in the engine's hands, again if it had been given back to the store."""
+        if self._driven.left:
+            self._driven = (await self._engine.open(self._driven.live.case.id))._driven
+        return self._driven
 
     @property
     def id(self) -> CaseId:
         """The id, unique in the store."""
-        return self.state.id
+        return self._driven.live.case.id
 
     @property
     def status(self) -> CaseStatus:
@@ -753,23 +918,62 @@ class Case:
         """Why each join waits that does: which token can still reach it, and by which path."""
         return waiting_joins(self.state, work=self._engine.limits.merge_work)
 
-    async def wait(self) -> CaseStatus:
+    async def trigger(
+        self,
+        trigger: str,
+        data: JsonValue = None,
+        *,
+        key: str | None = None,
+        by: str | None = None,
+        id: str | None = None,
+    ) -> Delivery:
+        """Send a trigger to the case, and say what has become of it.
+
+        Args:
+            trigger: Its name; a task of the case waits for it, will wait or has waited.
+            data: What it carries; it has to fit the variables that take it.
+            key: Only a wait that asks for this correlation key, or for none, takes it.
+            by: Who sends it.
+            id: With one it has its effect once, however often it is sent.
+
+        Raises:
+            CommandRejected: The case has ended, or knows no such trigger.
+            UsageError: The data do not fit.
+        """
+        command = c.DeliverTrigger(trigger, data, key, by)
+        driven = await self._loaded()
+        batch = await driven.live.execute(command, id=id, starts=not self._engine.draining)
+        if batch is None:
+            return Delivery.REPEATED
+        return _DELIVERIES[type(batch.events[0])]
+
+    async def wait(self, *, timers: bool = False) -> CaseStatus:
         """Wait until the case ends, stops or is idle.
 
-        In a failed case what was running ends first. It also comes back, with the case
+        With ``timers``, a case that waits for a time is not idle: its timers fire here. In a failed case what was running ends first. It also comes back, with the case
         *running*, when this engine has nothing under way for it: because it is stopping, or
         because the case was opened and not resumed.
 
         Raises:
             JournalError: It could not be stored; it is as its journal says.
         """
-        driven = self._driven
+        driven = await self._loaded()
+        if timers:
+            with self._engine.patience():
+                return await self._wait(driven, timers=True)
+        return await self._wait(driven, timers=False)
+
+    async def _wait(self, driven: _Driven, *, timers: bool) -> CaseStatus:
         while True:
             if driven.broken is not None:
                 raise driven.broken
             if self.status is CaseStatus.FAILED:
                 under_way = driven.at_work
-            elif self.status is not CaseStatus.RUNNING or self.idle:
+            elif self.status is not CaseStatus.RUNNING:
+                return self.status
+            elif timers and driven.live.timers and not self._engine.draining:
+                under_way = True
+            elif self.idle:
                 return self.status
             elif self._engine.draining:
                 under_way = driven.at_work
@@ -786,8 +990,9 @@ class Case:
             CommandRejected: It does not fit the state; nothing has happened.
             JournalError: It could not be stored; nothing has happened.
         """
-        failed = self._driven.live.state is not None and self.status is CaseStatus.FAILED
-        await self._driven.live.execute(command, id=id, starts=not self._engine.draining)
+        driven = await self._loaded()
+        failed = driven.live.state is not None and self.status is CaseStatus.FAILED
+        await driven.live.execute(command, id=id, starts=not self._engine.draining)
         if failed and self.status is CaseStatus.RUNNING:
             await self._recover()  # what was waiting for its turn when the case failed
 

@@ -22,6 +22,7 @@ from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification
 from weft.engine.ports import (
     Append,
+    AwaitedTrigger,
     CaseId,
     CaseSummary,
     Clock,
@@ -41,6 +42,7 @@ __all__ = [
     "Stored",
     "find_case",
     "idle",
+    "item_timer",
     "read_case",
     "replay",
     "stored_net",
@@ -91,6 +93,69 @@ def _retries(
     return {name: due for name, due in merged.items() if due is not None}
 
 
+def _timers(known: Mapping[str, int], case: CaseState, touched: Iterable[str]) -> Mapping[str, int]:
+    """The timers of a case by their names: of what waits for a time, and the next of each item."""
+    if case.status.final:
+        return {}
+    found = {name: due for name, due in known.items() if "." not in name}
+    for name in touched:
+        item = case.items.get(name)
+        due = None if item is None else item_timer(case, item)
+        if due is not None:
+            found[name] = due
+        else:
+            found.pop(name, None)
+    found.update((w.id, w.due) for w in case.waits.values() if w.due is not None)
+    return found
+
+
+def item_timer(case: CaseState, item: WorkItem) -> int | None:
+    """When the next timer of an item is due: its reminder, or its time-out."""
+    if item.due is None or item.reminded or not case.task(item).reminds:
+        return item.expires
+    return item.due if item.expires is None else min(item.due, item.expires)
+
+
+def _awaited(case: CaseState) -> dict[str, AwaitedTrigger]:
+    """The rows by which triggers find a case, by wait.
+
+    Besides what waits now: branches that begin by a trigger, and triggers that the case keeps
+    (only those that ask for no key: before the wait begins nobody knows which key it will be).
+    """
+    nets = case.compiled
+    if case.status.final or not nets.triggers:
+        return {}
+    rows: dict[str, tuple[str, str | None]] = {
+        w.id: (w.trigger, w.key) for w in case.waits.values() if w.trigger is not None
+    }
+    for scope in case.scopes.values():
+        for wait in nets.nets[scope.net].waits.values():
+            if wait.source and wait.trigger is not None:
+                rows[f"{wait.name}@{scope.id}"] = (wait.trigger, None)
+    for trigger, waits in nets.triggers.items():
+        if any(wait.kept and wait.key is None for _, wait in waits):
+            rows[f"(kept) {trigger}"] = (trigger, None)
+    return {
+        wait: AwaitedTrigger(case.id, wait, trigger, key) for wait, (trigger, key) in rows.items()
+    }
+
+
+def _index_changes(
+    before: CaseState | None, after: CaseState
+) -> tuple[Sequence[AwaitedTrigger], Sequence[str]]:
+    """The rows of the index of triggers that a batch adds, and the waits whose rows it removes."""
+    if not after.compiled.triggers or (
+        before is not None
+        and before.waits is after.waits
+        and before.scopes.keys() == after.scopes.keys()
+        and not after.status.final
+    ):
+        return (), ()
+    old = {} if before is None else _awaited(before)
+    new = _awaited(after)
+    return [row for wait, row in new.items() if wait not in old], [w for w in old if w not in new]
+
+
 def _encoded(value: object) -> bytes | None:
     return None if value is None else msgspec.json.encode(value)
 
@@ -120,9 +185,16 @@ class LiveCase:
         self.snapshot_at = 0
         self.retries: Mapping[str, int] = {}
         """When held items are due, by id: what the case does by itself."""
+        self.timers: Mapping[str, int] = {}
+        """When the timers of the process are due, by wait or item: what it waits for."""
         self.changed = anyio.Event()
         self.broken: WeftError | None = None
         self._door = anyio.Lock(fast_acquire=True)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command is being executed, or somebody waits for a change."""
+        return self._door.locked() or bool(self.changed.statistics().tasks_waiting)
 
     def take_over(self, stored: Stored) -> None:
         """Go on from what the journal tells."""
@@ -131,6 +203,7 @@ class LiveCase:
         self.started, self.updated = stored.summary.started, stored.summary.updated
         self.snapshot_at = stored.snapshot_at
         self.retries = _retries({}, stored.state, stored.state.items)
+        self.timers = _timers({}, stored.state, stored.state.items)
 
     @property
     def case(self) -> CaseState:
@@ -187,7 +260,14 @@ class LiveCase:
         records = self._records(after.id, decision.events, now)
         last = records[-1].sequence
         opened, closed = _work_list_changes(self.state, after, touched)
-        wake_at = min(_retries(self.retries, after, touched).values(), default=None)
+        wake_at = min(
+            (
+                *_retries(self.retries, after, touched).values(),
+                *_timers(self.timers, after, touched).values(),
+            ),
+            default=None,
+        )
+        awaits, unawaits = _index_changes(self.state, after)
         due = last - self.snapshot_at >= self.snapshot_every
         return Append(
             case=after.id,
@@ -210,6 +290,8 @@ class LiveCase:
             opened=opened,
             closed=closed,
             snapshot=snapshot(after, last, records[-1].hash) if due else None,
+            awaits=awaits,
+            unawaits=unawaits,
         )
 
     def _adopted(self, decision: Decision, batch: Append, touched: Sequence[str]) -> Batch:
@@ -221,6 +303,7 @@ class LiveCase:
         if batch.snapshot is not None:
             self.snapshot_at = last.sequence
         self.retries = _retries(self.retries, decision.case, touched)
+        self.timers = _timers(self.timers, decision.case, touched)
         done = Batch(
             batch.case, before, decision.case, decision.events, tuple(batch.records), touched
         )
@@ -265,8 +348,15 @@ def _row(case: CaseState, item: WorkItem) -> OpenItem:
         attempt=item.attempt,
         role=role if isinstance(role, str) else None,
         claimed_by=item.claimed_by,
+        due=None if (due := _soonest(item)) is None else Microseconds(due),
         form=_encoded({"config": task.config, "inputs": item.inputs, "title": task.title}),
     )
+
+
+def _soonest(item: WorkItem) -> int | None:
+    """When an item should be done: when it is due, or at the latest when it times out."""
+    times = [time for time in (item.due, item.expires) if time is not None]
+    return min(times, default=None)
 
 
 def _touched(before: CaseState | None, events: Sequence[e.Event]) -> Sequence[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from weft.engine.ports import (
     Append,
+    AwaitedTrigger,
     CaseId,
     CaseSummary,
     ItemId,
@@ -52,6 +53,8 @@ def batch(
     closed: Sequence[str] = (),
     snapshot: bytes | None = None,
     data: bytes | None = None,
+    awaits: Sequence[AwaitedTrigger] = (),
+    unawaits: Sequence[str] = (),
     **changes: object,
 ) -> Append:
     """``count`` events behind event ``expected``; ``changes`` are fields of the summary."""
@@ -65,6 +68,8 @@ def batch(
         opened=opened,
         closed=[ItemId(item) for item in closed],
         snapshot=None if snapshot is None else Snapshot(last, 1, snapshot),
+        awaits=awaits,
+        unawaits=unawaits,
     )
 
 

@@ -26,6 +26,7 @@ from tests.engine.journal.batches import (
 )
 from weft.engine.ports import (
     Append,
+    AwaitedTrigger,
     CaseClaimed,
     CaseId,
     EngineId,
@@ -49,6 +50,64 @@ async def settle(*waits: object) -> list[BaseException | None]:
 
 class JournalContract:
     """The conformance suite; the ``journal`` fixture is an open, empty store."""
+
+    # ── waiting ──────────────────────────────────────────────────────────────────────────────
+
+    def test_a_trigger_finds_the_cases_that_wait_for_it(self, journal: Journal) -> None:
+        def waits(case: str, wait: str, trigger: str, key: str | None = None) -> AwaitedTrigger:
+            return AwaitedTrigger(CaseId(case), wait, trigger, key)
+
+        write(
+            journal,
+            batch("b", 0, awaits=[waits("b", "p/1", "paid", "7"), waits("b", "x", "stop")]),
+            batch("a", 0, awaits=[waits("a", "p/1", "paid"), waits("a", "p/2", "paid", "7")]),
+            batch("c", 0, awaits=[waits("c", "p/1", "paid", "8")]),
+        )
+        assert list(journal.awaiting("paid")) == ["b", "a", "c"]
+        assert list(journal.awaiting("paid", key="7")) == ["b", "a"]
+        assert list(journal.awaiting("paid", key="8")) == ["a", "c"]
+        assert list(journal.awaiting("paid", key="none")) == ["a"]
+        assert list(journal.awaiting("stop", key="7")) == ["b"]
+        assert list(journal.awaiting("go")) == []
+
+        write(
+            journal,
+            batch("b", 1, unawaits=["p/1", "never"]),
+            batch("a", 1, unawaits=["p/1"], awaits=[waits("a", "p/2", "paid", "9")]),
+        )
+        assert list(journal.awaiting("paid", key="7")) == []
+        assert list(journal.awaiting("paid", key="9")) == ["a"]
+        assert list(journal.awaiting("stop")) == ["b"]
+
+    def test_a_wait_of_another_case_is_refused(self, journal: Journal) -> None:
+        with pytest.raises(InternalError, match="awaits a trigger for another case"):
+            write(journal, batch("a", 0, awaits=[AwaitedTrigger(B, "p/1", "paid")]))
+
+    def test_who_has_to_be_driven(self, journal: Journal) -> None:
+        write(
+            journal,
+            batch("a", 0, started=START),
+            batch("b", 0, idle=True),
+            batch("c", 0, status="suspended"),
+            batch("d", 0, started=START + 1),
+        )
+        assert list(journal.stopped()) == ["d", "a"]
+        write(journal, batch("d", 1, started=START + 1, idle=True))
+        assert list(journal.stopped()) == ["a"]
+
+    def test_the_next_time_to_wake(self, journal: Journal) -> None:
+        assert journal.next_wake() is None
+        write(
+            journal,
+            batch("a", 0, wake_at=START + 50),
+            batch("b", 0, wake_at=START + 20),
+            batch("c", 0, wake_at=START + 10, status="suspended"),
+        )
+        assert journal.next_wake() == START + 20
+        write(journal, batch("b", 1, wake_at=START + 90))
+        assert journal.next_wake() == START + 50
+        write(journal, batch("a", 1), batch("b", 2, status="completed", wake_at=None))
+        assert journal.next_wake() is None
 
     # ── events ───────────────────────────────────────────────────────────────────────────────
 
