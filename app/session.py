@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from weft.engine.waiting import WaitingJoin
     from weft.schema.jsonvalue import JsonValue
     from weft.schema.specification import Specification
+    from weft.stepping import Stepping
     from weft.weaver.telemetry import Attachment, Telemetry
 
 __all__ = ["Session", "SyncCase", "SyncEngine", "open", "run"]
@@ -189,12 +190,18 @@ class Session(AbstractAsyncContextManager["Engine"]):
                 await self._end_telemetry()
 
     def __enter__(self) -> SyncEngine:
-        from anyio.from_thread import start_blocking_portal
-
         with ExitStack() as stack:
-            portal = stack.enter_context(
-                start_blocking_portal("asyncio", {"use_uvloop": uvloop_available()})
-            )
+            portal: BlockingPortal | Stepping
+            if self._options.get("seed") is None:
+                from anyio.from_thread import start_blocking_portal
+
+                portal = stack.enter_context(
+                    start_blocking_portal("asyncio", {"use_uvloop": uvloop_available()})
+                )
+            else:
+                from weft.stepping import Stepping
+
+                portal = Stepping()
             # Made on the loop's thread: a SQLite connection and anyio's events belong to one.
             engine = stack.enter_context(portal.wrap_async_context_manager(self))
             self._stack = stack.pop_all()
@@ -220,7 +227,7 @@ def uvloop_available() -> bool:
 class SyncEngine:
     """An `Engine` for plain synchronous code; every call waits for its answer."""
 
-    def __init__(self, engine: Engine, portal: BlockingPortal) -> None:
+    def __init__(self, engine: Engine, portal: BlockingPortal | Stepping) -> None:
         self._engine = engine
         self._portal = portal
         self._bus: Bus | None = None

@@ -26,6 +26,7 @@ import attrs
 
 from weft.connectors.child import KILL_SECONDS, Child
 from weft.connectors.failure import shorten
+from weft.connectors.guardian import Guardian
 from weft.connectors.options import (
     Kind,
     OptionFault,
@@ -418,7 +419,9 @@ def _cannot_start(error: OSError, program: str, directory: str | None) -> WorkFa
     return WorkFailed(f"program {program!r}: {error.strerror}", code="cannot-start")
 
 
-async def run_command(options: ShellOptions, work: Work) -> dict[str, JsonValue]:
+async def run_command(
+    options: ShellOptions, work: Work, guardian: Guardian | None = None
+) -> dict[str, JsonValue]:
     """Run the command to its end, and everything that it started; give its result.
 
     Raises:
@@ -441,6 +444,8 @@ async def run_command(options: ShellOptions, work: Work) -> dict[str, JsonValue]
     except OSError as error:
         raise _cannot_start(error, arguments[0], directory) from error
 
+    if guardian is not None:
+        guardian.watch(child.pid)
     assert child.stdout is not None
     assert child.stderr is not None
     outputs = {child.stdout: Kept(options.capture), child.stderr: Kept(options.capture)}
@@ -459,7 +464,10 @@ async def run_command(options: ShellOptions, work: Work) -> dict[str, JsonValue]
                 # what it left running may still write its last words, but not for ever
                 streams.cancel_scope.deadline = anyio.current_time() + options.grace
         finally:
-            if not await child.end(grace_seconds=options.grace):
+            ended = await child.end(grace_seconds=options.grace)
+            if guardian is not None:
+                guardian.forget(child.pid)
+            if not ended:
                 logger.warning(
                     "case %s: attempt %d at work item %s: the processes of group %d do not end, "
                     "even when they are killed (stuck in the kernel, or another user's)",
@@ -517,6 +525,7 @@ class ShellConnector:
     def __init__(self, *, limit: int | None = None) -> None:
         self._limit = limit or max(32, 4 * (os.cpu_count() or 1))
         self._turns: anyio.Semaphore | None = None
+        self._guardian = Guardian()
 
     def bind(
         self,
@@ -549,7 +558,7 @@ class ShellConnector:
             if self._turns is None:
                 self._turns = anyio.Semaphore(self._limit)
             async with self._turns:
-                return await run_command(options, work)
+                return await run_command(options, work, self._guardian)
 
         return Performer(Worker.ASYNC, perform, stop_seconds=options.grace + 2 * KILL_SECONDS)
 
@@ -573,4 +582,5 @@ class ShellConnector:
         return {"anyOf": [dict(_RUN.schema), long_form]}
 
     async def aclose(self) -> None:
-        """Nothing to give back: each command ends with its attempt."""
+        """End the watcher; each command ends with its attempt."""
+        self._guardian.close()

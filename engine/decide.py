@@ -22,6 +22,7 @@ The first transition to fire that ends something ends it at once.
 
 from __future__ import annotations
 
+import random
 import re
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
@@ -103,6 +104,7 @@ def decide(
     time: Microseconds,
     limits: Limits = DEFAULT_LIMITS,
     starts: bool = True,
+    order: str | None = None,
 ) -> Decision:
     """What a command means.
 
@@ -112,22 +114,24 @@ def decide(
         time: The time of the decision; waits are counted from it.
         limits: Bounds on one run.
         starts: Whether automatic tasks start; an engine that drains takes no new work.
+        order: Where several automatic tasks may start, and perhaps take each other's tokens, the
+            first is the one that is declared first; with a text here their order is drawn from it.
 
     Raises:
         CommandRejected: The command does not fit the state; nothing has happened.
     """
     _check_texts(command)
-    run = _Run(case, command, time, limits, starts)
+    run = _Run(case, command, time, limits, starts, order)
     try:
         _HANDLERS[type(command)](run, command)
     except _Runaway as stop:
         # The run would not end. What was asked for stands; what it set off does not.
-        run = _Run(case, command, time, limits, starts)
+        run = _Run(case, command, time, limits, starts, order)
         run.caused(stop.cause)
         run.emit(e.CaseFailed(error=stop.error))
     except OverflowError as error:
         # Not even what was asked for fits.
-        run = _Run(case, command, time, limits, starts)
+        run = _Run(case, command, time, limits, starts, order)
         problem = _error("overflow", f"a place overflows: {error}")
         if run.over():
             raise CommandRejected(problem["message"], code="overflow") from None
@@ -198,6 +202,7 @@ class _Run:
         time: Microseconds,
         limits: Limits,
         starts: bool,
+        order: str | None = None,
     ) -> None:
         compiled = command.compiled if isinstance(command, c.StartCase) else None
         self.draft = Draft(case, compiled)
@@ -205,6 +210,7 @@ class _Run:
         self.time = time
         self.limits = limits
         self.starts = starts
+        self.draws = None if order is None else random.Random(order)
         self.events: list[e.Event] = []
         self.cause: list[e.Event] = []
         self.candidates: list[tuple[tuple[int, int], int, int]] = []
@@ -662,27 +668,35 @@ class _Run:
         if not self.starts or self.draft.status is not CaseStatus.RUNNING:
             return False
         before = len(self.events)
-        for scope in sorted(self.beginnings):
+        for scope, index in self.in_order():
             if scope not in self.draft.scopes:
                 continue
             net = self.draft.net(scope)
-            for index in sorted(self.beginnings[scope]):
-                transition = net.transitions[index]
-                task = net.tasks[str(transition.task)]
-                if transition.role is Role.RETRY:
-                    self.retry_due(scope, task)
-                while (
-                    transition.role is Role.START
-                    and task.automatic
-                    and not self.over()
-                    and scope in self.draft.scopes
-                    and self.arcs_allow(scope, index, net)
-                ):
-                    self.bounded()
-                    self.start(scope, task, transition, self.new_id(task.name), None, new=True)
-                if self.over():
-                    return False
+            transition = net.transitions[index]
+            task = net.tasks[str(transition.task)]
+            if transition.role is Role.RETRY:
+                self.retry_due(scope, task)
+            while (
+                transition.role is Role.START
+                and task.automatic
+                and not self.over()
+                and scope in self.draft.scopes
+                and self.arcs_allow(scope, index, net)
+            ):
+                self.bounded()
+                self.start(scope, task, transition, self.new_id(task.name), None, new=True)
+            if self.over():
+                return False
         return len(self.events) > before
+
+    def in_order(self) -> list[tuple[int, int]]:
+        """What may begin, by scope and transition, in the order in which it is tried."""
+        found = [
+            (s, index) for s in sorted(self.beginnings) for index in sorted(self.beginnings[s])
+        ]
+        if self.draws is not None:
+            self.draws.shuffle(found)
+        return found
 
     def retry_due(self, scope: int, task: Task) -> None:
         """Begin the retries of a task that were due before, while something kept them waiting.

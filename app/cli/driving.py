@@ -7,17 +7,21 @@ begins, what runs may end. The second one cancels what runs. The state is kept e
 
 from __future__ import annotations
 
+import os
+import random
 import signal
+import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
 
 from weft.cli.asking import SIGNALS, ask, terminal
 from weft.cli.describe import Outcome, item_object
-from weft.cli.output import Screen
+from weft.cli.output import Exit, Screen
 from weft.cli.own import engine_options
 from weft.cli.stores import refuse_missing
 from weft.cli.telling import telling
@@ -70,10 +74,8 @@ def drive(
     """
     driving = _Driving(act, screen, listeners, decisions or {}, asking)
     try:
-        with telling(screen.warn) as told:
-            return anyio.run(
-                driving.run, store, seed, told, backend_options={"use_uvloop": uvloop_available()}
-            )
+        with telling(screen.warn) as told, exits_told(screen):
+            return anyio.run(driving.run, store, seed, told, backend_options=loop_options(seed))
     finally:
         for listener in listeners:
             close = getattr(listener, "close", None)
@@ -107,6 +109,47 @@ def change(
 
     with telling(screen.warn) as told:
         return anyio.run(changed, told, backend_options={"use_uvloop": uvloop_available()})
+
+
+def loop_options(seed: int | None) -> dict[str, Any]:
+    """Which event loop to run: the fast one, or with a seed the one on virtual time.
+
+    A seed is also that of ``random``, for tasks that use it.
+    """
+    if seed is None:
+        return {"use_uvloop": uvloop_available()}
+    from weft.engine.runtime.virtual import VirtualLoop
+
+    random.seed(seed)
+    return {"loop_factory": VirtualLoop}
+
+
+@contextmanager
+def exits_told(screen: Screen) -> Iterator[None]:
+    """Let nothing that ends this process at once pass for the success of a case.
+
+    ``os._exit`` runs nothing of ours any more. A task that calls it would have the process report
+    whatever it likes while its case is still running; so it is told of, and the exit code says
+    that the run was interrupted.
+    """
+    process, leave = os.getpid(), os._exit
+
+    def told(status: int = 0) -> NoReturn:
+        if os.getpid() != process:  # a forked child of a task
+            leave(status)
+        with suppress(Exception):
+            screen.warn(
+                f"a task has ended this process by os._exit({status}): the case is still running; "
+                "`weft resume` goes on with it"
+            )
+            sys.stderr.flush()
+        leave(int(Exit.INTERRUPTED))
+
+    os._exit = told
+    try:
+        yield
+    finally:
+        os._exit = leave
 
 
 class _Driving:

@@ -47,7 +47,7 @@ from weft.engine.ports import (
 )
 from weft.engine.registry import Registry
 from weft.engine.runtime.attempts import Attempt, Outcome, Queue, perform, perform_inline
-from weft.engine.runtime.clock import SystemClock, VirtualClock
+from weft.engine.runtime.clock import SystemClock
 from weft.engine.runtime.live import (
     Batch,
     LiveCase,
@@ -56,6 +56,7 @@ from weft.engine.runtime.live import (
     read_case,
     stored_net,
 )
+from weft.engine.runtime.virtual import LoopClock, virtual_clock
 from weft.engine.waiting import WaitingJoin, waiting_joins
 from weft.schema import jsonvalue
 from weft.schema.errors import (
@@ -138,6 +139,8 @@ class Engine:
         clock: The clock; by default the machine's, or a virtual one with ``seed``.
         seed: Makes the run reproducible: a virtual clock, one attempt at a time in an order drawn
             from the seed, case ids from the seed. The same seed gives a byte-identical journal.
+            Under a `VirtualLoop` the waits and timeouts of the attempts are virtual, too; under
+            another loop virtual time stands still while an attempt runs, and timeouts are real.
         limits: Bounds on what one command may cause.
         concurrency: The most attempts that run at once (inline ones not counted); None: any number.
         snapshot_every: A snapshot is kept after so many events of a case.
@@ -167,7 +170,10 @@ class Engine:
         self.seed = seed
         # Each kind of draw has a stream of its own, so that none hangs on how often another draws.
         self._ids = random.Random(None if seed is None else f"{seed} ids")
-        self.clock: Clock = clock or (SystemClock() if seed is None else VirtualClock())
+        self.clock: Clock = clock or (SystemClock() if seed is None else virtual_clock())
+        # A virtual clock jumps when told to, which must not be while work goes on; the clock of
+        # a virtual loop goes with that loop.
+        self._stepping = seed is not None and not isinstance(self.clock, LoopClock)
         self.limits = limits
         self.snapshot_every = snapshot_every
         self.grace_seconds = grace_seconds
@@ -432,6 +438,7 @@ class Engine:
             limits=self.limits,
             snapshot_every=self.snapshot_every,
             adopt=lambda batch: self._adopt(driven, batch),
+            seed=None if self.seed is None else str(self.seed),
         )
         driven = _Driven(live, performers)
         return driven
@@ -782,7 +789,7 @@ class Engine:
         """Begin the retries that are due, and fire the timers, the earliest first."""
         while True:
             self._due_changed = anyio.Event()
-            busy = self.seed is not None and (self._running or self._queue)
+            busy = self._stepping and (self._running or self._queue)
             heap = self._next_due()
             if heap is None or busy or self._draining:
                 await self._due_changed.wait()
@@ -791,7 +798,7 @@ class Engine:
             if due > self.clock.now():
                 async with anyio.create_task_group() as waiting:
                     waiting.start_soon(self._alarm, due, waiting.cancel_scope)
-                    if self.seed is None:
+                    if not self._stepping:
                         await self._due_changed.wait()
                         waiting.cancel_scope.cancel()
                 continue

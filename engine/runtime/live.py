@@ -171,12 +171,14 @@ class LiveCase:
         limits: Limits,
         snapshot_every: int,
         adopt: Callable[[Batch], None],
+        seed: str | None = None,
     ) -> None:
         self.journal = journal
         self.clock = clock
         self.limits = limits
         self.snapshot_every = snapshot_every
         self._adopt = adopt
+        self.seed = seed
         self.state: CaseState | None = None
         self.sequence = 0
         self.hash = e.GENESIS
@@ -235,7 +237,10 @@ class LiveCase:
             if id is not None and self.state and self.journal.command_seen(self.state.id, id):
                 return None
             now = self.clock.now()
-            decision = decide(self.state, command, time=now, limits=self.limits, starts=starts)
+            order = None if self.seed is None else f"{self.seed} {self.sequence} order"
+            decision = decide(
+                self.state, command, time=now, limits=self.limits, starts=starts, order=order
+            )
             if not decision.events:
                 return None
             touched = _touched(self.state, decision.events)
