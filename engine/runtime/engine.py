@@ -47,7 +47,7 @@ from weft.engine.ports import (
 )
 from weft.engine.registry import Registry
 from weft.engine.runtime.attempts import Attempt, Outcome, Queue, perform, perform_inline
-from weft.engine.runtime.clock import SystemClock
+from weft.engine.runtime.clock import SystemClock, VirtualClock
 from weft.engine.runtime.live import (
     Batch,
     LiveCase,
@@ -760,7 +760,7 @@ class Engine:
         """The heap with what is due next: a retry, or a timer if its time may pass."""
         while self._timers and not self._set_to(*self._timers[0]):
             heappop(self._timers)  # cancelled, or set to another time
-        patient = self._patient or not isinstance(self.clock, VirtualClock)
+        patient = self._patient or not isinstance(self.clock, VirtualClock | LoopClock)
         if self._timers and patient and (not self._due or self._timers[0] < self._due[0]):
             return self._timers
         return self._due or None
