@@ -143,7 +143,8 @@ def extensions() -> list[Extension]:
         Extension(
             "weft.native._kernel",
             [source],
-            depends=["setup.py"],  # its flags
+            include_dirs=["native"],
+            depends=["setup.py", *map(str, sorted(Path("native").glob("*.h")))],
             optional=KERNEL == "optional",
         )
     ]

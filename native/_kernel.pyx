@@ -12,55 +12,100 @@ checked there. They touch no Python object, allocate nothing and need no lock of
 The functions that Python calls hold it all the same: each takes less than letting it go would.
 """
 
+from cpython.bytes cimport PyBytes_GET_SIZE
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release
 from cpython.exc cimport PyErr_CheckSignals, PyErr_Clear
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
-from libc.stdint cimport int32_t, int64_t, uintptr_t
-from libc.string cimport memcpy
+from libc.stdint cimport int32_t, int64_t, uint64_t, uintptr_t
+from libc.string cimport memcmp, memcpy
 
+from array import array
 from operator import index
 
 from weft.native import reference
 from weft.native.image import NetImage
+from weft.native.space import Space
 
 cdef extern from "Python.h":
     # Declared again: without an exception to raise (NULL) the first clips, and a failure of the
     # second is no error here but a reason to ask the reference.
     Py_ssize_t PyNumber_AsSsize_t(object number, void *overflow) except? -1
+    bytes PyBytes_FromStringAndSize(const char *text, Py_ssize_t size)
     int PyObject_GetBuffer(object exporter, Py_buffer *view, int flags)
     Py_buffer *PyMemoryView_GET_BUFFER(object view)
 
 __all__ = reference.__all__
 
+cdef bint FAST = fast_processor()
+
 cdef enum:
     CELL_MAX = 2147483647
+    SLICE = 1048576  # firings between two looks at pending signals, where they are not listed
     ROOM = 4096  # firings between two looks at pending signals
     COUNTS = 16  # counted puts of one transition; who has more goes to the reference
     ANY = -1  # as many cells as there are
 
 
-cdef struct Rows:  # a Relation
-    const int32_t *start
-    const int32_t *place
-    const int32_t *weight
+cdef extern from *:
+    int popcount "__builtin_popcountll"(uint64_t word) nogil
+    int lowest "__builtin_ctzll"(uint64_t word) nogil
 
+cdef extern from "net.h" nogil:
+    ctypedef struct Rows:  # a Relation
+        const int32_t *start
+        const int32_t *place
+        const int32_t *weight
 
-cdef struct Net:
-    Py_ssize_t places
-    Py_ssize_t transitions
-    Rows take
-    Rows put
-    Rows needs
-    Rows lacks
-    Rows clear
-    const int32_t *touch_start
-    const int32_t *touch
-    const int32_t *sources
-    Py_ssize_t source_count
-    const unsigned char *external
+    ctypedef struct Net:
+        Py_ssize_t places
+        Py_ssize_t transitions
+        Rows take
+        Rows put
+        Rows needs
+        Rows lacks
+        Rows clear
+        const int32_t *touch_start
+        const int32_t *touch
+        const int32_t *sources
+        Py_ssize_t source_count
+        const unsigned char *external
 
+    ctypedef struct Packing:
+        Py_ssize_t words
+
+    bint fast_processor()
+    bint packing_make(Packing *packing, const Net *net, int32_t bits)
+    void packing_free(Packing *packing)
+
+cdef extern from "firing.h" nogil:
+    ctypedef struct Plans:
+        pass
+
+    enum: QUIET
+    enum: LIMIT
+    enum: OVERFLOW
+
+    bint plans_make(Plans *plans, const Net *net, const int32_t *order)
+    void plans_free(Plans *plans)
+    int plans_settle "settle"(
+        Plans *plans, int32_t *cells, int64_t limit, int64_t *fired, bint fast
+    )
+
+cdef extern from "many.h" nogil:
+    bint cases_settle "settle_cases"(
+        Plans *plans, int32_t *cells, Py_ssize_t count, int64_t limit, int32_t *fired, bint fast,
+        Py_ssize_t *next, Py_ssize_t *live
+    )
+    Py_ssize_t cases_pack "pack_cases"(
+        const Packing *packing, const int32_t *cells, Py_ssize_t places, Py_ssize_t count,
+        uint64_t *cases
+    )
+    void enabled_words(
+        const Packing *packing, const Net *net, const uint64_t *cases, Py_ssize_t count,
+        uint64_t *found, bint fast
+    )
 
 cdef struct Search:
     # Where `next_enabled` is: among the sources, then at touch[k] of a marked place.
@@ -71,6 +116,16 @@ cdef struct Search:
     int32_t end
 
 
+cdef struct Draw:
+    # What a simulation may fire: a bit a transition.
+    uint64_t state
+    uint64_t *enabled
+    uint64_t *immediate
+    Py_ssize_t words
+    Py_ssize_t size  # how many are enabled
+    Py_ssize_t at_once  # how many of them are immediate
+
+
 cdef struct Agenda:
     # A binary heap of transitions by (order, transition), the next one at 0.
     const int32_t *order
@@ -79,12 +134,59 @@ cdef struct Agenda:
     unsigned char *waiting  # a byte a transition: is it in the heap?
 
 
+cdef extern from "space.h" nogil:
+    ctypedef struct Worker:
+        uint64_t firings
+        uint64_t dead
+        uint64_t most
+        uint64_t total
+        unsigned char *seen
+        uint64_t *dead_marking
+        int dead_kept
+
+    ctypedef struct CSpace "Space":
+        Packing packing
+        bint direct
+        bint monotone
+        Py_ssize_t words
+        uint64_t count
+        int stop
+        Worker *worker
+
+    enum: COMPLETE
+    enum: MAX_STATES
+    enum: MAX_BYTES
+    enum: WIDER
+    enum: UNBOUNDED
+    enum: WIDTHS
+    const int32_t *width_bits
+
+    bint space_make(
+        CSpace *space, const Net *net, int32_t bits, const int32_t *cells,
+        const unsigned char *guarded, bint graph, int threads, uint64_t max_states,
+        uint64_t max_bytes
+    )
+    bint space_work(CSpace *space, int64_t chunks, bint fast)
+    void space_end(CSpace *space)
+    void space_free(CSpace *space)
+    size_t space_edges(const CSpace *space)
+    void space_rows(const CSpace *space, int64_t *start, int32_t *transition, int32_t *target)
+    uint64_t *record_of(const CSpace *space, uint64_t number)
+    void unpack(
+        const Packing *packing, const uint64_t *marking, Py_ssize_t places, int32_t *cells
+    )
+
+
 cdef class Compiled:
     """The pointers into one image. It holds the image's views, so that they stay."""
 
     cdef Net net
     cdef list views
     cdef bytes external
+    cdef Planned planned  # for the order that was run last
+    cdef Packing safe  # one bit a place, once it was asked for
+    cdef bint packed
+    cdef bint counted  # some transition has a counted put
 
     def __cinit__(self, image):
         if type(image) is not NetImage:
@@ -103,6 +205,27 @@ cdef class Compiled:
         self.net.sources = self.pointer(image.sources)
         self.net.source_count = len(image.sources)
         self.net.external = self.external
+        self.counted = 0 in image.put.weight
+
+    def __dealloc__(self):
+        if self.packed:
+            packing_free(&self.safe)
+
+    cdef Planned plan(self, const int32_t *order):
+        # Nobody else may be using what is given out: it has room for one marking.
+        cdef Py_ssize_t size = self.net.transitions * sizeof(int32_t)
+        cdef Planned planned = self.planned
+        if planned is None or planned.busy or memcmp(planned.order, order, size) != 0:
+            planned = Planned(self, <bytes> (<const char *> order)[:size])
+            self.planned = planned
+        return planned
+
+    cdef const Packing *safe_packing(self) except NULL:
+        if not self.packed:
+            if not packing_make(&self.safe, &self.net, 1):
+                raise MemoryError(f"no memory to pack a net of {self.net.places} places")
+            self.packed = True
+        return &self.safe
 
     cdef Rows rows(self, relation) except *:
         cdef Rows rows
@@ -118,7 +241,31 @@ cdef class Compiled:
         return <const int32_t *> PyMemoryView_GET_BUFFER(view).buf
 
 
+cdef class Planned:
+    """How to run freely in one order. One caller at a time may use it, and marks it as busy."""
+
+    cdef Plans plans
+    cdef bytes kept
+    cdef const char *order
+    cdef Compiled compiled  # the net stays
+    cdef bint busy
+
+    def __cinit__(self, Compiled compiled, bytes order):
+        self.compiled = compiled
+        self.kept = order
+        self.order = order
+        if not plans_make(&self.plans, &compiled.net, <const int32_t *> self.order):
+            raise MemoryError(f"no memory to run a net of {compiled.net.places} places")
+
+    def __dealloc__(self):
+        plans_free(&self.plans)
+
+
 cdef inline const Net *net_of(image) except NULL:
+    return &compiled_of(image).net
+
+
+cdef inline Compiled compiled_of(image):
     compiled = image.compiled
     if compiled is None:
         compiled = Compiled(image)
@@ -126,7 +273,7 @@ cdef inline const Net *net_of(image) except NULL:
         if image.compiled is None:
             object.__setattr__(image, "compiled", compiled)
         compiled = image.compiled
-    return &(<Compiled?> compiled).net
+    return <Compiled?> compiled
 
 
 cdef inline bint has(const Net *net, Py_ssize_t t) noexcept nogil:
@@ -144,7 +291,7 @@ cdef inline bint get(marking, Py_ssize_t count, int flags, Py_buffer *buffer) no
         and (buffer.format[0] == b"i" or buffer.format[0] == b"B")
         and buffer.format[1] == 0
         and buffer.len == (buffer.len & ~3 if count == ANY else 4 * count)
-        and (<uintptr_t> buffer.buf & 3) == 0
+        and (buffer.len == 0 or (<uintptr_t> buffer.buf & 3) == 0)
     ):
         return True
     PyBuffer_Release(buffer)
@@ -524,6 +671,508 @@ cdef void pop(Agenda *agenda) noexcept nogil:
         i = child
         child = 2 * i + 1
     agenda.heap[i] = last
+
+
+def settle(image, marking, order, limit):
+    cdef Compiled compiled = compiled_of(image)
+    cdef const Net *net = &compiled.net
+    cdef Py_ssize_t most = PyNumber_AsSsize_t(limit, NULL)
+    cdef Py_buffer buffer, ranks
+    cdef Planned planned
+    cdef int32_t *before = NULL
+    cdef int64_t total = 0, number = 0, room = ROOM
+    cdef int why
+    if most < 0 or image.counted_immediate >= 0:
+        return reference.settle(image, marking, order, limit)
+    if not get(marking, net.places, PyBUF_WRITABLE, &buffer):
+        return reference.settle(image, marking, order, limit)
+    if not get(order, net.transitions, 0, &ranks):
+        PyBuffer_Release(&buffer)
+        return reference.settle(image, marking, order, limit)
+    try:
+        before = <int32_t *> PyMem_Malloc(buffer.len)
+        if before == NULL:
+            raise MemoryError(f"no memory to run a net of {net.places} places")
+        memcpy(before, buffer.buf, buffer.len)
+        planned = compiled.plan(<const int32_t *> ranks.buf)
+        planned.busy = True
+        try:
+            while True:
+                if room == ROOM:  # most runs are short: letting the lock go would take longer
+                    why = plans_settle(
+                        &planned.plans, <int32_t *> buffer.buf, min(room, most - total), &number,
+                        FAST,
+                    )
+                else:
+                    with nogil:
+                        why = plans_settle(
+                            &planned.plans, <int32_t *> buffer.buf, min(room, most - total),
+                            &number, FAST,
+                        )
+                total += number
+                if why == QUIET:
+                    return total, False
+                if why == LIMIT and total == most:
+                    return total, True
+                if why == OVERFLOW:
+                    fired, more = run(image, marking, order, min(<int64_t> ROOM, most - total))
+                    total += len(fired)
+                    if not more or total == most:
+                        return total, more
+                room = SLICE
+                PyErr_CheckSignals()
+        except BaseException:
+            memcpy(buffer.buf, before, buffer.len)
+            raise
+        finally:
+            planned.busy = False
+    finally:
+        PyMem_Free(before)
+        PyBuffer_Release(&ranks)
+        PyBuffer_Release(&buffer)
+
+
+def settle_cases(image, markings, order, limit, fired):
+    cdef Compiled compiled = compiled_of(image)
+    cdef const Net *net = &compiled.net
+    cdef Py_ssize_t most = PyNumber_AsSsize_t(limit, NULL)
+    cdef Py_buffer buffer, ranks, numbers
+    cdef Planned planned
+    cdef int32_t *before = NULL
+    cdef int32_t *counts
+    cdef Py_ssize_t cases, end, at = 0, live = 0
+    cdef bint done = False
+    if most < 0 or most > CELL_MAX or image.counted_immediate >= 0:
+        return reference.settle_cases(image, markings, order, limit, fired)
+    if not get(fired, ANY, PyBUF_WRITABLE, &numbers):
+        return reference.settle_cases(image, markings, order, limit, fired)
+    cases = numbers.len // 4
+    if not get(order, net.transitions, 0, &ranks):
+        PyBuffer_Release(&numbers)
+        return reference.settle_cases(image, markings, order, limit, fired)
+    if not get(markings, net.places * cases, PyBUF_WRITABLE, &buffer):
+        PyBuffer_Release(&numbers)
+        PyBuffer_Release(&ranks)
+        return reference.settle_cases(image, markings, order, limit, fired)
+    try:
+        # The numbers of firings last, so that nothing is changed until all is well.
+        before = <int32_t *> PyMem_Malloc(buffer.len + numbers.len)
+        if before == NULL:
+            raise MemoryError(f"no memory to run {cases} cases of {net.places} places")
+        memcpy(before, buffer.buf, buffer.len)
+        counts = before + net.places * cases
+        planned = compiled.plan(<const int32_t *> ranks.buf)
+        planned.busy = True
+        try:
+            while at < cases:
+                end = min(cases, at + SLICE // (1 + min(most, SLICE - 1)) + 1)
+                with nogil:
+                    done = cases_settle(
+                        &planned.plans, <int32_t *> buffer.buf, end, most, counts, FAST, &at, &live
+                    )
+                if not done:
+                    own = memoryview(markings).cast("B").cast("i")[
+                        at * net.places:(at + 1) * net.places
+                    ]
+                    number, more = settle(image, own, order, most - counts[at])
+                    counts[at] += number
+                    live += more
+                    at += 1
+                PyErr_CheckSignals()
+            memcpy(numbers.buf, counts, numbers.len)
+            return live
+        except BaseException:
+            memcpy(buffer.buf, before, buffer.len)
+            raise
+        finally:
+            planned.busy = False
+    finally:
+        PyMem_Free(before)
+        PyBuffer_Release(&numbers)
+        PyBuffer_Release(&ranks)
+        PyBuffer_Release(&buffer)
+
+
+def replay(image, marking, steps):
+    cdef Compiled compiled = compiled_of(image)
+    cdef const Net *net = &compiled.net
+    cdef Py_buffer buffer, recorded
+    cdef int32_t *before = NULL
+    cdef Py_ssize_t i, end, count
+    cdef bint done = True
+    numbers = steps
+    if type(steps) is list or type(steps) is tuple:
+        try:
+            numbers = array("i", steps)
+        except (TypeError, OverflowError):
+            return reference.replay(image, marking, steps)
+    if type(numbers) is not array or numbers.typecode != "i" or compiled.counted:
+        return reference.replay(image, marking, steps)
+    if not get(marking, net.places, PyBUF_WRITABLE, &buffer):
+        return reference.replay(image, marking, steps)
+    if not get(numbers, ANY, 0, &recorded):
+        PyBuffer_Release(&buffer)
+        return reference.replay(image, marking, steps)
+    try:
+        before = <int32_t *> PyMem_Malloc(buffer.len)
+        if before == NULL:
+            raise MemoryError(f"no memory to replay on {net.places} places")
+        memcpy(before, buffer.buf, buffer.len)
+        count = recorded.len // 4
+        i = 0
+        while done and i < count:
+            end = min(count, i + SLICE)
+            with nogil:
+                while i < end:
+                    done = fires_if_enabled(
+                        net, <int32_t *> buffer.buf, (<const int32_t *> recorded.buf)[i]
+                    )
+                    if not done:
+                        break
+                    i += 1
+            if end < count and done:
+                try:
+                    PyErr_CheckSignals()
+                except BaseException:
+                    memcpy(buffer.buf, before, buffer.len)
+                    raise
+        if not done:
+            memcpy(buffer.buf, before, buffer.len)
+    finally:
+        PyMem_Free(before)
+        PyBuffer_Release(&recorded)
+        PyBuffer_Release(&buffer)
+    if not done:
+        reference.replay(image, marking, steps)
+
+
+cdef bint fires_if_enabled(const Net *net, int32_t *cells, Py_ssize_t t) noexcept nogil:
+    return has(net, t) and is_enabled(net, cells, t) and fires(net, cells, t, NULL)
+
+
+def simulate(image, marking, seed, limit):
+    cdef Compiled compiled = compiled_of(image)
+    cdef const Net *net = &compiled.net
+    cdef Py_ssize_t most = PyNumber_AsSsize_t(limit, NULL)
+    cdef Py_ssize_t words = (net.transitions + 63) // 64
+    cdef Py_buffer buffer
+    cdef Draw draw
+    cdef int32_t *before = NULL
+    cdef int32_t just_fired[ROOM]
+    cdef Py_ssize_t t, room, number
+    cdef list fired = []
+    seed = index(seed)
+    if most < 0 or compiled.counted:
+        return reference.simulate(image, marking, seed, limit)
+    if not get(marking, net.places, PyBUF_WRITABLE, &buffer):
+        return reference.simulate(image, marking, seed, limit)
+    draw = Draw(
+        state=seed & 0xFFFF_FFFF_FFFF_FFFF, enabled=NULL, immediate=NULL, words=words,
+        size=0, at_once=0,
+    )
+    try:
+        before = <int32_t *> PyMem_Malloc(buffer.len)
+        draw.enabled = <uint64_t *> PyMem_Calloc(words + 1, sizeof(uint64_t))
+        draw.immediate = <uint64_t *> PyMem_Calloc(words + 1, sizeof(uint64_t))
+        if before == NULL or draw.enabled == NULL or draw.immediate == NULL:
+            raise MemoryError(f"no memory to simulate a net of {net.places} places")
+        memcpy(before, buffer.buf, buffer.len)
+        try:
+            for t in range(net.transitions):
+                if not net.external[t]:
+                    draw.immediate[t // 64] |= <uint64_t> 1 << (t % 64)
+            for t in range(net.transitions):
+                look(net, <int32_t *> buffer.buf, &draw, t)
+            while True:
+                room = min(most - len(fired), <Py_ssize_t> ROOM)
+                number = fire_at_random(net, <int32_t *> buffer.buf, &draw, just_fired, room)
+                fired.extend([just_fired[i] for i in range(number)])
+                if draw.size == 0 or len(fired) == most:
+                    return fired, draw.size > 0
+                if number < room:
+                    t = drawn(&draw)
+                    reference.fire(image, marking, t)
+                    fired.append(t)
+                    look_again(net, <int32_t *> buffer.buf, &draw, t)
+                PyErr_CheckSignals()
+        except BaseException:
+            memcpy(buffer.buf, before, buffer.len)
+            raise
+    finally:
+        PyMem_Free(draw.immediate)
+        PyMem_Free(draw.enabled)
+        PyMem_Free(before)
+        PyBuffer_Release(&buffer)
+
+
+cdef Py_ssize_t fire_at_random(
+    const Net *net, int32_t *cells, Draw *draw, int32_t *fired, Py_ssize_t room
+) noexcept nogil:
+    # Fire up to `room` transitions and say how many; as with `fire_next`, one that only the
+    # reference can fire ends this, and it is what is drawn again.
+    cdef Py_ssize_t t, number = 0
+    cdef uint64_t before
+    while draw.size and number < room:
+        before = draw.state
+        t = drawn(draw)
+        if not fires(net, cells, t, NULL):
+            draw.state = before
+            break
+        fired[number] = <int32_t> t
+        number += 1
+        look_again(net, cells, draw, t)
+    return number
+
+
+cdef Py_ssize_t drawn(Draw *draw) noexcept nogil:
+    # The transition with the drawn number among those that may be drawn, ascending.
+    cdef uint64_t mixed, word
+    cdef uint64_t choices = draw.at_once if draw.at_once else draw.size
+    cdef Py_ssize_t w = 0, here, skip
+    draw.state += <uint64_t> 0x9E3779B97F4A7C15
+    mixed = (draw.state ^ (draw.state >> 30)) * <uint64_t> 0xBF58476D1CE4E5B9
+    mixed = (mixed ^ (mixed >> 27)) * <uint64_t> 0x94D049BB133111EB
+    skip = <Py_ssize_t> (((mixed ^ (mixed >> 31)) >> 32) * choices >> 32)
+    while True:
+        word = draw.enabled[w]
+        if draw.at_once:
+            word &= draw.immediate[w]
+        here = popcount(word)
+        if skip < here:
+            break
+        skip -= here
+        w += 1
+    while skip:
+        word &= word - 1
+        skip -= 1
+    return w * 64 + lowest(word)
+
+
+cdef void look(const Net *net, const int32_t *cells, Draw *draw, Py_ssize_t t) noexcept nogil:
+    # Bring in line what is known of one transition.
+    cdef uint64_t bit = <uint64_t> 1 << (t % 64)
+    cdef bint now = is_enabled(net, cells, t)
+    if now != (draw.enabled[t // 64] & bit != 0):
+        draw.enabled[t // 64] ^= bit
+        draw.size += 1 if now else -1
+        if draw.immediate[t // 64] & bit:
+            draw.at_once += 1 if now else -1
+
+
+cdef void look_again(
+    const Net *net, const int32_t *cells, Draw *draw, Py_ssize_t t
+) noexcept nogil:
+    look_at_row(net, cells, draw, &net.take, t)
+    look_at_row(net, cells, draw, &net.clear, t)
+    look_at_row(net, cells, draw, &net.put, t)
+
+
+cdef void look_at_row(
+    const Net *net, const int32_t *cells, Draw *draw, const Rows *rows, Py_ssize_t t
+) noexcept nogil:
+    cdef int32_t k, j, place
+    for k in range(rows.start[t], rows.start[t + 1]):
+        place = rows.place[k]
+        for j in range(net.touch_start[place], net.touch_start[place + 1]):
+            look(net, cells, draw, net.touch[j])
+
+
+def pack_cases(image, markings, count):
+    cdef Compiled compiled = compiled_of(image)
+    cdef const Net *net = &compiled.net
+    cdef Py_ssize_t cases = PyNumber_AsSsize_t(count, NULL)
+    cdef const Packing *packing = compiled.safe_packing()
+    cdef Py_ssize_t done = -1
+    cdef Py_buffer buffer
+    cdef bytes packed
+    cdef uint64_t *words
+    if not 0 <= cases <= CELL_MAX or not get(markings, net.places * cases, 0, &buffer):
+        return reference.pack_cases(image, markings, count)
+    try:
+        packed = PyBytes_FromStringAndSize(NULL, 8 * packing.words * cases)
+        words = <uint64_t *> <char *> packed
+        with nogil:
+            done = cases_pack(packing, <const int32_t *> buffer.buf, net.places, cases, words)
+    finally:
+        PyBuffer_Release(&buffer)
+    if done < cases:
+        return reference.pack_cases(image, markings, count)
+    return packed
+
+
+def enabled_cases(image, packed, count):
+    cdef Compiled compiled = compiled_of(image)
+    cdef const Net *net = &compiled.net
+    cdef Py_ssize_t cases = PyNumber_AsSsize_t(count, NULL)
+    cdef const Packing *packing = compiled.safe_packing()
+    cdef bytes found
+    cdef const uint64_t *words
+    cdef uint64_t *bits
+    if (
+        type(packed) is not bytes
+        or not 0 <= cases <= CELL_MAX
+        or PyBytes_GET_SIZE(packed) != 8 * packing.words * cases
+    ):
+        return reference.enabled_cases(image, packed, count)
+    words = <const uint64_t *> <const char *> (<bytes> packed)
+    found = PyBytes_FromStringAndSize(NULL, 8 * ((net.transitions + 63) // 64) * cases)
+    bits = <uint64_t *> <char *> found
+    with nogil:
+        enabled_words(packing, net, words, cases, bits, FAST)
+    return found
+
+
+def explore(
+    image, marking, guarded=b"", graph=False, threads=1, max_states=1_000_000, max_bytes=2**32
+):
+    cdef Compiled compiled = compiled_of(image)
+    cdef const Net *net = &compiled.net
+    cdef Py_ssize_t most = PyNumber_AsSsize_t(max_states, NULL)
+    cdef Py_ssize_t bytes_ = PyNumber_AsSsize_t(max_bytes, NULL)
+    cdef Py_ssize_t workers = PyNumber_AsSsize_t(threads, NULL)
+    cdef Explored explored
+    cdef Py_ssize_t t
+    if (
+        most < 1 or bytes_ < 1 or workers < 1 or compiled.counted or type(guarded) is not bytes
+        or len(guarded) not in (0, net.transitions)
+        or min(reference._cells(marking, net.places), default=0) < 0
+    ):
+        return reference.explore(image, marking, guarded, graph, threads, max_states, max_bytes)
+    marking = array("i", reference._cells(marking))  # aligned, and nobody else's
+    kinds = bytes(
+        [0 if image.external[t] else 2 if guarded and guarded[t] else 1
+         for t in range(net.transitions)]
+    )
+    workers = min(workers, 64)
+    for width in range(WIDTHS):
+        explored = Explored(compiled, kinds)
+        explored.look(marking, width_bits[width], graph, workers, most, bytes_)
+        if explored.space.direct and explored.space.monotone and explored.space.stop in (
+            MAX_STATES, MAX_BYTES
+        ):
+            # Whether there is an end at all can be told only from the paths.
+            explored = Explored(compiled, kinds)
+            explored.look(marking, width_bits[width], True, workers, most, bytes_)
+        if explored.space.stop != WIDER:
+            break
+    return explored.result(graph)
+
+
+ENDED = {
+    COMPLETE: "complete",
+    MAX_STATES: "states",
+    MAX_BYTES: "memory",
+    WIDER: "tokens",
+    UNBOUNDED: "unbounded",
+}
+
+
+cdef class Explored:
+    """The markings of an exploration; what is kept of them is a `Graph` of `weft.native.space`."""
+
+    cdef CSpace space
+    cdef Compiled compiled
+    cdef bytes kinds
+    cdef readonly object start
+    cdef readonly object transition
+    cdef readonly object target
+
+    def __cinit__(self, Compiled compiled, bytes kinds):
+        self.compiled = compiled
+        self.kinds = kinds
+        self.start = self.transition = self.target = None
+
+    def __dealloc__(self):
+        space_free(&self.space)
+
+    cdef look(
+        self, marking, int32_t bits, bint graph, int threads, uint64_t max_states,
+        uint64_t max_bytes
+    ):
+        cdef Py_buffer buffer
+        cdef bint ready, going
+        cdef const unsigned char *kinds = self.kinds
+        if not get(marking, self.compiled.net.places, 0, &buffer):
+            raise ValueError(f"this is no marking of {self.compiled.net.places} places")
+        ready = space_make(
+            &self.space, &self.compiled.net, bits, <const int32_t *> buffer.buf, kinds, graph,
+            threads, max_states, max_bytes,
+        )
+        PyBuffer_Release(&buffer)
+        if not ready:
+            if self.space.stop == 0:
+                raise MemoryError(
+                    f"no memory to explore a net of {self.compiled.net.places} places"
+                )
+            return
+        try:
+            while True:
+                with nogil:
+                    going = space_work(&self.space, 64, FAST)
+                if not going:
+                    return
+                PyErr_CheckSignals()
+        except BaseException:
+            with nogil:
+                space_end(&self.space)
+            raise
+
+    cdef result(self, bint graph):
+        cdef Worker *worker = self.space.worker
+        cdef Py_ssize_t i
+        cdef Py_buffer start, transition, target
+        if graph:
+            self.start = array("q", bytes(8 * (self.space.count + 1)))
+            edges = bytes(4 * space_edges(&self.space))
+            self.transition = array("i", edges)
+            self.target = array("i", edges)
+            PyObject_GetBuffer(self.start, &start, PyBUF_WRITABLE)
+            PyObject_GetBuffer(self.transition, &transition, PyBUF_WRITABLE)
+            PyObject_GetBuffer(self.target, &target, PyBUF_WRITABLE)
+            with nogil:
+                space_rows(
+                    &self.space, <int64_t *> start.buf, <int32_t *> transition.buf,
+                    <int32_t *> target.buf,
+                )
+            PyBuffer_Release(&start)
+            PyBuffer_Release(&transition)
+            PyBuffer_Release(&target)
+        return Space(
+            states=self.space.count,
+            firings=worker.firings,
+            deadlocks=worker.dead,
+            most_in_place=worker.most,
+            most_in_marking=worker.total,
+            fired=worker.seen[:self.compiled.net.transitions] if worker.seen != NULL else b"",
+            dead_markings=tuple(
+                [self.cells(worker.dead_marking + i * self.space.words)
+                 for i in range(worker.dead_kept)]
+            ),
+            ended=ENDED[self.space.stop],
+            graph=self if graph else None,
+        )
+
+    cdef bytes cells(self, const uint64_t *marking):
+        cdef Py_ssize_t places = self.compiled.net.places
+        cdef bytes cells = PyBytes_FromStringAndSize(NULL, 4 * places)
+        unpack(&self.space.packing, marking, places, <int32_t *> <char *> cells)
+        return cells
+
+    def __len__(self):
+        return self.space.count
+
+    def marking(self, number):
+        return self.cells(record_of(&self.space, self.checked(number)))
+
+    def found_by(self, number):
+        cdef uint64_t by = record_of(&self.space, self.checked(number))[self.space.words]
+        return <int32_t> by, <int32_t> (by >> 32)
+
+    cdef Py_ssize_t checked(self, number) except -1:
+        cdef Py_ssize_t i = index(number)
+        if not 0 <= i < <Py_ssize_t> self.space.count:
+            raise IndexError(f"marking {number} is not one of the {self.space.count} found")
+        return i
 
 
 def clear_places(marking, places):

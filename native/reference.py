@@ -25,6 +25,7 @@ from operator import index
 from typing import TypeAlias
 
 from weft.native.image import CELL_MAX, NetImage
+from weft.native.space import Ended, ListedGraph, Space
 
 __all__ = [  # noqa: RUF022, in the order in which both modules define them
     "enabled",
@@ -36,11 +37,19 @@ __all__ = [  # noqa: RUF022, in the order in which both modules define them
     "touched_immediate",
     "degree",
     "run",
+    "settle",
+    "settle_cases",
+    "replay",
+    "simulate",
+    "pack_cases",
+    "enabled_cases",
+    "explore",
     "clear_places",
 ]
 
 Marking: TypeAlias = "array[int] | bytes | bytearray | memoryview"
 
+_WORD = 2**64 - 1
 _BLOCK = bytes(1024)
 _NOT_ZERO = re.compile(rb"[^\0]")
 
@@ -188,6 +197,222 @@ def run(image: NetImage, marking: Marking, order: Marking, limit: int) -> tuple[
     return fired, False
 
 
+def settle(image: NetImage, marking: Marking, order: Marking, limit: int) -> tuple[int, bool]:
+    """`run`, but only counted: how many fired, and whether one is still enabled.
+
+    The compiled kernel packs the marking for it, into bits where no place holds two tokens, and
+    fires some tens of times as fast as when it has to list what it does.
+    """
+    fired, more = run(image, marking, order, limit)
+    return len(fired), more
+
+
+def settle_cases(
+    image: NetImage, markings: Marking, order: Marking, limit: int, fired: Marking
+) -> int:
+    """`settle` many cases of one net, in place, each up to ``limit`` firings.
+
+    Args:
+        image: The net.
+        markings: The cells of all cases, one marking after the other.
+        order: As for `run`.
+        limit: At most `CELL_MAX`.
+        fired: One writable number a case, which says how many there are. It is set to how often
+            transitions of this case fired.
+
+    Returns:
+        How many cases still had a transition enabled.
+
+    An error leaves the markings untouched, of all cases.
+    """
+    limit = index(limit)
+    counts = _cells(fired, writable=True)
+    cells = _cells(markings, image.places * len(counts), writable=True)
+    if limit > CELL_MAX:
+        raise ValueError(f"the firings of a case are counted to {CELL_MAX}, not to {limit}")
+    before = array("i", cells)
+    live = 0
+    numbers = array("i")
+    settle(image, array("i", bytes(4 * image.places)), order, min(limit, 0))  # are they sound?
+    try:
+        for case in range(len(counts)):
+            own = cells[case * image.places : (case + 1) * image.places]
+            number, more = settle(image, own, order, limit)
+            numbers.append(number)
+            live += more
+    except BaseException:
+        cells[:] = before
+        raise
+    counts[:] = numbers
+    return live
+
+
+def replay(image: NetImage, marking: Marking, steps: Iterable[int]) -> None:
+    """Fire recorded transitions, in place, one after the other.
+
+    Raises:
+        ValueError: One of them is not enabled when its turn comes, or has a counted put.
+        OverflowError: A cell would pass `CELL_MAX`.
+
+    An error leaves the marking untouched; a note on it says which step it was.
+    """
+    cells = _cells(marking, image.places, writable=True)
+    before = array("i", cells)
+    step = -1
+    try:
+        for step, t in enumerate(steps):  # noqa: B007, it is the handler's
+            fire(image, cells, t)
+    except BaseException as error:
+        cells[:] = before
+        if step >= 0:
+            error.add_note(f"at step {step}")
+        raise
+
+
+def simulate(image: NetImage, marking: Marking, seed: int, limit: int) -> tuple[list[int], bool]:
+    """Fire, in place, one enabled transition after the other, each drawn at random.
+
+    While immediate transitions are enabled, only those are drawn from; all that may be drawn are
+    equally likely. The same seed gives the same run, in either kernel: the numbers are those of
+    splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014),
+    of which the upper half is scaled to the number of choices.
+
+    Args:
+        image: The net.
+        marking: Where the run begins.
+        seed: Any integer; its lowest 64 bits are used.
+        limit: Stop after so many firings.
+
+    Returns:
+        The fired transitions in order, and whether one is still enabled.
+
+    Raises:
+        ValueError: ``limit`` is negative; or a transition of this net has a counted put.
+        OverflowError: A cell would pass `CELL_MAX`.
+
+    An error leaves the marking untouched.
+    """
+    limit, state = index(limit), index(seed) & _WORD
+    cells = _cells(marking, image.places, writable=True)
+    if limit < 0:
+        raise ValueError(f"a simulation is limited to 0 or more firings, not {limit}")
+    _refuse_counted(image, "simulated")
+    before = array("i", cells)
+    fired: list[int] = []
+    try:
+        while True:
+            choice = _choice(image, cells)
+            if not choice or len(fired) == limit:
+                return fired, bool(choice)
+            state = (state + 0x9E3779B97F4A7C15) & _WORD
+            t = choice[(_mixed(state) >> 32) * len(choice) >> 32]
+            fire(image, cells, t)
+            fired.append(t)
+    except BaseException:
+        cells[:] = before
+        raise
+
+
+def pack_cases(image: NetImage, markings: Marking, count: int) -> bytes:
+    """The markings of ``count`` cases, one after the other, as bits: a word of 64 bits, places 0
+    to 63 of case 0, the same of case 1 and so on; then places 64 to 127 of all cases.
+
+    Raises:
+        ValueError: A place of a case holds neither 0 nor 1 tokens.
+    """
+    count = _count(count)
+    cells = _cells(markings, image.places * count)
+    words = array("Q")
+    for first in range(0, max(image.places, 1), 64):
+        for case in range(count):
+            row = cells[case * image.places : (case + 1) * image.places]
+            word = 0
+            for bit, tokens in enumerate(row[first : first + 64]):
+                word |= (tokens & 1) << bit
+            words.append(word)
+    for case in range(count):
+        if any(tokens not in (0, 1) for tokens in cells[case * image.places :][: image.places]):
+            raise ValueError(f"case {case} is not safe: a place of it holds more than one token")
+    return words.tobytes()
+
+
+def enabled_cases(image: NetImage, packed: bytes, count: int) -> bytes:
+    """The enabled transitions of many packed cases (see `pack_cases`), as bits, laid out alike: a
+    word for transitions 0 to 63 of each case, then one for 64 to 127, and so on.
+
+    Raises:
+        ValueError: ``packed`` has not the size that ``count`` cases have.
+    """
+    count = _count(count)
+    words = max(-(-image.places // 64), 1)
+    if len(packed) != 8 * words * count:
+        raise ValueError(
+            f"{count} packed cases of this net have {8 * words * count} bytes, not {len(packed)}"
+        )
+    view = memoryview(packed).cast("Q") if packed else memoryview(array("Q"))
+    found = array("Q", bytes(8 * -(-image.transitions // 64) * count))
+    for case in range(count):
+        tokens = [view[p // 64 * count + case] >> p % 64 & 1 for p in range(image.places)]
+        cells = memoryview(array("i", tokens))
+        for t in range(image.transitions):
+            if _enabled(image, cells, t):
+                found[t // 64 * count + case] |= 1 << t % 64
+    return found.tobytes()
+
+
+def explore(
+    image: NetImage,
+    marking: Marking,
+    guarded: bytes = b"",
+    graph: bool = False,
+    threads: int = 1,
+    max_states: int = 1_000_000,
+    max_bytes: int = 2**32,
+) -> Space:
+    """Find all markings that are reachable from one.
+
+    Where immediate transitions are enabled only they fire, all of them in turn; a guarded one may
+    fire or not, so where only guarded ones are enabled all external ones fire as well.
+
+    That the markings have no end is found where no transition lacks or clears anything: one that
+    strictly covers another on its own path can be repeated for ever (Karp and Miller, "Parallel
+    Program Schemata", 1969).
+
+    Args:
+        image: The net.
+        marking: The first marking.
+        guarded: A byte a transition, 1 where it has a guard; nothing when none has.
+        graph: Keep the markings, with the firings between them, and not just their number.
+        threads: How many threads may share the work; with several, markings are numbered in no
+            particular order, and all else is the same. The reference uses one.
+        max_states: Stop where a further marking would be one too many.
+        max_bytes: Stop where more memory would be needed; about that, in the reference.
+
+    Raises:
+        ValueError: A bound is less than 1; ``guarded`` does not fit; a transition of this net has
+            a counted put; a cell is negative.
+    """
+    bounds = {"max_states": max_states, "max_bytes": max_bytes, "threads": threads}
+    bounds = {name: index(bound) for name, bound in bounds.items()}
+    cells = array("i", _cells(marking, image.places))
+    for name, bound in bounds.items():
+        if bound < 1:
+            raise ValueError(f"{name} is at least 1, not {bound}")
+    if len(guarded) not in (0, image.transitions):
+        raise ValueError(f"{len(guarded)} transitions are said to be guarded or not, not all")
+    if min(cells, default=0) < 0:
+        raise ValueError(f"a marking has no cell below 0, but there is {min(cells)}")
+    _refuse_counted(image, "explored")
+    return _explored(
+        image,
+        cells.tobytes(),
+        guarded=guarded or bytes(image.transitions),
+        graph=bool(graph),
+        most=min(max_states, max_bytes // (4 * image.places + 300) + 1),
+        bound="states" if max_states <= max_bytes // (4 * image.places + 300) else "memory",
+    )
+
+
 def clear_places(marking: Marking, places: Iterable[int]) -> None:
     """Empty these places, in place; an unknown one leaves the marking untouched."""
     cells = _cells(marking, writable=True)
@@ -205,6 +430,116 @@ def _transition(image: NetImage, t: int) -> int:
     if not 0 <= t < image.transitions:
         raise IndexError(f"transition {t} is not one of the net's {image.transitions}")
     return t
+
+
+def _count(count: int) -> int:
+    """``count``, if there can be so many."""
+    count = index(count)
+    if not 0 <= count <= CELL_MAX:
+        raise ValueError(f"there are 0 to {CELL_MAX} cases, not {count}")
+    return count
+
+
+def _refuse_counted(image: NetImage, what: str) -> None:
+    """Raise where a firing would need a count that only its caller knows."""
+    for t in range(image.transitions):
+        if image.counted(t):
+            raise ValueError(
+                f"transition {t} puts a counted number, so the net cannot be {what} on its own"
+            )
+
+
+def _explored(
+    image: NetImage, first: bytes, *, guarded: bytes, graph: bool, most: int, bound: Ended
+) -> Space:
+    """`explore`, of what has been checked: breadth first, one marking after the other."""
+    monotone = not (image.lacks.place or image.clear.place)
+    numbers = {first: 0}
+    found = ListedGraph([first], [(-1, -1)])
+    totals = [sum(memoryview(first).cast("i")) if first else 0]
+    peaks = totals[:]  # the most tokens on the path to each marking
+    in_place = max(memoryview(first).cast("i"), default=0) if first else 0
+    fired = bytearray(image.transitions)
+    dead: list[bytes] = []
+    firings = at = 0
+    ended: Ended = "complete"
+    while at < len(found) and ended == "complete":
+        marking = found.markings[at]
+        found.start.append(len(found.target))
+        choice = _firing(image, _cells(marking), guarded)
+        firings += len(choice)
+        if not choice:
+            dead.append(marking)
+        for t in choice:
+            fired[t] = 1
+            working = array("i", marking)
+            try:
+                fire(image, working, t)
+            except OverflowError:
+                ended = "tokens"
+                break
+            after = working.tobytes()
+            number = numbers.get(after)
+            if number is None:
+                if len(found) == most:
+                    ended = bound
+                    break
+                number = numbers[after] = len(found)
+                found.markings.append(after)
+                found.parents.append((at, t))
+                totals.append(sum(working))
+                peaks.append(max(peaks[at], totals[number]))
+                in_place = max(in_place, max(working, default=0))
+                if monotone and totals[number] > peaks[at] and _covers_ancestor(found, number):
+                    ended = "unbounded"
+                    break
+            found.transition.append(t)
+            found.target.append(number)
+        at += 1
+    found.start.extend([len(found.target)] * (len(found) + 1 - len(found.start)))
+    dead.sort(key=lambda cells: list(reversed(_cells(cells))))
+    return Space(
+        states=len(found),
+        firings=firings,
+        deadlocks=len(dead),
+        most_in_place=in_place,
+        most_in_marking=max(totals),
+        fired=bytes(fired),
+        dead_markings=tuple(dead[:10]),
+        ended=ended,
+        graph=found if graph else None,
+    )
+
+
+def _firing(image: NetImage, cells: memoryview, guarded: bytes) -> list[int]:
+    """What fires in a marking where any guard may be true or false, ascending."""
+    now = [t for t in range(image.transitions) if _enabled(image, cells, t)]
+    at_once = [t for t in now if not image.external[t]]
+    return at_once if not all(guarded[t] for t in at_once) else now
+
+
+def _covers_ancestor(found: ListedGraph, number: int) -> bool:
+    """Whether a marking covers one on the path to it."""
+    cells = _cells(found.markings[number])
+    at, _ = found.parents[number]
+    while at >= 0:
+        if all(a >= b for a, b in zip(cells, _cells(found.markings[at]), strict=True)):
+            return True
+        at, _ = found.parents[at]
+    return False
+
+
+def _choice(image: NetImage, cells: memoryview) -> list[int]:
+    """What a simulation draws from, ascending: the enabled immediates, else all enabled."""
+    now = [t for t in range(image.transitions) if _enabled(image, cells, t)]
+    return [t for t in now if not image.external[t]] or now
+
+
+def _mixed(state: int) -> int:
+    """The output of splitmix64 for a state."""
+    state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & _WORD
+    state = (state ^ state >> 27) * 0x94D049BB133111EB & _WORD
+    return state ^ state >> 31
 
 
 def _cells(marking: Marking, count: int | None = None, *, writable: bool = False) -> memoryview:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,7 +75,7 @@ def statespace(files: Sequence[Path], max_states: int, screen: Screen) -> Exit:
     for file in files:
         try:
             began = perf_counter()
-            found = explore(net_of(file), max_states=max_states)
+            found = explore(net_of(file), max_states=max_states, threads=os.cpu_count() or 1)
         except WeftError as error:
             if len(files) == 1:
                 raise

@@ -1,7 +1,8 @@
 """All reachable markings of a net: the plain exploration, without any reduction.
 
-It is the yardstick that everything cleverer is held against, so it is written to be obviously
-right: breadth first, one marking after the other, every enabled transition of each.
+It is the yardstick that everything cleverer is held against: every enabled transition of every
+marking. The kernel explores (`weft.native.reference.explore`); nets with OR-joins, which only the
+engine can judge, are explored here, breadth first, one marking after the other.
 
 Where immediate transitions are enabled, only they fire, as in a generalised stochastic Petri net
 (Ajmone Marsan et al., 1984): such a marking is *vanishing*. Vanishing markings count as states.
@@ -29,6 +30,9 @@ from weft.schema.errors import UsageError
 __all__ = ["StateSpace", "explore"]
 
 DEFAULT_MAX_STATES = 1_000_000
+DEFAULT_MAX_BYTES = 2**32
+
+_ENDLESS = ("unbounded", "tokens")  # no net that means well puts 2**31 tokens into a place
 
 
 @attrs.frozen
@@ -47,7 +51,7 @@ class StateSpace:
         bounded: Whether the markings are finitely many; None: not known within the bound.
         dead_transitions: Transitions that no marking enables (those never seen, if incomplete).
         complete: Whether all markings were seen.
-        dead_markings: The first deadlocks, readable, at most ten.
+        dead_markings: Deadlocks, readable, at most ten.
     """
 
     places: int
@@ -64,18 +68,27 @@ class StateSpace:
     dead_markings: Sequence[dict[str, int]] = attrs.field(factory=tuple, repr=False)
 
 
-def explore(net: Net, *, max_states: int = DEFAULT_MAX_STATES) -> StateSpace:
+def explore(
+    net: Net,
+    *,
+    max_states: int = DEFAULT_MAX_STATES,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    threads: int = 1,
+) -> StateSpace:
     """Explore the state space of one net.
 
     Args:
         net: The net; its child nets are not entered, its case-wide arcs count its own places.
         max_states: Stop after so many markings; the answer is then incomplete.
+        max_bytes: Stop where more memory would be needed; likewise.
+        threads: How many threads share the work; the answer is the same.
 
     Raises:
-        UsageError: ``max_states`` is less than 1, or the net counts tokens from data.
+        UsageError: A bound is less than 1, or the net counts tokens from data.
     """
-    if max_states < 1:
-        raise UsageError(f"max_states is at least 1, not {max_states}")
+    for name, bound in (("max_states", max_states), ("max_bytes", max_bytes)):
+        if bound < 1:
+            raise UsageError(f"{name} is at least 1, not {bound}")
     for t in net.transitions:
         if t.counted:
             raise UsageError(
@@ -83,7 +96,32 @@ def explore(net: Net, *, max_states: int = DEFAULT_MAX_STATES) -> StateSpace:
                 "so the net has no state space of its own",
                 code="counted",
             )
-    return _Exploration(net, max_states).run()
+    if net.or_joins:
+        return _Exploration(net, max_states).run()
+    found = kernel.explore(
+        net.image,
+        net.initial,
+        guarded=bytes(t.when is not None for t in net.transitions),
+        threads=threads,
+        max_states=max_states,
+        max_bytes=max_bytes,
+    )
+    complete, unbounded = found.ended == "complete", found.ended in _ENDLESS
+    crowded = found.most_in_place > 1 or unbounded
+    return StateSpace(
+        places=len(net.places),
+        transitions=len(net.transitions),
+        states=found.states,
+        firings=found.firings,
+        max_tokens_in_place=found.most_in_place,
+        max_tokens_in_marking=found.most_in_marking,
+        deadlocks=found.deadlocks,
+        safe=False if crowded else True if complete else None,
+        bounded=False if unbounded else True if complete else None,
+        dead_transitions=len(net.transitions) - sum(found.fired),
+        complete=complete,
+        dead_markings=tuple(map(net.marking_view, found.dead_markings)),
+    )
 
 
 class _Exploration:

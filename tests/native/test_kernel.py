@@ -215,6 +215,18 @@ def test_bad_input_meets_the_same_answer_from_both(
         ("degree", (net.image, buffer, number)),
         # A number of firings that both can get through.
         ("run", (net.image, buffer, order, number if number not in (2**31, 2**63, 2**70) else 99)),
+        ("settle", (net.image, buffer, order, 99 if number in (2**31, 2**63, 2**70) else number)),
+        ("settle_cases", (net.image, buffer, order, 99 if number == 2**31 else number, order)),
+        ("replay", (net.image, buffer, numbers)),
+        ("simulate", (net.image, buffer, number, 50)),
+        ("simulate", (net.image, buffer, 1, min(number, 50) if type(number) is int else number)),
+        ("pack_cases", (net.image, buffer, number if number != 2**31 else 0)),
+        ("enabled_cases", (net.image, buffer if type(buffer) is bytes else b"", number)),
+        (
+            "explore",
+            (net.image, buffer, b"", False, 1, 99 if number in (2**31, 2**63, 2**70) else number),
+        ),
+        ("explore", (net.image, buffer, order if type(order) is bytes else b"", 0, number, 99)),
         ("clear_places", (buffer, numbers)),
     ]
     for name, arguments in calls:

@@ -1,0 +1,128 @@
+/* Many cases of one safe net at once.
+ *
+ * Word w of case i stands at `cases[w * count + i]`, so that neighbours in memory are the same
+ * places of neighbouring cases, and one instruction tests a transition in several of them. Set j
+ * of 64 transitions of case i is `found[j * count + i]`.
+ */
+#ifndef WEFT_MANY_H
+#define WEFT_MANY_H
+
+#include "firing.h"
+
+#if defined(__GNUC__)
+typedef uint64_t Lanes __attribute__((vector_size(32), aligned(8), may_alias));
+enum { LANES = 4, BLOCK = 16 };
+
+ALWAYS void enabled_block(const Packing *packing, ptrdiff_t first, ptrdiff_t end,
+                          const uint64_t *cases, ptrdiff_t count, uint64_t *found) {
+    Lanes yes[LANES] = {{0}};
+    if (packing->words == 1) {
+        const Lanes *block = (const Lanes *)cases;
+        Lanes a = block[0], b = block[1], c = block[2], d = block[3];
+        for (ptrdiff_t t = first; t < end; t++) {
+            const Part *part = &packing->part[packing->start[t]];
+            uint64_t bit = packing->verdict[t] & NEVER ? 0 : (uint64_t)1 << (t - first);
+            uint64_t test = packing->start[t] < packing->start[t + 1] ? part->test : 0;
+            uint64_t want = packing->start[t] < packing->start[t + 1] ? part->want : 0;
+            yes[0] |= (Lanes)((a & test) == want) & bit;
+            yes[1] |= (Lanes)((b & test) == want) & bit;
+            yes[2] |= (Lanes)((c & test) == want) & bit;
+            yes[3] |= (Lanes)((d & test) == want) & bit;
+        }
+    } else {
+        for (ptrdiff_t t = first; t < end; t++) {
+            uint64_t bit = packing->verdict[t] & NEVER ? 0 : (uint64_t)1 << (t - first);
+            Lanes in[LANES] = {{0}};
+            for (int i = 0; i < LANES; i++) in[i] |= bit;
+            for (ptrdiff_t k = packing->start[t]; k < packing->start[t + 1]; k++) {
+                const Part *part = &packing->part[k];
+                const Lanes *block = (const Lanes *)(cases + part->word * count);
+                for (int i = 0; i < LANES; i++)
+                    in[i] &= (Lanes)((block[i] & part->test) == part->want);
+            }
+            for (int i = 0; i < LANES; i++) yes[i] |= in[i];
+        }
+    }
+    for (int i = 0; i < LANES; i++) ((Lanes *)found)[i] = yes[i];
+}
+#else
+enum { BLOCK = 1 << 30 };
+#define enabled_block(packing, first, end, cases, count, found) ((void)0)
+#endif
+
+ALWAYS void enabled_all(const Packing *packing, const Net *net, const uint64_t *cases,
+                        ptrdiff_t count, uint64_t *found) {
+    for (ptrdiff_t first = 0; first < net->transitions; first += 64) {
+        ptrdiff_t end = first + 64 < net->transitions ? first + 64 : net->transitions, i = 0;
+        uint64_t *row = found + first / 64 * count;
+        for (; i + BLOCK <= count; i += BLOCK)
+            enabled_block(packing, first, end, cases + i, count, row + i);
+        for (; i < count; i++) {
+            uint64_t yes = 0;
+            for (ptrdiff_t t = first; t < end; t++) {
+                bool in = !(packing->verdict[t] & NEVER);
+                for (ptrdiff_t k = packing->start[t]; in && k < packing->start[t + 1]; k++) {
+                    const Part *part = &packing->part[k];
+                    in = (cases[part->word * count + i] & part->test) == part->want;
+                }
+                yes |= (uint64_t)in << (t - first);
+            }
+            row[i] = yes;
+        }
+    }
+}
+
+static __attribute__((noinline)) void enabled_words_plain(const Packing *packing, const Net *net,
+                                                          const uint64_t *cases, ptrdiff_t count,
+                                                          uint64_t *found) {
+    enabled_all(packing, net, cases, count, found);
+}
+#if HAVE_FAST
+static __attribute__((noinline)) FAST void enabled_words_fast(const Packing *packing,
+                                                              const Net *net,
+                                                              const uint64_t *cases,
+                                                              ptrdiff_t count, uint64_t *found) {
+    enabled_all(packing, net, cases, count, found);
+}
+#else
+#define enabled_words_fast enabled_words_plain
+#endif
+
+static inline void enabled_words(const Packing *packing, const Net *net, const uint64_t *cases,
+                                 ptrdiff_t count, uint64_t *found, bool fast) {
+    (fast ? enabled_words_fast : enabled_words_plain)(packing, net, cases, count, found);
+}
+
+/* Pack cases, one row of cells after the other; the first that is not safe, or `count`. */
+static inline ptrdiff_t pack_cases(const Packing *packing, const int32_t *cells, ptrdiff_t places,
+                                   ptrdiff_t count, uint64_t *cases) {
+    for (ptrdiff_t i = 0; i < count; i++)
+        for (ptrdiff_t w = 0; w < packing->words; w++) {
+            ptrdiff_t place = w * 64, end = place + 64 < places ? place + 64 : places;
+            uint32_t all = 0;
+            uint64_t word = 0;
+            for (ptrdiff_t p = place; p < end; p++) {
+                all |= (uint32_t)cells[i * places + p];
+                word |= (uint64_t)(cells[i * places + p] & 1) << (p - place);
+            }
+            if (all > 1) return i;
+            cases[w * count + i] = word;
+        }
+    return count;
+}
+
+/* Settle cases, one row of cells after the other, from `*next` on; false: case `*next` needs a
+ * hand, having fired `fired[*next]` times. `*live` counts those that were not quiescent. */
+static inline bool settle_cases(Plans *plans, int32_t *cells, ptrdiff_t count, int64_t limit,
+                                int32_t *fired, bool fast, ptrdiff_t *next, ptrdiff_t *live) {
+    for (; *next < count; ++*next) {
+        int64_t n;
+        int why = settle(plans, cells + *next * plans->net->places, limit, &n, fast);
+        fired[*next] = (int32_t)n;
+        if (why == OVERFLOW) return false;
+        *live += why == LIMIT;
+    }
+    return true;
+}
+
+#endif
