@@ -63,7 +63,8 @@ class Progress:
             case e.CaseDeadlocked():
                 yield "case", "deadlocked: nothing can happen any more, and work is left"
             case e.TransitionFired(transition=name, scope=scope, cancelled=cancelled):
-                taken = branch_taken(_net(batch, scope), name)
+                net = _net(batch, scope)
+                taken = instances_told(net, event) or branch_taken(net, name)
                 if taken is not None:
                     yield taken
                 for item in cancelled:
@@ -102,9 +103,24 @@ class Progress:
                 yield _short(item), f"attempt {attempt} failed: {_reason(error)}{again}"
             case e.WorkItemGivenUp(item=item, by=by):
                 yield _short(item), f"given up{_by(by)}: takes its error branch"
+            case e.InstanceAdded(task=task, by=by):
+                yield task, f"one more instance{_by(by)}"
+            case e.InstancesSealed(task=task, by=by):
+                yield task, f"sealed{_by(by)}: no more instances"
 
     def _taken(self, item: str, time: int) -> str:
         return self._duration((time - self._started.pop(item, time)) / 1_000_000)
+
+
+def instances_told(net: Net | None, event: e.TransitionFired) -> tuple[str, str] | None:
+    """What a firing means for a multiple-instance task; None when it has to do with none."""
+    if net is None:
+        return None
+    if event.transition in net.entering:
+        task, multiple = net.entering[event.transition]
+        number = event.counts[0] if multiple.number is None else multiple.number
+        return task.name, f"{number} instance{'' if number == 1 else 's'}"
+    return None
 
 
 def branch_taken(net: Net | None, transition: str) -> tuple[str, str] | None:
@@ -112,7 +128,7 @@ def branch_taken(net: Net | None, transition: str) -> tuple[str, str] | None:
 
     There is a choice when a guarded transition takes from the same place.
     """
-    if net is None:
+    if net is None or any(transition in known for known in (net.judging, net.collecting)):
         return None
     fired = net.transitions[net.transition_index[transition]]
     places = {arc.place for arc in fired.take}

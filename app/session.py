@@ -408,6 +408,29 @@ class SyncCase:
         """Take the error branch of a held item."""
         self._engine._call(self._case.give_up, item, by=by, id=id)
 
+    def add(
+        self,
+        task: str,
+        data: JsonValue = None,
+        *,
+        scope: int | None = None,
+        by: str | None = None,
+        id: str | None = None,
+    ) -> None:
+        """Add an instance, with these data for its item, to a task that is open for more."""
+        self._engine._call(self._case.add, task, data, scope=scope, by=by, id=id)
+
+    def seal(
+        self,
+        task: str,
+        *,
+        scope: int | None = None,
+        by: str | None = None,
+        id: str | None = None,
+    ) -> None:
+        """Say that no more instances will be added to a task."""
+        self._engine._call(self._case.seal, task, scope=scope, by=by, id=id)
+
     def claim(self, item: str, by: str, *, id: str | None = None) -> None:
         """Take an offered item for somebody."""
         self._engine._call(self._case.claim, item, by, id=id)

@@ -18,6 +18,7 @@ from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Net, Task
 from weft.engine.ports import CaseId, Snapshot
 from weft.engine.table import settle
+from weft.native import kernel
 from weft.schema.errors import JournalError
 
 __all__ = [
@@ -160,6 +161,17 @@ class CaseState(msgspec.Struct, frozen=True):
             return None
         instances = self.scopes[item.scope].instances[item.task]
         return instances.index(item.instance), instances.item(item.instance)
+
+    def open_for_more(self) -> Iterator[tuple[int, Task]]:
+        """The scopes and tasks to which instances can be added now."""
+        for scope in self.scopes.values():
+            net = self.net(scope.id)
+            for task in net.multiple:
+                add = None if task.multiple is None else task.multiple.add
+                if add is not None and kernel.enabled(
+                    net.image, scope.marking, net.transition_index[add]
+                ):
+                    yield scope.id, task
 
     @property
     def data(self) -> Mapping[str, Any]:

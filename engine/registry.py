@@ -436,6 +436,13 @@ class Registry:
             return self._by_key[wanted]
         return next((p for p in self if key.lower() in (a.lower() for a in p.aliases)), None)
 
+    def meant(self, written: str, argument: JsonValue = None) -> Pattern | None:
+        """The pattern that something written in a specification asks for; None: no pattern."""
+        sharing = self._by_word.get(written)
+        if sharing is not None:
+            return _chosen(sharing, argument)
+        return self._by_key.get(written) if written in self else None
+
     def get(self, key: str, attachment: Attachment, argument: JsonValue = None) -> Pattern:
         """The pattern that is asked for there by that name, or by a word with that argument.
 

@@ -345,6 +345,7 @@ def _next_steps(state: CaseState, store: str) -> list[tuple[str, str]]:
     history = (f"history {case}", "what has happened, event by event")
     resume = (f"resume {case}", "go on")
     waiting = next((i for i in item_objects(state) if i["form"] is not None), None)
+    more = next(iter(state.open_for_more()), None)
     if state.status.value == "completed":
         steps = [history, (f"run --replay {case}", "step through it again"), ("list", "all cases")]
     elif state.status.value == "cancelled":
@@ -354,6 +355,12 @@ def _next_steps(state: CaseState, store: str) -> list[tuple[str, str]]:
         given = shlex.quote(json.dumps(answer, ensure_ascii=False))
         complete = f"complete {waiting['item']} --data {given}"
         steps = [(complete, "answer"), ("worklist", "all that waits for somebody"), status]
+    elif state.status.value == "running" and more is not None:
+        scope, task = more
+        where = f" --scope {scope}" if scope else ""
+        seal = f"seal {case} {task.name}{where}"
+        add = f"add {case} {task.name}{where} --data ITEM"
+        steps = [(seal, "say that no more instances will come"), (add, "add one"), status]
     else:
         steps = [status, history, resume]
     return [(f"{program()} {command}{_store_words(store)}", f"# {what}") for command, what in steps]

@@ -19,7 +19,17 @@ from weft.schema.errors import UsageError
 if TYPE_CHECKING:
     from weft.engine.runtime.engine import Case
 
-__all__ = ["claim", "complete", "delegate", "fail", "give_up", "release", "retry", "start"]
+__all__ = [
+    "claim",
+    "complete",
+    "delegate",
+    "driven",
+    "fail",
+    "give_up",
+    "release",
+    "retry",
+    "start",
+]
 
 
 def split_reference(reference: str) -> tuple[str, str]:
@@ -108,7 +118,7 @@ def start(item: str, by: str | None, id: str | None, store: str, screen: Screen)
     async def act(handle: Case) -> None:
         await handle.begin(item, by=by, id=id)
 
-    return _driven(case, act, store, screen)
+    return driven(case, act, store, screen)
 
 
 @click.command()
@@ -124,7 +134,7 @@ def complete(
     async def act(handle: Case) -> None:
         await handle.complete(item, result, by=by, id=id)
 
-    return _driven(case, act, store, screen)
+    return driven(case, act, store, screen)
 
 
 @click.command()
@@ -139,7 +149,7 @@ def fail(
     async def act(handle: Case) -> None:
         await handle.fail(item, reason, by=by, id=id)
 
-    return _driven(case, act, store, screen)
+    return driven(case, act, store, screen)
 
 
 @click.command()
@@ -151,7 +161,7 @@ def retry(item: str, by: str | None, id: str | None, store: str, screen: Screen)
     async def act(handle: Case) -> None:
         await handle.retry(item, by=by, id=id)
 
-    return _driven(case, act, store, screen)
+    return driven(case, act, store, screen)
 
 
 @click.command("give-up")
@@ -163,7 +173,7 @@ def give_up(item: str, by: str | None, id: str | None, store: str, screen: Scree
     async def act(handle: Case) -> None:
         await handle.give_up(item, by=by, id=id)
 
-    return _driven(case, act, store, screen)
+    return driven(case, act, store, screen)
 
 
 def _login() -> str:
@@ -196,7 +206,7 @@ def _held(
     return Exit.DONE
 
 
-def _driven(case: str, act: Callable[[Case], Awaitable[None]], store: str, screen: Screen) -> Exit:
+def driven(case: str, act: Callable[[Case], Awaitable[None]], store: str, screen: Screen) -> Exit:
     """Change an item, and drive its case as far as it goes by that."""
     from weft.cli.driving import drive, go_on
     from weft.cli.stores import refuse_missing

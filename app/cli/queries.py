@@ -381,11 +381,12 @@ def uses_of(specification: Specification) -> Iterator[Use]:
 
 def patterns_used(specification: Specification, registry: Registry) -> list[Pattern]:
     """The patterns that a specification asks for, in the order of the catalogue."""
-    names = {use.name for use in uses_of(specification)}
+    uses = list(uses_of(specification))
+    names = {p.key for use in uses if (p := registry.meant(use.name, use.argument)) is not None}
     # A name alone may be that of a pattern: `then: explicit-termination`.
     names |= {
         use.argument
-        for use in uses_of(specification)
+        for use in uses
         if use.name == "sequence" and isinstance(use.argument, str)
         if not any(
             use.argument in net.tasks or use.argument in net.places
@@ -422,7 +423,7 @@ def patterns(which: str | None, screen: Screen) -> Exit:
     if which is not None:
         one = found[0]
         screen.say(
-            f"{_numbered(one)} ({one.family.value}), written {one.key!r} at {one.attachment.value}",
+            f"{_numbered(one)} ({one.family.value}), written {one.written!r} at {one.attachment.value}",
             *([f"also called {', '.join(one.aliases)}"] if one.aliases else []),
             "",
             *(inspect.getdoc(one.executor) or "").splitlines(),
@@ -435,7 +436,7 @@ def patterns(which: str | None, screen: Screen) -> Exit:
             screen.say("", *table(["PARAMETER", "IS", ""], rows))
     else:
         rows = [
-            [str(p.id or ""), p.key, p.attachment.value, p.family.value, p.description]
+            [str(p.id or ""), p.written, p.attachment.value, p.family.value, p.description]
             for p in found
         ]
         screen.say(*table(["", "NAME", "AT", "FAMILY", "MEANING"], rows))
@@ -452,6 +453,7 @@ def pattern_object(pattern: Pattern) -> dict[str, Any]:
         "id": pattern.id,
         "name": pattern.name,
         "key": pattern.key,
+        "written": pattern.written,
         "family": pattern.family.value,
         "attaches": pattern.attachment.value,
         "aliases": list(pattern.aliases),

@@ -99,7 +99,9 @@ def _node(node: Node) -> str:
     attributes = {"fillcolor": fill, "color": outline, "fontcolor": text}
     small = [f"● {node.tokens}" if node.tokens > 1 else "●"] if node.tokens else []
     match node.shape:
-        case Shape.TASK:
+        case Shape.TASK | Shape.SEVERAL:
+            if node.shape is Shape.SEVERAL:
+                attributes["peripheries"] = "2"
             attributes |= {"shape": "box", "style": "rounded,filled"}
             if node.state is State.OFFERED:
                 attributes["style"] = "rounded,filled,dashed"

@@ -8,6 +8,7 @@ __all__ = ["mermaid"]
 
 _SHAPES = {
     Shape.TASK: ('("', '")'),
+    Shape.SEVERAL: ('[["', '"]]'),
     Shape.GATEWAY: ('{"', '"}'),
     Shape.PATTERN: ('{{"', '"}}'),
     Shape.PLACE: ('(("', '"))'),

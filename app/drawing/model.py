@@ -14,6 +14,8 @@ class Shape(StrEnum):
     """What a node stands for."""
 
     TASK = "task"
+    SEVERAL = "several"
+    """A task of which there are many instances."""
     GATEWAY = "gateway"
     """A split or join with a symbol of one or a few characters."""
     PATTERN = "pattern"

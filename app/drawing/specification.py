@@ -7,6 +7,7 @@ pattern to the tasks that it concerns without a flow, a dashed one to what follo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ import attrs
 from weft.drawing.model import Cluster, Drawing, Edge, Line, Node, Shape, shortened
 from weft.drawing.overlay import Overlay
 from weft.engine.fragment import Branch
-from weft.engine.registry import Attachment, Pattern, Registry
+from weft.engine.registry import Attachment, Family, Pattern, Registry
 from weft.schema.specification import (
     FAILURE_WORDS,
     NetDefinition,
@@ -112,18 +113,20 @@ class _NetPicture:
         if task.title and task.title != task.name:
             lines.append(shortened(task.title, 36))
         node_id = f"task {task.name}"
+        shape = Shape.TASK
         for use in task.uses:
-            pattern = self.registry.by_key.get(use.name)
+            pattern = self.registry.meant(use.name, use.argument)
             if pattern is None or pattern.attachment is not Attachment.TASK:
                 detail = f" {use.argument}" if use.name == "net" else ""
                 lines.append(f"{use.name}{detail}")
             else:
                 lines.append(self.concerns(node_id, pattern, use))
+                shape = Shape.SEVERAL if pattern.family is Family.INSTANCES else shape
         lines += self.overlay.words(task.name)
         self.add(
             Node(
                 node_id,
-                Shape.TASK,
+                shape,
                 task.name,
                 tuple(lines),
                 state=self.overlay.state(task.name),
@@ -134,12 +137,15 @@ class _NetPicture:
     def concerns(self, node_id: str, pattern: Pattern, use: Use) -> str:
         """Draw lines from a pattern to the tasks that it names; give its words."""
         values = pattern.read(use.argument)
-        words = [pattern.key]
-        for parameter in pattern.parameters:
+        words = [pattern.written]
+        order = list(use.argument) if isinstance(use.argument, dict) else []
+        for parameter in sorted(
+            pattern.parameters, key=lambda p: order.index(p.name) if p.name in order else 0
+        ):
             value = values.get(parameter.argument)
             if value is None:
                 continue
-            if parameter.names_tasks or parameter.names_parts:
+            if parameter.names_tasks or parameter.names_parts or parameter.names_several:
                 names = _names(value)
                 if len(names) > _MOST_DOTTED:
                     words.append(shortened(", ".join(names), 36))
@@ -149,7 +155,15 @@ class _NetPicture:
                     line = Line.CLEAR if "cancel" in pattern.key else Line.NOTE
                     self.edges.append(Edge(node_id, f"{kind} {name}", line))
             else:
-                shown = f"{parameter.name} {value}" if len(pattern.parameters) > 1 else str(value)
+                if parameter.is_items:
+                    value = value.expression or json.dumps(value.value, ensure_ascii=False)
+                if isinstance(value, bool):
+                    value = "" if value else "no"
+                shown = (
+                    f"{parameter.name} {value}".strip()
+                    if len(pattern.parameters) > 1
+                    else str(value)
+                )
                 words.append(shortened(shown, 36))
         return " ".join(words)
 
@@ -310,7 +324,7 @@ class _NetPicture:
         for node_id, node in list(self.nodes.items()):
             owner = node_id.partition(" ")[2].removesuffix("!")
             passed = node.shape is Shape.START or owner in self.overlay.owners
-            if node.shape is not Shape.TASK and (node_id in touched or passed):
+            if node.shape not in (Shape.TASK, Shape.SEVERAL) and (node_id in touched or passed):
                 self.add(attrs.evolve(node, path=node.shape is not Shape.END or node_id in touched))
         for i, edge in enumerate(edges):
             fused = edge.places and not any(p in self.overlay.places for p in edge.places)

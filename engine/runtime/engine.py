@@ -1046,6 +1046,32 @@ class Case:
         """Take the error branch of a held item."""
         await self.execute(c.GiveUpWorkItem(ItemId(item), by), id=id)
 
+    async def add(
+        self,
+        task: str,
+        data: JsonValue = None,
+        *,
+        scope: int | None = None,
+        by: str | None = None,
+        id: str | None = None,
+    ) -> None:
+        """Add an instance, with these data for its item, to a task that is open for more.
+
+        ``scope`` says where, if the task is open in several scopes at the same time.
+        """
+        await self.execute(c.AddInstance(task, data, scope, by), id=id)
+
+    async def seal(
+        self,
+        task: str,
+        *,
+        scope: int | None = None,
+        by: str | None = None,
+        id: str | None = None,
+    ) -> None:
+        """Say that no more instances will be added to a task."""
+        await self.execute(c.SealTask(task, scope, by), id=id)
+
     async def claim(self, item: str, by: str, *, id: str | None = None) -> None:
         """Take an offered item for somebody."""
         await self.execute(c.ClaimWorkItem(ItemId(item), by), id=id)
