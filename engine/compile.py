@@ -969,6 +969,7 @@ class _NetCompiler:
             seal=own(told.seal),
             overlaps=told.open is None,
         )
+        self.draft.kept.add(f"{prefix}.{told.enter}")
         mine = [f"{prefix}.{name}" for name in (*fragment.resting, *fragment.unfinished)]
         around = [places["body_input"], places["body_output"], places.get("body_failure")]
         work = [run_place(task.name), held_place(task.name)]

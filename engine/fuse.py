@@ -32,6 +32,8 @@ class NetDraft:
     completes: list[tuple[str, Extra]] = attrs.field(factory=list)
     waits: dict[str, Wait] = attrs.field(factory=dict)
     depths: dict[str, int] = attrs.field(factory=dict)
+    kept: set[str] = attrs.field(factory=set)
+    """Transitions that mean more than the tokens that they move: they stay as they are."""
 
     def place(self, name: str, *, end: bool = False, tokens: int = 0, resting: bool = False) -> str:
         """The name of a place, which is made when it is new."""
@@ -234,6 +236,10 @@ class _Fusion:
             if t.or_join is not None:
                 self.fixed.update(t.or_join.inputs)
 
+    def plain(self, t: Transition) -> bool:
+        """Whether a transition may be taken out: it does nothing but move tokens."""
+        return _plain(t) and t.name not in self.draft.kept
+
     def put_in(self, t: Transition) -> None:
         """Add a transition, or put another one in the place of its namesake."""
         self.transitions[t.name] = t
@@ -252,7 +258,7 @@ class _Fusion:
     def post(self, name: str) -> None:
         """Let whoever writes the one input of a plain immediate put what it would put."""
         t = self.transitions[name]
-        if not _plain(t) or t.or_join is not None or len(t.take) != 1 or t.take[0].weight != 1:
+        if not self.plain(t) or t.or_join is not None or len(t.take) != 1 or t.take[0].weight != 1:
             return
         place = t.take[0].place
         shared = len(self.readers[place]) != 1 or any(a.place == place for a in t.put)
@@ -290,7 +296,7 @@ class _Fusion:
 
     def passes_on(self, t: Transition) -> bool:
         """Whether a plain immediate only feeds a place that external transitions take from."""
-        if not _plain(t) or len(t.put) != 1 or t.put[0].weight != 1:
+        if not self.plain(t) or len(t.put) != 1 or t.put[0].weight != 1:
             return False
         place = t.put[0].place
         if place in self.fixed or place in t.sources:

@@ -49,6 +49,22 @@ CONNECTORS = {"auto": Kind(automatic=True), "person": Kind(automatic=False)}
 GUARDS = ("x > 0", "x == 1", "y > 1", "x + y < 3", "true", "false")
 
 
+FOR_EACH: tuple[dict[str, Any], ...] = (
+    {"times": 2},
+    {"in": ["p", "q"], "as": "i"},
+    {"in": "[x, y]", "as": "i", "at-most": 1},
+    {"times": "x"},
+    {"open": True},
+    {"in": "[x]", "as": "i", "open": True},
+    {"times": 3, "enough": 2},
+    {"times": 2, "enough": "y", "rest": "cancel"},
+    {"in": "[x, y]", "as": "i", "until": "completed > x"},
+    {"times": 2, "until": "size(results) == 1", "rest": "cancel", "open": True},
+    {"times": 2, "wait": False},
+)
+"""What stands in ``for-each``."""
+
+
 def integers() -> dict[str, Variable]:
     """The variables that generated guards read."""
     integer = DataType("integer")
@@ -175,6 +191,11 @@ class _Net:
         if self.draw(st.integers(0, 4)) == 0:
             given["concurrency"] = 1
         if self.draw(st.integers(0, 4)) == 0:
+            given["around"] = [Use("for-each", self.draw(st.sampled_from(FOR_EACH)))]
+            if kind == "net":
+                given["inputs"] = {"x": "index"}
+            del given["outputs"]
+        elif self.draw(st.integers(0, 4)) == 0:
             word = self.draw(st.sampled_from(("while", "until")))
             condition = self.draw(st.sampled_from(GUARDS[:4]))
             given["around"] = [Use("structured-loop", {word: condition})]
@@ -272,6 +293,8 @@ class _Net:
             Use("cancel-task", {"tasks": others}),
             Use("thread-merge", {"n": 2}),
             Use("start-limit", {"starts": 2, "otherwise": others[0]}),
+            Use("cancel-multiple-instance-task", {"tasks": others}),
+            Use("complete-multiple-instance-task", {"tasks": others}),
         )
         return [self.draw(st.sampled_from(patterns))] if self.draw(st.integers(0, 3)) == 0 else []
 
@@ -359,7 +382,7 @@ def command(case: CaseState, step: tuple[int, int, int]) -> c.Command:
             c.RecoverCase(),
             c.RecoverCase(frozenset(map(ItemId, case.items))),
             c.StartWorkItem(name),
-            c.CompleteWorkItem(name, value),
+            _more(case, value),
             c.RetryWorkItem(name, due=TIME),
             c.CancelCase("enough") if value == 2 else c.GiveUpWorkItem(name),
         )[which]
@@ -390,6 +413,12 @@ def command(case: CaseState, step: tuple[int, int, int]) -> c.Command:
         c.RetryWorkItem(name),
         c.CompleteWorkItem(name, value, attempt=7),
     )[kind - 12]
+
+
+def _more(case: CaseState, value: int) -> c.Command:
+    """One more instance, or no more of them, for a task that is open for that, or is not."""
+    scope, task = next(((s, t.name) for s, t in case.open_for_more()), (None, "t1"))
+    return c.SealTask(task, scope) if value == 2 else c.AddInstance(task, value, scope)
 
 
 def begin(nets: CompiledSpecification, **data: Any) -> CaseState:

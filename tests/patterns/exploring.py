@@ -16,8 +16,9 @@ import msgspec
 from tests.engine import generated as g
 from weft.engine import commands as c
 from weft.engine import events as e
-from weft.engine.case import CaseState
+from weft.engine.case import CaseState, WorkItem
 from weft.engine.decide import Limits, decide
+from weft.engine.instances import Instances
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import Arc, CompiledSpecification, Transition, arcs_of
 from weft.engine.ports import CaseId, ItemId
@@ -36,11 +37,24 @@ class Step:
     after: CaseState
 
 
-def commands(case: CaseState, results: tuple[Any, ...], failures: bool) -> Iterator[c.Command]:
-    """What may be asked: of items that only their numbers tell apart, of the oldest."""
+Results = tuple[Any, ...] | Callable[[WorkItem], tuple[Any, ...]]
+"""What items may be completed with: the same for all, or by item."""
+
+
+def commands(
+    case: CaseState, results: Results, failures: bool, adds: int = 0
+) -> Iterator[c.Command]:
+    """What may be asked: of items that only their numbers tell apart, of the oldest.
+
+    To a task that is open for more, instances are added until it has had so many as ``adds``.
+    """
+    for scope, task in case.open_for_more():
+        if case.scopes[scope].instances[task.name].count < adds:
+            yield c.AddInstance(task.name, "added", scope)
+        yield c.SealTask(task.name, scope)
     seen = set()
     for item in case.items.values():
-        kind = (item.task, item.scope, item.status, item.attempt)
+        kind = (item.task, item.scope, item.status, item.attempt, item.instance)
         if kind in seen or item.child is not None:
             continue
         seen.add(kind)
@@ -51,26 +65,51 @@ def commands(case: CaseState, results: tuple[Any, ...], failures: bool) -> Itera
             yield c.RetryWorkItem(name)
             yield c.GiveUpWorkItem(name)
         else:
-            yield from (c.CompleteWorkItem(name, result) for result in results)
+            given = results(item) if callable(results) else results
+            yield from (c.CompleteWorkItem(name, result) for result in given)
             if failures and item.attempt < 2:
                 yield c.FailWorkItem(name, {"code": "no"})
 
 
 def canonical(case: CaseState) -> Any:
     """What makes two states the same for exploring: all but the numbers of items."""
+    first = {
+        (scope.id, task): known.lists[-1].first if known.lists else 0
+        for scope in case.scopes.values()
+        for task, known in scope.instances.items()
+    }
     items = sorted(
-        (i.task, i.scope, i.status.value, min(i.attempt, 2)) for i in case.items.values()
+        (
+            i.task,
+            i.scope,
+            i.status.value,
+            min(i.attempt, 2),
+            -1 if i.instance is None else i.instance - first[i.scope, i.task],
+        )
+        for i in case.items.values()
     )
     data = {n: dict(s.data) for n, s in case.scopes.items()}
-    return repr((case.status, sorted(case.marking().items()), items, data))
+    several = [
+        (where, *_relative(case.scopes[where[0]].instances[where[1]], begin))
+        for where, begin in first.items()
+    ]
+    return repr((case.status, sorted(case.marking().items()), items, data, several))
+
+
+def _relative(known: Instances, first: int) -> tuple[Any, ...]:
+    """The instances of a task, counted from the first of their activation."""
+    numbers = (known.count, known.next, *known.back)
+    results = sorted((number - first, result) for number, result in known.results.items())
+    return (*(number - first for number in numbers), results)
 
 
 def explore(
     nets: CompiledSpecification,
     *,
-    results: tuple[Any, ...] = (0,),
+    results: Results = (0,),
     failures: bool = False,
     rounds: int | None = None,
+    adds: int = 0,
     **data: Any,
 ) -> list[Step]:
     """Every step that can be taken; ``rounds`` bounds how many commands deep."""
@@ -84,7 +123,7 @@ def explore(
         for case in level:
             if not g.active(case):
                 continue
-            for asked in commands(case, results, failures):
+            for asked in commands(case, results, failures, adds):
                 try:
                     decision = decide(case, asked, time=g.TIME, limits=LIMITS)
                 except g.CommandRejected:
