@@ -15,6 +15,7 @@ from weft.engine import events as e
 from weft.engine import orjoin
 from weft.engine.case import CaseState
 from weft.engine.expressions import compile_expression
+from weft.engine.instances import Instances
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Net, Role, Transition
 
@@ -27,6 +28,28 @@ class Item:
     scope: int
     status: str
     child: int | None = None
+    instance: int | None = None
+
+
+@attrs.define
+class Group:
+    """The instances of a task in a scope, by number."""
+
+    made: int = 0
+    waiting: list[int] = attrs.field(factory=list)
+    indices: dict[int, int] = attrs.field(factory=dict)
+    """Those of the activations that run: their places in them."""
+    items: dict[int, Any] = attrs.field(factory=dict)
+    results: dict[int, Any] = attrs.field(factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """What conditions and outputs may read."""
+        order = sorted(self.results)
+        return {
+            "results": [self.results[n] for n in order],
+            "indices": [self.indices[n] for n in order],
+            "completed": len(order),
+        }
 
 
 @attrs.define
@@ -37,6 +60,10 @@ class Scope:
     tokens: Counter[str]
     data: dict[str, Any]
     item: str | None = None
+    groups: dict[str, Group] = attrs.field(factory=dict)
+
+    def group(self, task: str) -> Group:
+        return self.groups.setdefault(task, Group())
 
 
 class Model:
@@ -85,7 +112,81 @@ class Model:
         return orjoin.enabled(net, cells, net.transition_index[t.name], alone=alone)
 
     def guard(self, scope: int, t: Transition) -> bool:
-        return t.when is None or compile_expression(t.when).test(self.scopes[scope].data)
+        if t.when is None:
+            return True
+        found = self.scopes[scope]
+        judged = found.net.judging.get(t.name)
+        facts = {} if judged is None else found.group(judged.name).facts()
+        return compile_expression(t.when).test({**found.data, **facts})
+
+    def enter(self, event: e.TransitionFired) -> None:
+        """An activation of a multiple-instance task begins."""
+        scope = self.scopes[event.scope]
+        found = [
+            k
+            for k in scope.net.tasks.values()
+            if k.multiple and k.multiple.enter == event.transition
+        ]
+        for task in found:
+            multiple, group = task.multiple, scope.group(task.name)
+            assert multiple is not None
+            number = event.counts[0] if multiple.number is None else multiple.number
+            alive = [
+                i for i in self.items.values() if i.task == task.name and i.status != "offered"
+            ]
+            alive = [i for i in alive if self.scopes[i.scope] is scope]
+            assert multiple.overlaps or not alive, "two activations at once"
+            assert multiple.overlaps or not group.waiting
+            if not multiple.overlaps:
+                group.indices, group.items, group.results = {}, {}, {}
+            items = event.items
+            if items is None and multiple.items is not None:
+                items = multiple.items.value
+            assert items is None or len(items) == number
+            for index in range(number):
+                group.waiting.append(group.made)
+                group.indices[group.made] = index
+                group.items[group.made] = None if items is None else items[index]
+                group.made += 1
+
+    def collect(self, event: e.TransitionFired) -> None:
+        """The results of an activation are written."""
+        scope = self.scopes[event.scope]
+        for task in scope.net.tasks.values():
+            if task.multiple is not None and event.transition in task.multiple.collects:
+                group = scope.group(task.name)
+                if event.writes or task.result is None:
+                    scope.data.update(event.writes)
+                else:
+                    scope.data[task.result] = group.facts()["results"]
+                group.results = {}
+
+    def emptied(self, scope: int, cleared: dict[str, int]) -> None:
+        """What waited in a place that was cleared is gone."""
+        for task in self.scopes[scope].net.tasks.values():
+            if task.multiple is not None and task.multiple.ready in cleared:
+                group = self.scopes[scope].group(task.name)
+                assert len(group.waiting) <= cleared[task.multiple.ready]
+                group.waiting = []
+                group.indices = {n: i for n, i in group.indices.items() if n in group.results}
+
+    def begins_instance(self, item: Item, instance: int | None, inputs: dict[str, Any]) -> None:
+        """An instance is offered or starts: the one with the smallest number that waits."""
+        task = self.task(item)
+        assert (instance is None) == (task.multiple is None)
+        if instance is None:
+            return
+        group = self.scopes[item.scope].group(item.task)
+        assert instance == min(group.waiting)
+        group.waiting.remove(instance)
+        item.instance = instance
+        self.sees_its_own(item, inputs)
+
+    def sees_its_own(self, item: Item, inputs: dict[str, Any]) -> None:
+        task, group = self.task(item), self.scopes[item.scope].group(item.task)
+        name = None if task.multiple is None else task.multiple.item
+        if name is not None and name in inputs:
+            assert inputs[name] == group.items[int(str(item.instance))]
 
     def degree(self, scope: int, t: Transition) -> int:
         if not self.enabled(scope, t):
@@ -158,7 +259,23 @@ class Model:
                 t = self.transition(event.scope, event.transition)
                 assert not t.external
                 assert self.guard(event.scope, t), f"{t.name} fired on a false guard"
+                self.enter(event)
                 self.fire(event.scope, t.name, event)
+                self.collect(event)
+                self.emptied(event.scope, event.cleared)
+            case e.InstanceAdded():
+                multiple = self.scopes[event.scope].net.tasks[event.task].multiple
+                assert multiple is not None
+                self.fire(event.scope, str(multiple.add))
+                group = self.scopes[event.scope].group(event.task)
+                group.waiting.append(group.made)
+                group.indices[group.made] = len(group.indices)
+                group.items[group.made] = event.data
+                group.made += 1
+            case e.InstancesSealed():
+                multiple = self.scopes[event.scope].net.tasks[event.task].multiple
+                assert multiple is not None
+                self.fire(event.scope, str(multiple.seal))
             case e.ScopeOpened():
                 item = self.items[event.item]
                 net = self.scopes[item.scope].net
@@ -170,18 +287,30 @@ class Model:
                 self.close(event, [event.scope], [])
             case e.WorkItemOffered():
                 self.new(event.item, Item(event.task, event.scope, "offered"))
+                self.begins_instance(self.items[event.item], event.instance, event.inputs)
             case e.WorkItemWithdrawn():
-                assert self.items.pop(event.item).status == "offered"
+                item = self.items.pop(event.item)
+                assert item.status == "offered"
+                group = self.scopes[item.scope].group(item.task)
+                if item.instance in group.indices:
+                    group.waiting.append(item.instance)
             case e.WorkItemStarted():
                 if event.task is not None:
                     self.new(event.item, Item(event.task, event.scope, "offered"))
+                    self.begins_instance(self.items[event.item], event.instance, event.inputs)
+                self.sees_its_own(self.items[event.item], event.inputs)
                 self.move(event.item, "offered", "started", event.transition, Role.START)
             case e.WorkItemCompleted():
                 item = self.items.pop(event.item)
                 assert item.status == "started"
                 task = self.scopes[item.scope].net.tasks[item.task]
                 self.scopes[item.scope].data.update(event.writes)
+                if task.multiple is not None and not task.multiple.overlaps:
+                    results = self.scopes[item.scope].group(item.task).results
+                    assert item.instance not in results
+                    results[int(str(item.instance))] = event.result
                 self.fire(item.scope, task.complete, event)
+                self.emptied(item.scope, event.cleared)
             case e.WorkItemFailed():
                 item = self.items[event.item]
                 child, item.child = item.child, None
@@ -242,6 +371,7 @@ class Model:
         }
         if not case.status.final:
             self.check_places()
+            self.check_instances(case)
         if case.status in (CaseStatus.RUNNING, CaseStatus.SUSPENDED):
             self.check_quiescent()
 
@@ -255,6 +385,21 @@ class Model:
             for invariant in scope.net.invariants:
                 total = sum(scope.tokens[p] * w for p, w in invariant.weights.items())
                 assert total == invariant.total, f"{invariant} has {total}"
+
+    def check_instances(self, case: CaseState) -> None:
+        """Who waits, and with which results, as the state has it; and the counts agree."""
+        for number, scope in self.scopes.items():
+            for task in scope.net.tasks.values():
+                if task.multiple is None:
+                    continue
+                group = scope.group(task.name)
+                known = case.scopes[number].instances.get(task.name, Instances())
+                assert known.count == group.made
+                assert [*known.back, *range(known.next, known.count)] == sorted(group.waiting)
+                assert dict(known.results) == group.results
+                if case.status in (CaseStatus.RUNNING, CaseStatus.SUSPENDED):
+                    offered = self.count(number, task.name, "offered")
+                    assert len(group.waiting) + offered == scope.tokens[task.multiple.ready]
 
     def count(self, scope: int, task: str, status: str) -> int:
         return sum(
