@@ -32,6 +32,7 @@ from weft.flow.steps import (
     cancel,
     connect,
     end,
+    for_each,
     parallel,
     person,
     race,
@@ -40,6 +41,7 @@ from weft.flow.steps import (
     skip,
     subprocess,
     task,
+    times,
     when,
 )
 
@@ -79,6 +81,7 @@ __all__ = [
     "connect",
     "constant",
     "end",
+    "for_each",
     "graph",
     "parallel",
     "person",
@@ -89,6 +92,7 @@ __all__ = [
     "skip",
     "subprocess",
     "task",
+    "times",
     "together",
     "when",
 ]

@@ -356,14 +356,19 @@ class Lowering:
             )
         own = variable_name(draft.name)
         outputs = dict(draft.outputs)
-        if outputs and own in self.mentioned and own not in outputs:
+        if action.several is not None and action.several.get("wait") is not False:
+            outputs = dict.fromkeys(outputs, "results")
+            if outputs and own in self.mentioned and own not in outputs:
+                self.declare(Declaration(own), draft.at)
+                outputs[own] = "results"
+        elif outputs and own in self.mentioned and own not in outputs:
             self.declare(Declaration(own), draft.at)
             outputs[own] = "result"
-        if not outputs and action.process is not None:
+        if not outputs and action.process is not None and action.several is None:
             # The result of a net is its data; the value of a process is a part of that.
             self.declare(Declaration(own), draft.at)
             outputs[own] = "result"
-        if action.process is not None:
+        if action.process is not None and action.several is None:
             outputs = dict.fromkeys(outputs, _within(action.process.value))
         return TaskDefinition(
             draft.name,
@@ -490,7 +495,7 @@ class Lowering:
                 return self.on_failure(step, ends, value, at)
             case Performed():
                 draft = self.action(step._action(), ends, value, at)
-                return _Ends((_After(draft),)), _Result(draft)
+                return _Ends((_After(draft),)), self.result(draft)
             case Sequence_():
                 return self.sequence(step, ends, value, above)
             case Into():
@@ -539,12 +544,12 @@ class Lowering:
         if action.process is not None:
             self.subprocess(action, at)
         draft.uses.append(Use(action.kind, config))
-        if action.takes:
-            source = value if action.value is None else _Known(action.value)
+        source = self.instances(draft, action, value, at)
+        if action.takes and source is not None:
             if len(action.takes) == 1:
                 draft.inputs[action.takes[0]] = (
                     source.text(self, at)
-                    if action.value is None
+                    if action.value is None or action.several is not None
                     else self.argument(action.value, at)
                 )
             else:
@@ -565,6 +570,35 @@ class Lowering:
         if action.undoer is not None:
             draft.compensate = self.action(action.undoer, _Ends(()), _Result(draft), at).name
         return draft
+
+    def instances(
+        self, draft: Draft, action: Action[Any, Any], value: _Value, at: At
+    ) -> _Value | None:
+        """What makes many instances of a task; what each of them works on (None: on nothing)."""
+        if action.several is None:
+            return value if action.value is None else _Known(action.value)
+        written: dict[str, JsonValue] = {}
+        counted = "times" in action.several
+        if not counted:
+            source = value if action.value is None else _Known(action.value)
+            written["in"] = source.text(self, at)
+        for name, given in action.several.items():
+            if isinstance(given, Expression):
+                written[name] = self.argument(given, at)
+            else:
+                written[name] = self.condition(given, at) if name == "until" else given
+        if action.process is not None and action.several.get("wait") is not False:
+            written["collect"] = _within(action.process.value)
+        draft.uses.append(Use("for-each", written))
+        item = "index" if counted else str(action.several.get("as", "item"))
+        return _Known(Expression(item, Any))
+
+    def result(self, draft: Draft) -> _Value:
+        """What a task gives: nothing, where nobody waits for its instances."""
+        several = None if draft.action is None else draft.action.several
+        if several is not None and several.get("wait") is False:
+            return _Nothing()
+        return _Result(draft)
 
     def subprocess(self, action: Action[Any, Any], at: At) -> None:
         """Add the nets of a process that is a task here."""
@@ -589,7 +623,7 @@ class Lowering:
         handled, gives = self.step(step.handler, failed, failure, at)
         handled = self.simple(handled, at)
         after = _Ends((_After(draft), *handled.slots))
-        return after, _one_of([_Result(draft), *([gives] if handled.slots else [])], draft.name)
+        return after, _one_of([self.result(draft), *([gives] if handled.slots else [])], draft.name)
 
     def parallel(self, step: Parallel, ends: _Ends, value: _Value) -> tuple[_Ends, _Value]:
         """Branches at the same time; what follows waits for all."""

@@ -37,6 +37,7 @@ __all__ = [
     "cancel",
     "connect",
     "end",
+    "for_each",
     "parallel",
     "person",
     "race",
@@ -45,6 +46,7 @@ __all__ = [
     "skip",
     "subprocess",
     "task",
+    "times",
     "when",
 ]
 
@@ -185,6 +187,20 @@ class Performed(Step[In_contra, Out_co]):
         """No two of its work items are open at once."""
         return self._with(concurrency=1)
 
+    def cancels_instances_of(self, *others: Performed[Any, Any]) -> Action[In_contra, Out_co]:
+        """When it completes, the unfinished instances of other tasks are withdrawn; they end, and
+        what follows them does not run (WCP-26).
+        """
+        names: JsonValue = [other._action().name for other in others]
+        return self.around(Use("cancel-multiple-instance-task", names))
+
+    def completes_instances_of(self, *others: Performed[Any, Any]) -> Action[In_contra, Out_co]:
+        """When it completes, other tasks of many instances end with the results there are, and
+        what follows them runs (WCP-27).
+        """
+        names: JsonValue = [other._action().name for other in others]
+        return self.around(Use("complete-multiple-instance-task", names))
+
     def around(self, pattern: Use) -> Action[In_contra, Out_co]:
         """With any pattern around the task, such as ``by("milestone", {"place": ready})``."""
         return self._with(patterns=(*self._action().patterns, pattern))
@@ -235,6 +251,8 @@ class Action(Performed[In_contra, Out_co]):
     process: Process[Any, Any] | None = None
     when_failed: Literal["ask", "compensate"] | None = None
     undoer: Action[Any, Any] | None = None
+    several: Mapping[str, Any] | None = None
+    """What makes many instances of it: the parameters of ``for-each``, as YAML has them."""
 
     def _action(self) -> Action[In_contra, Out_co]:
         return self
@@ -497,6 +515,124 @@ def subprocess(process: Process[A, B], name: str | None = None) -> Action[A, B]:
         process=process,
         at=here(),
     )
+
+
+# ── many instances of a task ─────────────────────────────────────────────────────────────────
+
+
+@overload
+def for_each(
+    task: Performed[A, B],
+    *,
+    called: str | None = None,
+    at_most: int | None = None,
+    open: bool = False,
+    enough: int | Expression[int] | None = None,
+    until: str | Expression[bool] | None = None,
+    rest: Literal["cancel"] | None = None,
+    wait: Literal[True] = True,
+) -> Action[Sequence[A], list[B]]: ...
+@overload
+def for_each(
+    task: Performed[A, B],
+    *,
+    called: str | None = None,
+    at_most: int | None = None,
+    wait: Literal[False],
+) -> Action[Sequence[A], NoValue]: ...
+def for_each(
+    task: Performed[Any, Any],
+    *,
+    called: str | None = None,
+    at_most: int | None = None,
+    open: bool = False,
+    enough: int | Expression[int] | None = None,
+    until: str | Expression[bool] | None = None,
+    rest: Literal["cancel"] | None = None,
+    wait: bool = True,
+) -> Action[Any, Any]:
+    """An instance of the task for each item of a list, which the step before gives (WCP-14).
+
+    It gives the list of their results, in the order of the items. What else is said makes
+    another pattern of it, under the names that YAML has for them.
+
+    Args:
+        task: What each instance does with its item.
+        called: What expressions call the item; ``item`` if not said.
+        at_most: So many instances run at the same time.
+        open: Instances can be added until the task is sealed (WCP-15).
+        enough: It goes on when so many are done (WCP-34).
+        until: It goes on when this holds; it is asked after each completion, and may read
+            ``results``, ``indices`` and ``completed`` (WCP-36).
+        rest: ``cancel`` withdraws the others then (WCP-35); else they run on.
+        wait: False: it goes on at once, and gives nothing (WCP-12).
+    """
+    return _instances(
+        task, {"as": called}, at_most=at_most, open=open, enough=enough, until=until,
+        rest=rest, wait=wait,
+    )  # fmt: skip
+
+
+@overload
+def times(
+    number: int | Expression[int],
+    task: Performed[int, B],
+    *,
+    at_most: int | None = None,
+    open: bool = False,
+    enough: int | Expression[int] | None = None,
+    until: str | Expression[bool] | None = None,
+    rest: Literal["cancel"] | None = None,
+    wait: Literal[True] = True,
+) -> Action[object, list[B]]: ...
+@overload
+def times(
+    number: int | Expression[int],
+    task: Performed[int, B],
+    *,
+    at_most: int | None = None,
+    wait: Literal[False],
+) -> Action[object, NoValue]: ...
+def times(
+    number: int | Expression[int],
+    task: Performed[Any, Any],
+    *,
+    at_most: int | None = None,
+    open: bool = False,
+    enough: int | Expression[int] | None = None,
+    until: str | Expression[bool] | None = None,
+    rest: Literal["cancel"] | None = None,
+    wait: bool = True,
+) -> Action[Any, Any]:
+    """So many instances of the task, each of which is given its index, from 0.
+
+    The number is part of the process (WCP-13), or computed when the task begins (WCP-14). The
+    rest is as for `for_each`.
+    """
+    return _instances(
+        task, {"times": number}, at_most=at_most, open=open, enough=enough, until=until,
+        rest=rest, wait=wait,
+    )  # fmt: skip
+
+
+def _instances(
+    task: Performed[Any, Any],
+    given: dict[str, Any],
+    *,
+    at_most: int | None,
+    open: bool,
+    enough: int | Expression[int] | None,
+    until: str | Expression[bool] | None,
+    rest: str | None,
+    wait: bool,
+) -> Action[Any, Any]:
+    """A task with the parameters of ``for-each``; those that are not said are left out."""
+    action = task._action()
+    given |= {"at-most": at_most, "enough": enough, "until": until, "rest": rest}
+    given |= {"open": open or None, "wait": None if wait else False}
+    several = {name: value for name, value in given.items() if value is not None}
+    gives: Any = list[action.gives] if wait else NoValue  # type: ignore[name-defined]
+    return attrs.evolve(action, several=several, gives=gives, at=here())
 
 
 # ── several steps ────────────────────────────────────────────────────────────────────────────
