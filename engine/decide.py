@@ -832,7 +832,7 @@ class _Run:
             depth, parent = depth + 1, self.draft.scope(parent.parent)
         limit = self.limits.depth
         if task.depth is not None and task.depth < limit:
-            depth, limit = self.depth_of(item.scope, str(task.child)) + 1, task.depth
+            depth, limit = self.depth_of(item.scope, str(task.child)), task.depth
         if depth > limit:
             message = (
                 f"net {task.child!r} would be {depth} deep, and the limit is {limit}: "

@@ -8,9 +8,9 @@ and one that has none for another reason than its arcs is met by the bound on de
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from weft.engine.net import Net
+from weft.engine.net import Net, Transition
 
 __all__ = ["endless"]
 
@@ -54,6 +54,9 @@ def _ends(net: Net, children: Collection[str]) -> bool:
         if task.child is not None and task.child not in children
         for name in task.starts
     }
+    open_to = [t for t in net.transitions if t.name not in barred]
+    if _ended(net, open_to):
+        return True
     done = {p.name for p in net.places if p.resting or p.end}
     done |= {
         p.name
@@ -62,11 +65,25 @@ def _ends(net: Net, children: Collection[str]) -> bool:
     }
     while True:
         more = set()
-        for t in net.transitions:
+        for t in open_to:
             puts = {a.place for a in t.put}.union(name for name, _ in t.counted)
-            if t.name not in barred and (t.ends is not None or puts <= done):
+            if puts <= done:
                 more |= {a.place for a in t.take}.union(t.clear) - done
         if not more:
             break
         done |= more
     return all(p.name in done for p in net.places if p.tokens)
+
+
+def _ended(net: Net, transitions: Sequence[Transition]) -> bool:
+    """Whether a transition that ends the scope can be reached; what else is there goes with it."""
+    reached = {p.name for p in net.places if p.tokens}
+    while True:
+        firing = [t for t in transitions if all(a.place in reached for a in t.take)]
+        if any(t.ends is not None for t in firing):
+            return True
+        more = {a.place for t in firing for a in t.put}
+        more.update(name for t in firing for name, _ in t.counted)
+        if more <= reached:
+            return False
+        reached |= more

@@ -21,7 +21,7 @@ from weft.engine.decide import Limits, decide
 from weft.engine.instances import Instances
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import Arc, CompiledSpecification, Transition, arcs_of
-from weft.engine.ports import CaseId, ItemId
+from weft.engine.ports import CaseId, ItemId, Microseconds
 
 MOST = 5000
 LIMITS = Limits(firings=200, depth=3)
@@ -71,6 +71,21 @@ def commands(
                 yield c.FailWorkItem(name, {"code": "no"})
 
 
+def arrivals(case: CaseState, kept: int = 2) -> Iterator[c.Command]:
+    """What may come from outside: each trigger, until so many are kept; each timer that is set."""
+    for trigger in case.compiled.triggers:
+        if len(case.kept) < kept:
+            yield c.DeliverTrigger(trigger, len(case.kept))
+    for waiting in case.waits.values():
+        if waiting.due is not None:
+            yield c.FireTimer(waiting.id, Microseconds(waiting.due))
+    for item in case.items.values():
+        if item.expires is not None:
+            yield c.FireTimer(item.id, Microseconds(item.expires))
+        if item.due is not None and not item.reminded:
+            yield c.FireTimer(item.id, Microseconds(item.due))
+
+
 def canonical(case: CaseState) -> Any:
     """What makes two states the same for exploring: all but the numbers of items."""
     first = {
@@ -93,7 +108,11 @@ def canonical(case: CaseState) -> Any:
         (where, *_relative(case.scopes[where[0]].instances[where[1]], begin))
         for where, begin in first.items()
     ]
-    return repr((case.status, sorted(case.marking().items()), items, data, several))
+    waits = sorted((w.wait, w.scope, w.key) for w in case.waits.values())
+    kept = [(k.trigger, k.data, k.key) for k in case.kept.values()]
+    reminded = sorted(i.task for i in case.items.values() if i.reminded)
+    reached = (case.status, sorted(case.marking().items()), items, data, several)
+    return repr((*reached, waits, kept, reminded))
 
 
 def _relative(known: Instances, first: int) -> tuple[Any, ...]:
@@ -108,11 +127,15 @@ def explore(
     *,
     results: Results = (0,),
     failures: bool = False,
+    arriving: bool = False,
     rounds: int | None = None,
     adds: int = 0,
     **data: Any,
 ) -> list[Step]:
-    """Every step that can be taken; ``rounds`` bounds how many commands deep."""
+    """Every step that can be taken; ``rounds`` bounds how many commands deep.
+
+    With ``arriving`` triggers may come and timers fire at any moment.
+    """
     started = c.StartCase(CaseId("c"), nets, data)
     first = decide(None, started, time=g.TIME, limits=LIMITS)
     steps = [Step(None, started, first.events, first.case)]
@@ -123,9 +146,11 @@ def explore(
         for case in level:
             if not g.active(case):
                 continue
-            for asked in commands(case, results, failures, adds):
+            coming = arrivals(case) if arriving else ()
+            for asked in (*commands(case, results, failures, adds), *coming):
+                time = asked.due if isinstance(asked, c.FireTimer) else g.TIME
                 try:
-                    decision = decide(case, asked, time=g.TIME, limits=LIMITS)
+                    decision = decide(case, asked, time=time, limits=LIMITS)
                 except g.CommandRejected:
                     continue
                 steps.append(Step(case, asked, decision.events, decision.case))

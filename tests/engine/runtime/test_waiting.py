@@ -270,7 +270,7 @@ async def test_a_worker_holds_no_case_that_waits(world: World) -> None:
         held = await engine.start(PAID, {"x": 1}, case="c")
         async with anyio.create_task_group() as group:
             group.start_soon(work, engine)
-            await anyio.wait_all_tasks_blocked() if False else await anyio.lowlevel.checkpoint()
+            await anyio.lowlevel.checkpoint()
             while engine._driven:
                 await anyio.lowlevel.checkpoint()
             assert held.status is CaseStatus.RUNNING  # the handle stays good
