@@ -699,7 +699,7 @@ class _NetCompiler:
             policy = RetryPolicy(
                 attempts=task.retry.attempts,
                 delay=round(task.retry.delay_seconds * 1_000_000),
-                factor=task.retry.factor,
+                factor=float(task.retry.factor),
                 max_delay=round(task.retry.max_delay_seconds * 1_000_000),
                 jitter=task.retry.jitter == "full",
                 crashes=task.retry.crashes,

@@ -670,4 +670,7 @@ class CompiledSpecification(msgspec.Struct, frozen=True, omit_defaults=True, dic
                 f"the stored net {hash[:12]} has layout {compiled.format}; this release reads 1",
                 code="newer",
             )
+        # Its bytes are its identity. Encoded by this release they might be others: a field with a
+        # new default, a number that was written as 2 and is read as 2.0.
+        compiled.__dict__.update(content=content, hash=hash)
         return compiled

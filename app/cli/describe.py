@@ -105,6 +105,25 @@ def case_object(summary: CaseSummary) -> dict[str, Any]:
     }
 
 
+TRACE_LINES = 40
+"""So many lines of a traceback are shown, the last ones; `--json` and the journal have all."""
+
+
+def error_details(error: Mapping[str, Any]) -> str:
+    """What else is known of an error: its class, its causes and notes, its traceback."""
+    trace = error.get("traceback")
+    if isinstance(trace, str) and trace.strip():  # it tells causes and notes, too
+        lines = trace.rstrip().splitlines()
+        left_out = [f"… {len(lines) - TRACE_LINES} lines …"] if len(lines) > TRACE_LINES else []
+        return "\n".join([*left_out, *lines[-TRACE_LINES:]])
+    told = [f"class {error['class']}"] if error.get("class") else []
+    told += [f"note: {note}" for note in error.get("notes") or ()]
+    for cause in error.get("causes") or ():
+        told.append(f"caused by {cause.get('class')}: {cause.get('message')}")
+        told += [f"note: {note}" for note in cause.get("notes") or ()]
+    return "\n".join(told)
+
+
 def describe_error(error: Mapping[str, Any]) -> str:
     """An error of a case or item in words."""
     text = str(error.get("message") or error.get("code") or "failed")
@@ -119,6 +138,7 @@ def state_lines(state: CaseState) -> Iterator[str]:
         at = f" at {task}, attempt {state.error.get('attempt', '?')}" if task else ""
         yield f"error    {state.error.get('code')}{at}:"
         yield from _indented(describe_error(state.error))
+        yield from _indented(error_details(state.error))
     yield from _headed("tokens", marking_lines(state))
     yield from _headed("work", item_table(item_objects(state)) if state.items else [])
     yield from _headed("joins", map(waiting_line, waiting_joins(state)))
@@ -133,7 +153,7 @@ def _headed(heading: str, lines: Iterable[str]) -> Iterator[str]:
 
 def _indented(text: str) -> Iterator[str]:
     for line in text.splitlines():
-        yield f"         {line}"
+        yield f"         {line}".rstrip()
 
 
 def data_lines(data: Mapping[str, Any]) -> Iterator[str]:
