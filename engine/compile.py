@@ -26,6 +26,7 @@ from typing import Any, Protocol
 import attrs
 import msgspec
 
+from weft.engine.deadpaths import word_of
 from weft.engine.expressions import Expression, compile_expression
 from weft.engine.fragment import Branch, Flow, Fragment, Several, held_place, read_timing, run_place
 from weft.engine.fuse import NetDraft, add_extras, fuse, unify
@@ -47,6 +48,7 @@ from weft.engine.net import (
 )
 from weft.engine.recursion import endless
 from weft.engine.registry import Attachment, Family, Parameter, Pattern, Registry
+from weft.engine.signals import Signals
 from weft.engine.starting import trigger_faults
 from weft.engine.undoing import TURN, UNDOING, all_undone, turned_round, undoable_place
 from weft.engine.wellformed import net_faults
@@ -372,6 +374,9 @@ class _NetCompiler:
         definition = self.definition
         if not self.named_well():
             return None
+        self.signals = Signals(definition, self.registry)
+        for where, message in self.signals.faults:
+            self.fault(self.at(*where), message, code="pattern-context")
         for place in definition.places.values():
             self.draft.place(place.name, tokens=place.tokens)
             self.draft.declared.add(place.name)
@@ -395,6 +400,12 @@ class _NetCompiler:
             )
         for index, use in enumerate(definition.uses):
             self.whole(use, index)
+        for places, passing in self.signals.through():
+            for name in places:
+                self.draft.place(name)
+            self.draft.transitions.append(passing)
+        for name, message in self.signals.cut(self.draft):
+            self.fault(self.at("tasks", name), message, code="pattern-context")
         self.reachable()
         if self.faults:
             return None
@@ -501,7 +512,22 @@ class _NetCompiler:
         self.lead(owner, pattern, use, values, below)
         if "end" in pattern.wants:
             values["end"] = END
+        if "skips" in pattern.wants and self.signals.flows:
+            values["skips"] = self.skips(owner, pattern, values)
         self.execute(pattern, below, f"{owner}.then", {"input": source, **values})
+
+    def skips(self, owner: str, pattern: Pattern, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """The places for word of the branches that a choice does not take, in their order."""
+        flows = [
+            item.to
+            for parameter in pattern.parameters
+            for item in values.get(parameter.argument) or ()
+            if isinstance(item, Branch)
+        ]
+        found = self.signals.skips(owner, flows)
+        for place in filter(None, found):
+            self.draft.place(place)
+        return found if any(found) else ()
 
     def lead(
         self,
@@ -861,6 +887,25 @@ class _NetCompiler:
             )
             return
         self.conditions(pattern, use, values, (*location, use.name))
+        passing = self.signals.passing(task.name, pattern, flows, entry)
+        if passing is not None:
+            self.draft.place(word_of(entry))
+            for flow in flows:
+                self.draft.place(word_of(flow))
+            self.draft.add(passing, f"{task.name}.join")
+            return
+        if "skips" in pattern.wants:
+            if task.name not in self.signals.pairings and task.name not in self.signals.regions:
+                return  # `signals` has said why
+            try:
+                values["skips"] = self.signals.answers(task.name, flows)
+            except ValueError as error:
+                self.fault(location, str(error), code="pattern-context")
+                return
+            for place in values["skips"]:
+                self.draft.place(place)
+        if task.name in self.signals.nodes and "skipped" in pattern.wants:
+            values["skipped"] = self.draft.place(word_of(entry))
         self.execute(
             pattern,
             location,
@@ -1119,6 +1164,7 @@ class _NetCompiler:
             unify(draft)
         draft.transitions.sort(key=self.position)
         add_extras(draft)
+        self.signals.divert(draft)
         transitions = [self.cleared(t) for t in fuse(draft)]
         if UNDOING in draft.places:
             runs = [task.run for task in self.tasks.values()]
@@ -1131,6 +1177,9 @@ class _NetCompiler:
             used |= {a.place for arcs in (t.take, t.put, t.needs, t.lacks) for a in arcs}
             used |= {*t.clear, *(place for place, _ in t.counted), *t.sources}
         used |= set(self.definition.places)
+        diverting = self.signals.diverting(draft, used)
+        used |= {a.place for t in diverting for a in (*t.take, *t.put)}
+        transitions += diverting
         net = Net(
             name=self.definition.name,
             places=tuple(p for p in draft.places.values() if p.name in used),

@@ -68,9 +68,18 @@ class Attachment(Enum):
     """Where a pattern is asked for in a specification, and so which places it is given."""
 
     JOIN = "join"
-    """At a task's ``join``: ``inputs: Places, output: Place``."""
+    """At a task's ``join``: ``inputs: Places, output: Place``.
+
+    A merge that is told what does not come asks for ``skips: Places``, one for each input, where
+    word of it lies; and if it is told by a whole region, for ``skipped: Place``, where it passes
+    word on (empty if nobody wants it). See `weft.engine.deadpaths`.
+    """
     THEN = "then"
-    """At ``then`` and ``on-failure``: ``input: Place``, and ``end: Place`` if it asks for it."""
+    """At ``then`` and ``on-failure``: ``input: Place``, and ``end: Place`` if it asks for it.
+
+    A choice that can say what it has not taken asks for ``skips: Places``: for each of its
+    branches where word of it goes, empty for one of which nobody wants to know.
+    """
     TASK = "task"
     """A key of a task: ``task``, and to stand around it ``input``, ``output``, ``body_input``,
     ``body_output`` (all four or none); ``failure`` and ``body_failure`` as well, to stand before
@@ -80,8 +89,11 @@ class Attachment(Enum):
 
 
 _GIVEN: Mapping[Attachment, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
-    Attachment.JOIN: ({"inputs": Places, "output": Place}, {}),
-    Attachment.THEN: ({"input": Place}, {"end": Place}),
+    Attachment.JOIN: (
+        {"inputs": Places, "output": Place},
+        {"skips": Places, "skipped": Place},
+    ),
+    Attachment.THEN: ({"input": Place}, {"end": Place, "skips": Places}),
     Attachment.TASK: (
         {},
         {

@@ -27,6 +27,7 @@ _EXECUTORS = (
     *(branching.structured_discriminator, branching.structured_partial_join),
     *(branching.blocking_discriminator, branching.blocking_partial_join),
     *(branching.cancelling_discriminator, branching.cancelling_partial_join),
+    *(branching.structured_synchronizing_merge, branching.local_synchronizing_merge),
     *(branching.generalised_and_join, branching.general_synchronizing_merge),
     *(branching.thread_merge, branching.thread_split),
     *(iteration.arbitrary_cycles, iteration.structured_loop, iteration.recursion),

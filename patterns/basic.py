@@ -61,7 +61,7 @@ def synchronization(inputs: Places, output: Place) -> Fragment:
     attaches=Attachment.THEN,
     aliases=["XOR-split", "exclusive gateway", "switch"],
 )
-def exclusive_choice(input: Place, branches: Branches) -> Fragment:
+def exclusive_choice(input: Place, branches: Branches, skips: Places = ()) -> Fragment:
     """The thread goes to the first branch whose condition holds, else to the default.
 
     WCP-4 in Russell et al., "Workflow Control-Flow Patterns" (2006). Where nothing holds and there
@@ -71,12 +71,16 @@ def exclusive_choice(input: Place, branches: Branches) -> Fragment:
         input ─▶ [choice m: when] ─▶ branch m
         input ─▶ [otherwise]      ─▶ default
         input ── [nothing holds]: it fails
+
+    Where a synchronizing merge wants to know, the branches that are not taken get word of it.
     """
+    words = [place for place in skips if place]
+    word = dict(zip(branches, skips or [""] * len(branches), strict=True))
     choices = [
         immediate(
             f"choice {i}" if branch.when else "otherwise",
             take=[input],
-            put=[branch.to],
+            put=[branch.to, *(place for place in words if place != word[branch])],
             when=branch.when,
             priority=i,
         )

@@ -1,4 +1,4 @@
-"""Branching and synchronization: WCP-6, 8, 9, 28 to 33, 41 and 42."""
+"""Branching and synchronization: WCP-6 to 9, 28 to 33, 37, 38, 41 and 42."""
 
 from __future__ import annotations
 
@@ -32,10 +32,12 @@ __all__ = [
     "cancelling_partial_join",
     "general_synchronizing_merge",
     "generalised_and_join",
+    "local_synchronizing_merge",
     "multi_choice",
     "multi_merge",
     "structured_discriminator",
     "structured_partial_join",
+    "structured_synchronizing_merge",
     "thread_merge",
     "thread_split",
 ]
@@ -48,7 +50,7 @@ __all__ = [
     attaches=Attachment.THEN,
     aliases=["OR-split", "inclusive gateway"],
 )
-def multi_choice(input: Place, branches: Branches) -> Fragment:
+def multi_choice(input: Place, branches: Branches, skips: Places = ()) -> Fragment:
     """A thread goes to every branch whose condition holds; to the default if none does.
 
     WCP-6 in Russell et al., "Workflow Control-Flow Patterns" (2006). The conditions are asked one
@@ -58,7 +60,10 @@ def multi_choice(input: Place, branches: Branches) -> Fragment:
         none i-1 | some i-1 ─▶ [yes i: when] ─▶ some i, branch i
         none i-1 ─▶ [no i] ─▶ none i          some i-1 ─▶ [not i] ─▶ some i
         none m ─▶ [otherwise] ─▶ default       some m ─▶ [chosen]
+
+    Where a synchronizing merge wants to know, a branch that is not taken puts word of it.
     """
+    word = [[place] if place else [] for place in (skips or [""] * len(branches))]
     guarded = [branch for branch in branches if branch.when is not None]
     default = next((branch for branch in branches if branch.when is None), None)
     none = [input, *(f"none {i}" for i in range(1, len(guarded) + 1))]
@@ -68,7 +73,7 @@ def multi_choice(input: Place, branches: Branches) -> Fragment:
         first = immediate(
             f"yes {i}", take=[none[i - 1]], put=[some[i], branch.to], when=branch.when, priority=1
         )
-        pass_by = immediate(f"no {i}", take=[none[i - 1]], put=[none[i]], priority=2)
+        pass_by = immediate(f"no {i}", take=[none[i - 1]], put=[none[i], *word[i - 1]], priority=2)
         transitions += [first, pass_by]
         if i > 1:
             again = immediate(
@@ -78,10 +83,13 @@ def multi_choice(input: Place, branches: Branches) -> Fragment:
                 when=branch.when,
                 priority=1,
             )
-            skip = immediate(f"not {i}", take=[some[i - 1]], put=[some[i]], priority=2)
+            skip = immediate(
+                f"not {i}", take=[some[i - 1]], put=[some[i], *word[i - 1]], priority=2
+            )
             transitions += [again, skip]
     last = len(guarded)
-    transitions.append(immediate("chosen", take=[some[last]]))
+    unwanted = word[last] if default is not None else []
+    transitions.append(immediate("chosen", take=[some[last]], put=unwanted))
     if default is not None:
         transitions.append(immediate("otherwise", take=[none[last]], put=[default.to]))
     else:
@@ -97,6 +105,35 @@ def multi_choice(input: Place, branches: Branches) -> Fragment:
             )
         )
     return Fragment(transitions, unfinished=[*none[1:], *some[1:]])
+
+
+@pattern(7, "Structured Synchronizing Merge", family=Family.BRANCHING, attaches=Attachment.JOIN)
+def structured_synchronizing_merge(inputs: Places, output: Place, skips: Places) -> Fragment:
+    """Wait for exactly the branches that the paired multi-choice has started.
+
+    WCP-7 in Russell et al., "Workflow Control-Flow Patterns" (2006). The multi-choice puts word of
+    each branch that it does not take, so the merge counts one answer a branch. It finds its
+    multi-choice by itself; where what lies between is not structured it is refused.
+
+        input i, todo i ─▶ [come i] ─▶ got
+        word i, todo i ─▶ [skip i] ─▶ got
+        m got ─▶ [merge] ─▶ output, todo 1, …, todo m
+    """
+    m, todo = len(inputs), [f"todo {i}" for i in range(1, len(inputs) + 1)]
+    ways = list(enumerate(zip(inputs, skips, todo, strict=True), 1))
+    return Fragment(
+        [
+            *(immediate(f"come {i}", take=[p, turn], put=["got"]) for i, (p, _, turn) in ways),
+            *(
+                immediate(f"skip {i}", take=[word, turn], put=["got"])
+                for i, (_, word, turn) in ways
+            ),
+            immediate("merge", take=["got"] * m, put=[output, *todo]),
+        ],
+        resting=dict.fromkeys(todo, 1),
+        unfinished=["got"],
+        invariants=[Invariant({"got": 1, **dict.fromkeys(todo, 1)}, total=m)],
+    )
 
 
 @pattern(8, "Multi-Merge", family=Family.BRANCHING, attaches=Attachment.JOIN)
@@ -272,6 +309,53 @@ def generalised_and_join(inputs: Places, output: Place) -> Fragment:
         input 1, …, input m ─▶ [join] ─▶ output
     """
     return Fragment([immediate("join", take=inputs, put=[output])])
+
+
+@pattern(
+    37,
+    "Local Synchronizing Merge",
+    family=Family.BRANCHING,
+    attaches=Attachment.JOIN,
+    aliases=["acyclic synchronizing merge"],
+)
+def local_synchronizing_merge(
+    inputs: Places, output: Place, skips: Places, skipped: Place = ""
+) -> Fragment:
+    """Go on when every branch has delivered, or has said that it will not.
+
+    WCP-37 in Russell et al., "Workflow Control-Flow Patterns" (2006). Over the region between the
+    last task before all of its branches and the merge, each flow carries a thread or word that
+    none comes (`weft.engine.deadpaths`), so the merge decides from what lies at its own inputs.
+    The region may be unstructured, and has no cycles; else it is refused.
+
+        input i, todo i, none ─▶ [first i] ─▶ got, some
+        input i, todo i (some) ─▶ [next i] ─▶ got
+        word i, todo i ─▶ [dead i] ─▶ got
+        m got, some ─▶ [merge] ─▶ output, none, todo 1, …, todo m
+        m got, none ─▶ [all dead] ─▶ none, todo 1, …, todo m, word
+    """
+    m, todo = len(inputs), [f"todo {i}" for i in range(1, len(inputs) + 1)]
+    made: list[Transition] = []
+    for i, (place, dead, turn) in enumerate(zip(inputs, skips, todo, strict=True), 1):
+        made += [
+            immediate(f"first {i}", take=[place, turn, "none"], put=["got", "some"]),
+            immediate(f"next {i}", take=[place, turn], needs=["some"], put=["got"]),
+            immediate(f"dead {i}", take=[dead, turn], put=["got"]),
+        ]
+    passed_on = [skipped] if skipped else []
+    return Fragment(
+        [
+            *made,
+            immediate("merge", take=["got"] * m + ["some"], put=[output, "none", *todo]),
+            immediate("all dead", take=["got"] * m + ["none"], put=["none", *todo, *passed_on]),
+        ],
+        resting={"none": 1, **dict.fromkeys(todo, 1)},
+        unfinished=["got", "some"],
+        invariants=[
+            Invariant({"none": 1, "some": 1}, total=1),
+            Invariant({"got": 1, **dict.fromkeys(todo, 1)}, total=m),
+        ],
+    )
 
 
 @pattern(
