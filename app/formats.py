@@ -120,7 +120,7 @@ def _read_yaml(text: bytes, file: str | None, origin: Path | None) -> Specificat
         from weft.schema.steps import is_steps, read_steps
         from weft.schema.yaml import load_yaml
 
-        if is_steps(load_yaml(text, file=file)):
+        if is_steps(load_yaml(text, file=file, faults=[])):
             return read_steps(text, file=file, origin=origin)
     from weft.schema.native import read_native
 

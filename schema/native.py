@@ -119,7 +119,8 @@ def read_native(
         DefinitionError: The text is not YAML.
         DefinitionErrors: Everything that is wrong with the definition.
     """
-    root = load_yaml(text, file=file)
+    faults: list[DefinitionError] = []
+    root = load_yaml(text, file=file, faults=faults)
     source = Source(
         "native",
         file=file,
@@ -128,6 +129,7 @@ def read_native(
         positions=_positions(root, file),
     )
     reader = _Reader(source)
+    reader.faults += faults
     specification = None
     stop: list[DefinitionError] = []
     try:

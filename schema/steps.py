@@ -111,11 +111,13 @@ def read_steps(
         DefinitionError: The text is not YAML.
         DefinitionErrors: Everything that is wrong with the definition.
     """
-    root = load_yaml(text, file=file)
+    faults: list[DefinitionError] = []
+    root = load_yaml(text, file=file, faults=faults)
     data = text if isinstance(text, bytes) else text.encode()
     positions: dict[Location, tuple[int, int]] = {(): (root.line, root.column)}
     source = Source("steps", file=file, text=data, origin=origin, positions=positions)
     reader = _Reader(source, positions)
+    reader.faults += faults
     specification = None
     stop: list[DefinitionError] = []
     try:
@@ -479,7 +481,9 @@ class _Reader(Values):
             )
         ):
             self.expected(when, f"{where}.condition", 'a condition such as "{{ trigger.force }}"')
-        return Branch(when, then, otherwise) if isinstance(when, ScalarNode) else None
+        if not isinstance(when, ScalarNode):  # told; its ways on are judged all the same
+            when = ScalarNode(value=True, text="true", line=node.line, column=node.column)
+        return Branch(when, then, otherwise)
 
     # ── the flow ─────────────────────────────────────────────────────────────────────────────
 

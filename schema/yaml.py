@@ -133,6 +133,7 @@ def load_yaml(
     max_bytes: int = MAX_BYTES,
     max_depth: int = MAX_DEPTH,
     max_aliased_nodes: int = MAX_ALIASED_NODES,
+    faults: list[DefinitionError] | None = None,
 ) -> Node:
     """Read one YAML 1.2 document.
 
@@ -142,6 +143,9 @@ def load_yaml(
         max_bytes: Bound on the length of the text, in bytes of UTF-8.
         max_depth: Bound on nesting.
         max_aliased_nodes: Bound on the nodes that all aliases add together.
+        faults: Takes the faults that leave a document to be read all the same (a key that is a
+            number, one that stands twice), so that they can be told together with what is wrong
+            in the document; None: they are raised like the others.
 
     Raises:
         DefinitionError: The text is not one document of this kind. Several faults of one text
@@ -160,6 +164,9 @@ def load_yaml(
         builder.faults.append(_syntax_fault(error, decoded, file))
     finally:
         builder.dispose()
+    if faults is not None and root is not None:
+        faults += builder.faults
+        return root
     if len(builder.faults) == 1:
         raise builder.faults[0]
     if builder.faults or root is None:
@@ -502,7 +509,7 @@ class _Builder:
                 f"the key {shown} is {_kind(node.value)}; keys are text, "
                 f'write it in quotes: "{node.text}"',
             )
-            return None
+            return node if node.text else None  # as if it were in quotes, for those who read on
         if node.text == "<<" and not node.quoted:
             self._report(
                 event,

@@ -47,11 +47,13 @@ from weft.flow.steps import (
 
 if TYPE_CHECKING:
     from weft.flow.building import Process, ProcessBuilder, Unfinished, process
+    from weft.flow.dag import dag
     from weft.flow.net import GraphBuilder, PlaceId, StartedGraph, TaskId, by, graph
 
 # Building a process takes the compiler; a module that only has tasks, as worker processes import
 # it, does without.
 _LATER = {
+    "dag": "weft.flow.dag",
     **dict.fromkeys(("Process", "ProcessBuilder", "Unfinished", "process"), "weft.flow.building"),
     **dict.fromkeys(
         ("GraphBuilder", "PlaceId", "StartedGraph", "TaskId", "by", "graph"), "weft.flow.net"
@@ -80,6 +82,7 @@ __all__ = [
     "cel",
     "connect",
     "constant",
+    "dag",
     "end",
     "for_each",
     "graph",
