@@ -607,6 +607,11 @@ def _syntax_fault(error: yaml.MarkedYAMLError, text: str, file: str | None) -> D
     mark = error.problem_mark or error.context_mark
     if mark is None:  # pragma: no cover  (not seen, but PyYAML's types allow it)
         return DefinitionError(problem, code="yaml-syntax", file=file)
+    if "maximum nesting depth" in problem:  # newer ones bound it, too, and look ahead of us
+        return DefinitionError(
+            f"nested deeper than {MAX_DEPTH} levels", code="yaml-too-deep", file=file,
+            line=mark.line + 1, column=mark.column + 1,
+        )  # fmt: skip
     words = next((plain for part, plain in _PLAIN_WORDS if part in problem), problem)
     if "cannot start any token" in problem:
         character = _character(text, mark.line, mark.column)
