@@ -27,21 +27,22 @@ from weft.schema.errors import CommandRejected, DefinitionError, WeftError
 if TYPE_CHECKING:
     from weft.engine.net import CompiledSpecification
     from weft.engine.ports import CaseId
-    from weft.engine.runtime.engine import Case, Engine
+    from weft.engine.runtime.engine import Case, Delivery, Engine
     from weft.schema.jsonvalue import JsonValue
     from weft.schema.specification import EventTrigger, Specification
 
-__all__ = ["Bus", "BusEvent", "Deliver", "Delivered", "Emitted", "Refused", "Started"]
+__all__ = ["Bus", "BusEvent", "Deliver", "Delivered", "Emitted", "Refused", "Started", "to_waiting"]
 
 logger = logging.getLogger("weft")
 
 
 @attrs.frozen
 class Delivered:
-    """A case that was waiting for an event, and has it."""
+    """A case that was waiting for an event, and what has become of it there."""
 
     case: Case
     waited_for: str
+    delivery: Delivery
 
 
 @attrs.frozen
@@ -57,11 +58,14 @@ class Started:
 
 @attrs.frozen
 class Refused:
-    """A specification whose trigger names the event, and that it could not start."""
+    """A specification that names the event, and that it could not start; or a case that waits
+    for it, and could not take it.
+    """
 
     specification: str
     version: str
     error: WeftError
+    case: CaseId | None = None
 
 
 @attrs.frozen
@@ -74,8 +78,27 @@ class Emitted:
     refused: Sequence[Refused] = ()
 
 
-Deliver = Callable[["Engine", BusEvent], Awaitable[Sequence[Delivered]]]
+Deliver = Callable[["Engine", BusEvent], Awaitable[Sequence[Delivered | Refused]]]
 """Gives an event to the cases that wait for it: the port through which they are reached."""
+
+
+async def to_waiting(engine: Engine, event: BusEvent) -> Sequence[Delivered | Refused]:
+    """Give an event, as a trigger of its name, to every case of the store that waits for it.
+
+    The store's index says which those are. Each is judged for itself: one that another engine
+    drives, or whose variables the data do not fit, is refused.
+    """
+    done: list[Delivered | Refused] = []
+    for case in engine.journal.awaiting(event.name, key=event.key):
+        try:
+            handle = await engine.open(case)
+            delivery = await handle.trigger(event.name, event.data, key=event.key, id=event.id)
+        except (CommandRejected, DefinitionError) as error:
+            summary = engine.find(case)
+            done.append(Refused(summary.specification, summary.version, error, case))
+        else:
+            done.append(Delivered(handle, event.name, delivery))
+    return done
 
 
 class Bus:
@@ -83,12 +106,13 @@ class Bus:
 
     Args:
         engine: Starts cases, and drives them.
-        deliver: Gives events to the cases that wait for them, one way after the other.
+        deliver: Gives events to the cases that wait for them, one way after the other; by
+            default `to_waiting`.
     """
 
     def __init__(self, engine: Engine, *, deliver: Sequence[Deliver] | None = None) -> None:
         self._engine = engine
-        self._deliver = tuple(deliver) if deliver is not None else ()
+        self._deliver = (to_waiting,) if deliver is None else tuple(deliver)
         self._read: dict[tuple[str, str, bytes], Specification | DefinitionError] = {}
         self._compiled: dict[int, CompiledSpecification] = {}
 
@@ -110,10 +134,14 @@ class Bus:
         """
         event = BusEvent(name, data, key, id)
         delivered: list[Delivered] = []
-        for deliver in self._deliver:
-            delivered += await deliver(self._engine, event)
-        started: list[Started] = []
         refused: list[Refused] = []
+        for deliver in self._deliver:
+            for done in await deliver(self._engine, event):
+                if isinstance(done, Refused):
+                    refused.append(done)
+                else:
+                    delivered.append(done)
+        started: list[Started] = []
         for specification, number, trigger in self._triggered(event):
             try:
                 case = await self._start(event, specification, number, trigger)

@@ -132,12 +132,18 @@ def _answer(emitted: Emitted, cases: dict[str, CaseSummary], screen: Screen) -> 
     from weft.cli.describe import case_object
 
     delivered = [
-        {**case_object(cases[d.case.id]), "waited_for": d.waited_for} for d in emitted.delivered
+        {
+            **case_object(cases[d.case.id]),
+            "waited_for": d.waited_for,
+            "delivery": d.delivery.value,
+        }
+        for d in emitted.delivered
     ]
     started = [{**case_object(cases[s.case]), "again": s.again} for s in emitted.started]
     refused = [
         {
             "specification": {"name": r.specification, "version": r.version},
+            "case": r.case,
             "error": error_object(r.error),
         }
         for r in emitted.refused
@@ -152,7 +158,8 @@ def _answer(emitted: Emitted, cases: dict[str, CaseSummary], screen: Screen) -> 
     if not emitted.delivered and not emitted.started:
         screen.say(f"nothing waits for {emitted.event.name}, and nothing starts by it")
     for r in emitted.refused:
-        screen.warn(f"Error: {r.specification} {r.version}: {r.error}")
+        what = f"{r.specification} {r.version}" if r.case is None else r.case
+        screen.warn(f"Error: {what}: {r.error}")
     return Exit.NO if emitted.refused else Exit.DONE
 
 

@@ -6,6 +6,7 @@ import pytest
 
 import weft as package
 from weft.bus import Bus, Delivered
+from weft.engine.runtime.engine import Delivery
 
 ORDER = """\
 weft: 1
@@ -122,6 +123,43 @@ def test_show_tells_the_triggers(weft, deployed):
     assert "started by  order-placed, if event.data.amount > 10" in weft("show", "order").out
 
 
+WAITS = """\
+weft: 1
+name: waits
+data: {number: string, payment: {type: number, nullable: true}}
+net:
+  start: paid
+  tasks:
+    paid: {persistent-trigger: {trigger: order-paid, key: number, into: payment}, then: ship}
+    ship: {shell: [echo, "${payment}"], in: {payment: payment}}
+"""
+
+
+def test_an_event_reaches_the_cases_that_wait_for_it(weft, write):
+    """Those of its key, once; one that cannot take it is told, and the others go on."""
+    path = write("waits.yaml", WAITS)
+    for number in ("A", "B", "C"):
+        assert weft("run", path, "--case", number, "-p", f"number={number}", "-q").code == 3
+    paid = ("emit", "order-paid", "--key", "B", "--data", "12.5", "--id", "m", "--json")
+    done = weft(*paid)
+    (delivered,) = done.json["delivered"]
+    assert (delivered["case"], delivered["status"], delivered["delivery"]) == (
+        "B",
+        "completed",
+        "received",
+    )
+    assert weft("status", "B", "--json").json["data"]["ship"]["stdout"] == "12.5\n"
+    assert weft(*paid).json["delivered"] == []
+    wrong = weft("emit", "order-paid", "--key", "A", "--data", '"much"', "--json")
+    assert wrong.code == 1
+    assert [r["case"] for r in wrong.json["refused"]] == ["A"]
+    assert "Error: A: " in weft("emit", "order-paid", "--key", "A", "--data", '"much"').err
+    assert (
+        "delivered to C, which is completed"
+        in weft("emit", "order-paid", "--key", "C", "--data", "1").out
+    )
+
+
 # ── programs ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -145,7 +183,7 @@ async def test_the_port_for_cases_that_wait():
 
         async def deliver(engine, event):
             seen.append(event)
-            return [Delivered(case, event.name)]
+            return [Delivered(case, event.name, Delivery.RECEIVED)]
 
         emitted = await Bus(engine, deliver=[deliver]).emit("paid", 5, key="k")
         assert [d.case.id for d in emitted.delivered] == [case.id]
