@@ -477,6 +477,7 @@ class SqliteJournal:
         self._engines_folder = self.path.with_name(self.path.name + ".engines")
         self._engines: dict[EngineId, EngineLock] = {}
         self._claims: dict[CaseId, int] = {}
+        self._dead: set[int] = set()
         self._releases: dict[CaseId, int] = {}
         self._waiting: deque[_Waiting] = deque()
         self._scheduled: asyncio.AbstractEventLoop | None = None
@@ -1013,8 +1014,11 @@ class SqliteJournal:
 
     def _check_dead(self, case: CaseId, holder: int) -> None:
         """Refuse the claim if the engine that holds the case may be alive."""
+        if holder in self._dead:
+            return
         engine = find_engine(self._engines_folder, holder)
         if engine is None:
+            self._dead.add(holder)  # numbers are never used again
             return
         if engine.boot == boot():
             advice = "it is alive: wait until it is done with the case, or end that process"

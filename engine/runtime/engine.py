@@ -98,6 +98,9 @@ _DELIVERIES: dict[type[e.Event], Delivery] = {
 Listener = Callable[[Batch], None]
 """Is told of every batch after it is durable, on the event loop's thread; must be quick."""
 
+RECOVERED_AT_ONCE = 256
+"""So many cases are recovered side by side."""
+
 INLINE_TURN = 64
 """So many inline attempts of one case run before other tasks of the event loop get a turn."""
 
@@ -459,10 +462,9 @@ class Engine:
         name = CaseId(case)
         if name in self._driven and self._driven[name].broken is None:
             return Case(self, self._driven[name])
-        self.find(case)
         crashed = self.journal.claim(name, self.id)
         try:
-            summary = self.find(case)  # again: the one who had it may have written
+            summary = self.find(case)  # only now: the one who had it may have written
             compiled = self._stored(summary.net)
             driven = self._take(self._bind(compiled, self._origin(summary)))
             driven.live.take_over(read_case(self.journal, summary, compiled))
@@ -547,17 +549,32 @@ class Engine:
         return handle
 
     async def recover(self) -> Sequence[Case]:
-        """Resume all running cases that were not idle when their engine went away."""
-        recovered = []
-        for case in self.journal.stopped():
-            if case not in self._driven:
-                try:
-                    recovered.append(await self.resume(case))
-                except CommandRejected as error:  # somebody else drives it
-                    logger.info("case %s is not taken over: %s", case, error)
-                except WeftError as error:  # its journal, or its code: the others go on
-                    logger.error("case %s cannot be recovered: %s", case, error)
-        return recovered
+        """Resume all running cases that were not idle when their engine went away.
+
+        Many at once, so that they share their commits; with a seed one after the other. A case
+        that cannot be recovered is told in the log, and the others go on.
+        """
+        stopped = [case for case in self.journal.stopped() if case not in self._driven]
+        recovered: dict[CaseId, Case] = {}
+        room = anyio.Semaphore(RECOVERED_AT_ONCE)
+
+        async def one(case: CaseId) -> None:
+            try:
+                async with room:
+                    recovered[case] = await self.resume(case)
+            except CommandRejected as error:  # somebody else drives it
+                logger.info("case %s is not taken over: %s", case, error)
+            except WeftError as error:  # its journal, or its code
+                logger.error("case %s cannot be recovered: %s", case, error)
+
+        if self.seed is not None:
+            for case in stopped:
+                await one(case)
+        else:
+            async with anyio.create_task_group() as group:
+                for case in stopped:
+                    group.start_soon(one, case)
+        return [recovered[case] for case in stopped if case in recovered]
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────
 
