@@ -23,20 +23,23 @@ from weft.connectors.options import (
     raise_option_faults,
     read_options,
     text,
-    texts,
 )
 from weft.engine.ports import Performer
 from weft.schema.datatypes import DataType, InvalidDeclaration
 from weft.schema.errors import UsageError
 from weft.schema.jsonvalue import JsonValue
 
-__all__ = ["PersonConnector", "PersonOptions", "decision", "form_schema"]
+__all__ = ["PersonConnector", "PersonOptions", "Proposal", "decision", "form_schema"]
 
 CHOICE = "choice"
 """The field of the answer that holds the choice."""
 
 _FIELD_SCHEMA = "#/$defs/variable/$defs/field"
 """Where the JSON Schema of a field's declaration stands in that of a specification."""
+
+
+_LINE = text()
+_TEXT = text(empty=True)
 
 
 def _read_form(value: JsonValue) -> DataType:
@@ -48,12 +51,90 @@ def _read_form(value: JsonValue) -> DataType:
         raise Unfit(*((fault.path[1:], fault.message) for fault in error.faults)) from error
 
 
+@attrs.frozen
+class Proposal:
+    """Something to choose: the word that is the answer, and what people read of it."""
+
+    id: str
+    label: str = ""
+    description: str = ""
+
+    def json_schema(self) -> dict[str, JsonValue]:
+        """The one value that chooses it."""
+        schema: dict[str, JsonValue] = {"const": self.id, "title": self.label or self.id}
+        return schema | ({"description": self.description} if self.description else {})
+
+
+def _read_proposal(value: JsonValue) -> Proposal:
+    if not isinstance(value, dict):
+        return Proposal(_LINE.read(value))
+    faults: list[tuple[tuple[str | int, ...], str]] = []
+    read: dict[str, str] = {}
+    for key, item in value.items():
+        if key not in ("id", "label", "description"):
+            faults.append(((key,), f"unknown key {key!r}; accepted: id, label, description"))
+            continue
+        try:
+            read[key] = (_LINE if key == "id" else _TEXT).read(item)
+        except Unfit as unfit:
+            faults += [((key, *path), message) for path, message in unfit.faults]
+    if "id" not in value:
+        faults.append(((), "'id' is missing: the word that is the answer"))
+    if faults:
+        raise Unfit(*faults)
+    return Proposal(**read)
+
+
+def _read_choices(value: JsonValue) -> tuple[Proposal, ...]:
+    if not isinstance(value, list):
+        raise Unfit(((), f"must be a list of texts, not {describe(value)}"))
+    faults: list[tuple[tuple[str | int, ...], str]] = []
+    proposals: list[Proposal] = []
+    for index, element in enumerate(value):
+        try:
+            proposal = _read_proposal(element)
+        except Unfit as unfit:
+            faults += [((index, *path), message) for path, message in unfit.faults]
+            continue
+        if any(proposal.id == other.id for other in proposals):
+            faults.append(((index,), f"{describe(proposal.id)} is in the list already"))
+        proposals.append(proposal)
+    if not value:
+        faults.append(((), "must be a list of texts, not an empty one"))
+    if faults:
+        raise Unfit(*faults)
+    return tuple(proposals)
+
+
 _FORM: Kind[Any] = Kind(
     {"type": "object", "minProperties": 1, "additionalProperties": {"$ref": _FIELD_SCHEMA}},
     _read_form,
 )
-_LINE = text()
-_TEXT = text(empty=True)
+
+
+_CHOICES: Kind[Any] = Kind(
+    {
+        "type": "array",
+        "minItems": 1,
+        "uniqueItems": True,
+        "items": {
+            "anyOf": [
+                dict(_LINE.schema),
+                {
+                    "type": "object",
+                    "required": ["id"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "id": dict(_LINE.schema),
+                        "label": dict(_TEXT.schema),
+                        "description": dict(_TEXT.schema),
+                    },
+                },
+            ]
+        },
+    },
+    _read_choices,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -64,11 +145,12 @@ class PersonOptions:
     text: str = attrs.field(
         default="", metadata=option(_TEXT, "More about it, for the one who answers.")
     )
-    choices: tuple[str, ...] = attrs.field(
+    choices: tuple[Proposal, ...] = attrs.field(
         default=(),
         metadata=option(
-            texts(what="a list of texts", item=_LINE, unique=True),
-            "What there is to choose from; the answer's field 'choice' is one of them.",
+            _CHOICES,
+            "What there is to choose from, each a text or {id, label, description}; the answer's "
+            "field 'choice' is one of them, by its id.",
         ),
     )
     role: str | None = attrs.field(
@@ -77,6 +159,11 @@ class PersonOptions:
     form: DataType | None = attrs.field(
         default=None, metadata=option(_FORM, "The fields of the answer, with their types.")
     )
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The words to choose from."""
+        return tuple(proposal.id for proposal in self.choices)
 
     def answer(self) -> DataType:
         """The type of the answer: an object with the choice and the fields of the form.
@@ -88,7 +175,7 @@ class PersonOptions:
         fields = dict(self.form.fields or {}) if self.form is not None else {}
         required = self.form.required if self.form is not None else frozenset()
         if self.choices:
-            fields = {CHOICE: DataType("string", enum=self.choices), **fields}
+            fields = {CHOICE: DataType("string", enum=self.ids), **fields}
             required |= {CHOICE}
         return DataType("object", fields=fields, required=required)
 
@@ -121,7 +208,11 @@ def form_schema(config: JsonValue) -> dict[str, JsonValue]:
     schema: dict[str, JsonValue] = {"title": options.title}
     if options.text:
         schema["description"] = options.text
-    return schema | options.answer().json_schema()
+    schema |= options.answer().json_schema()
+    if any(p.label or p.description for p in options.choices):
+        asked: Any = schema["properties"]
+        asked[CHOICE]["oneOf"] = [proposal.json_schema() for proposal in options.choices]
+    return schema
 
 
 def decision(config: JsonValue, choice: str) -> dict[str, JsonValue]:
@@ -133,10 +224,10 @@ def decision(config: JsonValue, choice: str) -> dict[str, JsonValue]:
     options = read_person_options(config)
     if not options.choices:
         raise UsageError(f"{options.title!r} offers no choices to decide for", code="choice")
-    if choice not in options.choices:
+    if choice not in options.ids:
         raise UsageError(
             f"{choice!r} is none of the choices of {options.title!r}"
-            f"{did_you_mean(choice, options.choices)}: {', '.join(options.choices)}",
+            f"{did_you_mean(choice, options.ids)}: {', '.join(options.ids)}",
             code="choice",
         )
     answer: dict[str, JsonValue] = {CHOICE: choice}

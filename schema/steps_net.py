@@ -486,15 +486,15 @@ class Builder:
                 )
         title = self.literal(step, "title") or step.description or step.id
         about = [text] if (text := self.literal(step, "description")) else []
-        choices, lines = self.proposals(step)
+        choices = self.proposals(step)
         config: dict[str, JsonValue] = {"title": " ".join(title.split())}
-        if text := "\n".join([*about, *lines]):
-            config["text"] = text
+        if about:
+            config["text"] = about[0]
         if role := self.literal(step, "role"):
             config["role"] = role
         answer = "result.choice"
         if choices:
-            config["choices"] = list(choices)
+            config["choices"] = choices
         else:
             config["form"] = {"decision": {"type": "string", "required": True}}
             answer = "result.decision"
@@ -517,8 +517,8 @@ class Builder:
             return ""
         return self.reader.words(node, f"step {step.id!r}, input {key!r}", "a text").strip()
 
-    def proposals(self, step: Step) -> tuple[list[str], list[str]]:
-        """The choices, and a line about each that says more than its id."""
+    def proposals(self, step: Step) -> list[JsonValue]:
+        """The choices: an id alone, or with what people read of it."""
         node = step.inputs.get("proposals") if step.inputs is not None else None
         where = f"step {step.id!r}, proposals"
         wanted = "a list of proposals, each {id, label, description} or a text"
@@ -526,9 +526,9 @@ class Builder:
             self.reader.expected(
                 node, where, wanted, "what there is to choose from stands in the file"
             )
-            return [], []
-        choices: list[str] = []
-        lines: list[str] = []
+            return []
+        choices: list[JsonValue] = []
+        seen: set[str] = set()
         for index, item in enumerate(self.reader.items(node, where, wanted)):
             at = f"{where}[{index}]"
             values = {"id": item}
@@ -543,19 +543,18 @@ class Builder:
                     item, at, "the id of a proposal has no templates: it stands in the file",
                     "proposals",
                 )  # fmt: skip
-            elif choice in choices:
+            elif choice in seen:
                 self.reader.fault(item, at, f"{choice!r} stands there twice", "proposals")
             elif choice:
-                choices.append(choice)
-                told = [
-                    text
+                seen.add(choice)
+                told: dict[str, JsonValue] = {
+                    key: text
                     for key in ("label", "description")
                     if (text := self.reader.words(values.get(key), at, "a text").strip())
                     and not has_template(text)
-                ]
-                if told:
-                    lines.append(f"{choice}: {'. '.join(told)}")
-        return choices, lines
+                }
+                choices.append({"id": choice, **told} if told else choice)
+        return choices
 
 
 def _node_at(node: Node, path: Sequence[str | int]) -> Node:

@@ -119,8 +119,9 @@ def _field(
         _LeftOpen: It is required, and nothing was said.
     """
     choices = schema.get("enum")
+    about = {proposal["const"]: proposal for proposal in schema.get("oneOf", ())}
     for number, choice in enumerate(choices or (), 1):
-        screen.say(f"  {number}  {choice}")
+        screen.say(f"  {number}  {_proposal(choice, about.get(choice, {}))}")
     hint = "nothing: leave it open" if required else "nothing: leave it out"
     while said := read_line(f"{name} ({hint}): "):
         if choices:
@@ -139,3 +140,11 @@ def _field(
     if required:
         raise _LeftOpen
     return None
+
+
+def _proposal(choice: Any, about: Mapping[str, Any]) -> str:
+    """A choice with what there is to say of it."""
+    told = [
+        str(about[key]) for key in ("title", "description") if about.get(key) not in (None, choice)
+    ]
+    return f"{choice}: {'. '.join(told)}" if told else str(choice)

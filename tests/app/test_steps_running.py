@@ -342,7 +342,10 @@ def test_a_person_decides() -> None:
         assert case.idle
         (item,) = case.work_list()
         assert item.form is not None
-        assert json.loads(item.form)["config"]["choices"] == ["go", "again"]
+        assert json.loads(item.form)["config"]["choices"] == [
+            {"id": "go", "label": "Go on"},
+            {"id": "again", "label": "Ask again"},
+        ]
         for wrong in ({"choice": "nothing"}, {}, "go", {"choice": "go", "more": 1}):
             with pytest.raises(UsageError, match="does not fit"):
                 case.complete(item.item, wrong)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import jsonschema_rs
 import pytest
 from hypothesis import given
@@ -190,3 +192,35 @@ def test_the_json_schema_agrees_with_what_is_accepted() -> None:
 
 async def test_there_is_nothing_to_close() -> None:
     await PersonConnector().aclose()
+
+
+def test_proposals_say_more_than_the_word_that_is_chosen() -> None:
+    config: Any = {
+        "title": "T",
+        "choices": ["stop", {"id": "go", "label": "Go on", "description": "as planned"}],
+    }
+    schema: Any = form_schema(config)
+    choice = schema["properties"]["choice"]
+    assert choice["enum"] == ["stop", "go"]
+    assert choice["oneOf"] == [
+        {"const": "stop", "title": "stop"},
+        {"const": "go", "title": "Go on", "description": "as planned"},
+    ]
+    assert decision(config, "go") == {"choice": "go"}
+    assert PersonConnector().check_answer(config, {"choice": "Go on"})
+
+
+@pytest.mark.parametrize(
+    ("choices", "part"),
+    [
+        ([{"label": "x"}], "'id' is missing"),
+        ([{"id": 5}], "must be"),
+        ([{"id": "a", "name": "b"}], "unknown key 'name'"),
+        (["a", {"id": "a"}], "in the list already"),
+        ([], "not an empty one"),
+        ("a", "a list of texts"),
+    ],
+)
+def test_proposals_that_are_none(choices: Any, part: str) -> None:
+    with pytest.raises(DefinitionErrors, match=part):
+        form_schema({"title": "T", "choices": choices})

@@ -397,9 +397,13 @@ def test_a_decision_is_work_for_a_person() -> None:
     decide = task(found, "decide")
     assert use(decide, "person") == {
         "title": "What now?",
-        "text": "Think well\nyes-please: Yes\nmore: More. Later",
+        "text": "Think well",
         "role": "boss",
-        "choices": ["yes-please", "stop", "more"],
+        "choices": [
+            {"id": "yes-please", "label": "Yes"},
+            "stop",
+            {"id": "more", "label": "More", "description": "Later"},
+        ],
     }
     assert set(decide.inputs) == {"title", "amount", "proposals"}
     compiled(found)
