@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,18 @@ def corpus() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no corpus of outside test data at {folder}; set WEFT_CORPUS to its folder")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _engines_told(pytestconfig: pytest.Config) -> Iterator[None]:
+    """With ``--weft-live-check``, what every engine tells is held against Weft's own registry."""
+    if not pytestconfig.getoption("--weft-live-check"):
+        yield
+        return
+    from tests.told import engines_told
+
+    with engines_told(pytestconfig):
+        yield
 
 
 @pytest.fixture(scope="session")

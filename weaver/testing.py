@@ -24,7 +24,7 @@ from weft.weaver.ratchet import Ratchet
 from weft.weaver.samples import ResourceSample, Sample
 from weft.weaver.tally import Statistics
 
-__all__ = ["LiveCheck", "TestCheck", "current", "install"]
+__all__ = ["LiveCheck", "TestCheck", "current", "install", "live_check"]
 
 _KEY = pytest.StashKey["LiveCheck"]()
 _OUTPUT = "weft_live_check"
@@ -284,7 +284,7 @@ class LiveCheck:
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         """Judge what fixtures have emitted."""
         yield
-        self._judge(item, "setup")
+        self._judge("setup")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
@@ -297,13 +297,13 @@ class LiveCheck:
         except BaseException:
             self._section(item, "call")  # its own failure says more
             raise
-        self._judge(item, "call")
+        self._judge("call")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
         """Judge what ended after the test."""
         yield
-        self._judge(item, "teardown", expected=True)
+        self._judge("teardown", expected=True)
 
     def _found(self, *, expected: bool = False) -> list[Finding]:
         test = self.test
@@ -312,8 +312,7 @@ class LiveCheck:
         test.collect()
         return test.failures() + (test.missing() if expected else [])
 
-    def _judge(self, item: pytest.Item, phase: str, *, expected: bool = False) -> None:
-        del item
+    def _judge(self, phase: str, *, expected: bool = False) -> None:
         found = self._found(expected=expected)
         if found:
             where = "" if phase == "call" else f" in {phase}"
@@ -351,6 +350,11 @@ def install(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--weft-live-check: {error}") from error
     config.stash[_KEY] = check
     config.pluginmanager.register(check, "weft-live-check")
+
+
+def live_check(config: pytest.Config) -> LiveCheck:
+    """The live check of a run that has one."""
+    return config.stash[_KEY]
 
 
 def current(config: pytest.Config) -> TestCheck:
