@@ -14,6 +14,13 @@ JOBS ?= auto
 TESTS ?=
 COVERAGE_FLOOR := 95
 
+# What every engine of the tests tells is held against Weft's own telemetry registry; where all
+# tests run, all that it declares must have been seen.
+TOLD := --weft-live-check schema/telemetry --weft-live-check-of watched --weft-live-check-allow-empty
+ifeq ($(TESTS),)
+TOLD += $(foreach kind,span:* metric:* event:* attribute:weft.*,--weft-live-check-expect '$(kind)')
+endif
+
 PY := .venv/bin/python
 PIP := $(PY) -m pip -qq --disable-pip-version-check --no-input
 FOLDERS := app connectors engine native patterns schema weaver
@@ -29,10 +36,10 @@ build: build/.kernel build/tree/.made .venv/.installed ## build .venv, compile, 
 run: build ## run the main job over this repository
 	@.venv/bin/weft run $(JOB)
 
-test: build ## all tests, with line coverage and its floor
+test: build ## all tests, with line coverage and its floor; their telemetry is live-checked
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@$(PY) -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term-missing:skip-covered \
-	    --cov-fail-under=$(COVERAGE_FLOOR) $(TESTS)
+	    --cov-fail-under=$(COVERAGE_FLOOR) $(TOLD) $(TESTS)
 
 # In a copy, since that kernel is slow. gcov maps the C back to the lines of the .pyx.
 native-coverage: build ## line coverage of the compiled kernel, by gcov
