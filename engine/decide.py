@@ -389,13 +389,27 @@ class _Run:
 
     def tree(self, scope: int) -> list[int]:
         """A scope and its live descendants, parents first."""
-        found = [scope]
+        found, started = [scope], ItemStatus.STARTED
         for parent in found:
-            found += [s.id for s in self.draft.scopes.values() if s.parent == parent]
+            nets = self.draft.net(parent).composites
+            if any(self.draft.tally.get((parent, task, started)) for task in nets):
+                found += [s.id for s in self.draft.scopes.values() if s.parent == parent]
         return found
 
     def items_in(self, scopes: Iterable[int]) -> list[str]:
-        inside = set(scopes)
+        """The open items in scopes; where the tally has none there, nobody looks for them."""
+        tally = self.draft.tally
+        inside = {
+            scope
+            for scope in scopes
+            if any(
+                tally.get((scope, task, status))
+                for task in self.draft.net(scope).tasks
+                for status in _OPEN
+            )
+        }
+        if not inside:
+            return []
         return [item.id for item in self.draft.items.values() if item.scope in inside]
 
     def fire(self, scope: int, transition: Transition) -> None:
@@ -520,7 +534,7 @@ class _Run:
     def find_undecided(self) -> orjoin.Undecided | None:
         """An OR-join of the quiescent case of which nobody can tell in time whether it may fire."""
         self.undecided = None
-        for scope in self.draft.scopes:
+        for scope in self.draft.scopes if self.draft.compiled.or_joins else ():
             net = self.draft.net(scope)
             for t in net.or_joins:
                 self.arcs_allow(scope, t, net)
@@ -1900,6 +1914,7 @@ def _cancel(run: _Run, command: c.CancelCase) -> None:
 
 
 _ACTIVE = (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
+_OPEN = (ItemStatus.OFFERED, ItemStatus.STARTED, ItemStatus.FAILED)
 _ENDING = (*_ACTIVE, CaseStatus.FAILED)
 """Where what was started may end."""
 _BEGINNINGS = (Role.START, Role.FIRE, Role.ADD, Role.SEAL)

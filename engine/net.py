@@ -516,6 +516,11 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
         )
 
     @cached_property
+    def composites(self) -> tuple[str, ...]:
+        """The tasks that run a net."""
+        return tuple(task.name for task in self.tasks.values() if task.child is not None)
+
+    @cached_property
     def multiple(self) -> tuple[Task, ...]:
         """The multiple-instance tasks."""
         return tuple(task for task in self.tasks.values() if task.multiple is not None)
@@ -640,6 +645,11 @@ class CompiledSpecification(msgspec.Struct, frozen=True, omit_defaults=True, dic
     def keeps(self, trigger: str) -> bool:
         """Whether a case keeps a trigger for which nothing waits yet."""
         return any(wait.kept for _, wait in self.triggers.get(trigger, ()))
+
+    @cached_property
+    def or_joins(self) -> bool:
+        """Whether there is an OR-join in any of the nets."""
+        return any(net.or_joins for net in self.nets.values())
 
     @property
     def net(self) -> Net:
