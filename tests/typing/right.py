@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, Never, assert_never, assert_type
 
 import weft
@@ -32,6 +32,7 @@ from weft.flow import (
     cancel,
     cel,
     end,
+    for_each,
     graph,
     parallel,
     process,
@@ -41,6 +42,7 @@ from weft.flow import (
     skip,
     subprocess,
     task,
+    times,
     together,
     when,
 )
@@ -97,6 +99,28 @@ when(claim.map(lambda c: c.amount > 10), pay)
 when(cel("claim.amount > 10.0", bool), pay)
 assert_type(race(decide, shell("wait", "sleep", "1")), Step[object, Decision | ShellResult])
 assert_type(repeat(improve, until="true"), Step[Claim, Claim])
+
+
+# Many instances: from item to result.
+assert_type(for_each(assess), Action[Sequence[Claim], list[Assessment]])
+assert_type(for_each(assess, enough=2, rest="cancel"), Action[Sequence[Claim], list[Assessment]])
+assert_type(for_each(assess, wait=False), Action[Sequence[Claim], NoValue])
+assert_type(times(3, refuse), Action[object, list[str]])
+assert_type(times(count, refuse, wait=False), Action[object, NoValue])
+
+
+@task
+def split_up(claim: Claim) -> list[Claim]:
+    return [claim]
+
+
+@task
+def add_up(assessments: list[Assessment]) -> int:
+    return len(assessments)
+
+
+fanned = process("fanned", claim).then(split_up).then(for_each(assess)).then(add_up).build()
+assert_type(fanned, Process[Claim, int])
 
 
 # Failures.

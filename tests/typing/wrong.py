@@ -23,6 +23,7 @@ from weft.engine.ports import CaseId, ItemId
 from weft.flow import (
     by,
     constant,
+    for_each,
     graph,
     parallel,
     process,
@@ -30,6 +31,7 @@ from weft.flow import (
     repeat,
     skip,
     task,
+    times,
     together,
     when,
 )
@@ -50,6 +52,13 @@ when("true", refuse).otherwise(skip).then(notify)  # E: arg-type
 repeat(assess, until="true")  # E: misc
 refuse.on_failure(assess)  # E: arg-type
 assess.on_failure(refuse).then(notify)  # E: arg-type
+
+# Many instances: the list's items are what the task takes, and its results are a list.
+process("a", claim).then(for_each(assess)).build()  # E: arg-type
+for_each(assess).then(book)  # E: arg-type
+for_each(refuse, wait=False).then(notify)  # E: arg-type
+times(3, assess)  # E: arg-type
+for_each(assess, rest="keep")  # E: call-overload
 
 # A process that is not complete cannot be built, a choice that is not is no step.
 process("a", claim).build()  # E: attr-defined
