@@ -955,7 +955,7 @@ class _NetCompiler:
             }
         if "body_failure" in pattern.wants:
             failure = None
-            if task.on_failure is not None:
+            if task.on_failure is not None and self.failure_word(task) is None:
                 failure = self.failures[task.name]
                 self.failures[task.name] = self.draft.place(f"{task.name}.{use.name} failed")
             values |= {
