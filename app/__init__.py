@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weft.bus import Bus, Emitted
+    from weft.bus import Bus, Emitted, work
     from weft.connectors import action
     from weft.drawing import draw
     from weft.engine.case import CaseState, WorkItem
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         Worker,
     )
     from weft.engine.registry import Attachment, Family, Registry, pattern
-    from weft.engine.runtime.engine import Case, Engine
+    from weft.engine.runtime.engine import Case, Delivery, Engine
     from weft.engine.runtime.live import Batch
     from weft.engine.verify.report import DeadMarking, Diagnostic, Report
     from weft.flow import task
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
-    "weft.bus": ("Bus", "Emitted"),
+    "weft.bus": ("Bus", "Emitted", "work"),
     "weft.connectors": ("action",),
     "weft.drawing": ("draw",),
     "weft.engine.case": ("CaseState", "WorkItem"),
@@ -68,7 +68,7 @@ _WHERE = {
         *("Performer", "Record", "Work", "Worker"),
     ),
     "weft.engine.registry": ("Attachment", "Family", "Registry", "pattern"),
-    "weft.engine.runtime.engine": ("Case", "Engine"),
+    "weft.engine.runtime.engine": ("Case", "Delivery", "Engine"),
     "weft.engine.runtime.live": ("Batch",),
     "weft.engine.verify.report": ("DeadMarking", "Diagnostic", "Report"),
     "weft.flow": ("task",),
@@ -97,6 +97,7 @@ __all__ = [
     "DeadMarking",
     "DefinitionError",
     "DefinitionErrors",
+    "Delivery",
     "Diagnostic",
     "Emitted",
     "Engine",
@@ -132,6 +133,7 @@ __all__ = [
     "run",
     "task",
     "verify",
+    "work",
 ]
 
 

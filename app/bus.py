@@ -1,5 +1,8 @@
 """The event bus: what is put on it goes to the cases that wait for it, and starts those it starts.
 
+A case waits for an event by a trigger of the same name (patterns 23 and 24), and for events of one
+key if it says so.
+
     async with weft.open("sqlite:///orders.db") as engine:
         engine.add(weft.load("order.yaml"))     # triggers: [{event: order-placed}]
         emitted = await Bus(engine).emit("order-placed", {"amount": 12}, id="message-4711")
@@ -15,11 +18,17 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+import anyio
 import attrs
 
+from weft.engine.ports import CaseClaimed
+from weft.engine.runtime.engine import Delivery
+from weft.engine.runtime.working import Schedule
+from weft.engine.runtime.working import work as work_on
 from weft.engine.starting import BusEvent, start_data
 from weft.loading import loads
 from weft.schema.errors import CommandRejected, DefinitionError, WeftError
@@ -31,9 +40,25 @@ if TYPE_CHECKING:
     from weft.schema.jsonvalue import JsonValue
     from weft.schema.specification import EventTrigger, Specification
 
-__all__ = ["Bus", "BusEvent", "Deliver", "Delivered", "Emitted", "Refused", "Started", "to_waiting"]
+__all__ = [
+    "Bus",
+    "BusEvent",
+    "Deliver",
+    "Delivered",
+    "Emitted",
+    "Refused",
+    "Started",
+    "patiently",
+    "to_waiting",
+    "work",
+]
 
 logger = logging.getLogger("weft")
+
+T = TypeVar("T")
+
+CLAIM_TRIES, CLAIM_SECONDS = 50, 0.1
+"""How often, and with which pause, a case is tried that another process drives."""
 
 
 @attrs.frozen
@@ -86,12 +111,12 @@ async def to_waiting(engine: Engine, event: BusEvent) -> Sequence[Delivered | Re
     """Give an event, as a trigger of its name, to every case of the store that waits for it.
 
     The store's index says which those are. Each is judged for itself: one that another engine
-    drives, or whose variables the data do not fit, is refused.
+    goes on driving, or whose variables the data do not fit, is refused.
     """
     done: list[Delivered | Refused] = []
     for case in engine.journal.awaiting(event.name, key=event.key):
         try:
-            handle = await engine.open(case)
+            handle = await patiently(partial(engine.open, case))
             delivery = await handle.trigger(event.name, event.data, key=event.key, id=event.id)
         except (CommandRejected, DefinitionError) as error:
             summary = engine.find(case)
@@ -180,6 +205,31 @@ class Bus:
 
     def _triggered(self, event: BusEvent) -> Iterator[tuple[Specification, int, EventTrigger]]:
         """The triggers that name an event, of the newest version of each specification."""
+        for read in self._newest():
+            for number, trigger in enumerate(read.triggers):
+                if trigger.event == event.name:
+                    yield read, number, trigger
+
+    def schedules(self) -> Sequence[Schedule]:
+        """What starts cases by time, of the newest version of each specification."""
+        return [
+            Schedule(
+                f"{read.name}-{number}" if number else read.name,
+                trigger.schedule,
+                trigger.zone,
+                partial(self._scheduled, read, dict(trigger.data)),
+            )
+            for read in self._newest()
+            for number, trigger in enumerate(read.schedules)
+        ]
+
+    async def _scheduled(
+        self, specification: Specification, data: dict[str, JsonValue], case: str
+    ) -> Case:
+        return await self._engine.start(specification, data, case=case)
+
+    def _newest(self) -> Iterator[Specification]:
+        """The newest version of each specification with triggers that can be read."""
         seen: set[str] = set()
         for stored in self._engine.journal.specifications():
             if stored.name in seen:
@@ -199,9 +249,32 @@ class Bus:
                     self._read[key] = error
             read = self._read[key]
             if not isinstance(read, DefinitionError):
-                for number, trigger in enumerate(read.triggers):
-                    if trigger.event == event.name:
-                        yield read, number, trigger
+                yield read
+
+
+async def patiently(act: Callable[[], Awaitable[T]]) -> T:
+    """Do something with a case; again for some seconds while another process drives it.
+
+    Raises:
+        CaseClaimed: It still does.
+    """
+    for _ in range(CLAIM_TRIES):
+        try:
+            return await act()
+        except CaseClaimed:
+            await anyio.sleep(CLAIM_SECONDS)
+    return await act()
+
+
+async def work(engine: Engine, bus: Bus | None = None) -> None:
+    """Work until the engine drains or this is cancelled: timers, schedules, and what was left.
+
+        async with weft.open("sqlite:///orders.db") as engine:
+            await weft.work(engine)
+
+    Cases that are idle are given back to the store, so that any number of them may wait.
+    """
+    await work_on(engine, schedules=(bus or Bus(engine)).schedules)
 
 
 def _case_id(name: str, number: int, event: BusEvent) -> str:

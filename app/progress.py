@@ -69,6 +69,20 @@ class Progress:
                     yield taken
                 for item in cancelled:
                     yield _short(item), f"cancelled by {name}"
+            case e.TimerSet(timer=timer, due=due):
+                wait = self._duration(max(due - time, 0) / 1_000_000)
+                yield _waiting(timer), f"waits {wait}"
+            case e.TimerFired(timer=timer):
+                yield _waiting(timer), "its time has come"
+            case e.TriggerAwaited(wait=wait, trigger=trigger, key=key):
+                asked = "" if key is None else f" with key {key}"
+                yield _waiting(wait), f"waits for trigger {trigger}{asked}"
+            case e.TriggerReceived(trigger=trigger, by=by):
+                yield "trigger", f"{trigger} received{_by(by)}"
+            case e.TriggerKept(trigger=trigger, by=by):
+                yield "trigger", f"{trigger} kept{_by(by)}: nothing waits for it yet"
+            case e.TriggerDiscarded(trigger=trigger, by=by):
+                yield "trigger", f"{trigger} discarded{_by(by)}: nothing waits for it"
             case _:
                 yield from self._told_of_item(event, batch, time)
 
@@ -101,8 +115,11 @@ class Progress:
                 if retry_at is not None:
                     again = f"; again in {self._duration((retry_at - time) / 1_000_000)}"
                 yield _short(item), f"attempt {attempt} failed: {_reason(error)}{again}"
-            case e.WorkItemGivenUp(item=item, by=by):
-                yield _short(item), f"given up{_by(by)}: takes its error branch"
+            case e.WorkItemGivenUp(item=item, by=by, timed_out=late):
+                branch = "the branch for what is late" if late else "its error branch"
+                yield _short(item), f"given up{_by(by)}: takes {branch}"
+            case e.WorkItemReminded(item=item):
+                yield _short(item), "due, and not done"
             case e.InstanceAdded(task=task, by=by):
                 yield task, f"one more instance{_by(by)}"
             case e.InstancesSealed(task=task, by=by):
@@ -110,6 +127,11 @@ class Progress:
 
     def _taken(self, item: str, time: int) -> str:
         return self._duration((time - self._started.pop(item, time)) / 1_000_000)
+
+
+def _waiting(wait: str) -> str:
+    """The task before which something waits."""
+    return wait.partition(".")[0]
 
 
 def instances_told(net: Net | None, event: e.TransitionFired) -> tuple[str, str] | None:

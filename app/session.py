@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from weft.engine.lifecycle import CaseStatus
     from weft.engine.net import CompiledSpecification
     from weft.engine.ports import CaseId
+    from weft.engine.runtime.engine import Delivery
     from weft.engine.waiting import WaitingJoin
     from weft.schema.jsonvalue import JsonValue
     from weft.schema.specification import Specification
@@ -306,6 +307,16 @@ class SyncEngine:
             self._bus = Bus(self._engine)
         return self._call(self._bus.emit, name, data, key=key, id=id)
 
+    def work(self, seconds: float | None = None) -> None:
+        """Work so long, or until the engine is closed; see `weft.work`."""
+        from weft.bus import work
+
+        async def worked() -> None:
+            with anyio.move_on_after(seconds):
+                await work(self._engine, self._bus)
+
+        self._call(worked)
+
     def cases(
         self, *, status: str | None = None, limit: int | None = None
     ) -> Sequence[CaseSummary]:
@@ -382,9 +393,21 @@ class SyncCase:
         """Why each join waits that does: which token can still reach it, and by which path."""
         return self._engine._read(self._case.waiting)
 
-    def wait(self) -> CaseStatus:
-        """Wait until the case ends, stops or is idle."""
-        return self._engine._call(self._case.wait)
+    def trigger(
+        self,
+        trigger: str,
+        data: JsonValue = None,
+        *,
+        key: str | None = None,
+        by: str | None = None,
+        id: str | None = None,
+    ) -> Delivery:
+        """See `Case.trigger`."""
+        return self._engine._call(self._case.trigger, trigger, data, key=key, by=by, id=id)
+
+    def wait(self, *, timers: bool = False) -> CaseStatus:
+        """Wait until the case ends, stops or is idle; see `Case.wait`."""
+        return self._engine._call(self._case.wait, timers=timers)
 
     def begin(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
         """Start an offered item."""

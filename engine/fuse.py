@@ -124,7 +124,7 @@ def add_extras(draft: NetDraft) -> None:
         for task, extra in added:
             draft.transitions = [
                 t
-                if t.task != task or t.role not in roles
+                if not ((t.task == task and t.role in roles) or (t.name == task and not t.external))
                 else msgspec.structs.replace(
                     t,
                     take=_added([*t.take, *arcs_of(extra.take)]),

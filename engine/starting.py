@@ -124,4 +124,10 @@ def trigger_faults(specification: Specification) -> list[DefinitionError]:
                 compile_expression(text, names={EVENT})
             except DefinitionError as error:
                 faults.append(fault((*at, *path), error.message, code=error.code))
+    for schedule in specification.schedules:
+        for name in schedule.data:
+            if name not in variables:
+                known = ", ".join(variables) or "none"
+                message = f"{name!r} is not a variable of the case; declared: {known}"
+                faults.append(fault(("triggers",), message, code="unknown-variable"))
     return faults

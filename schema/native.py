@@ -36,12 +36,14 @@ from weft.schema.specification import (
     NetDefinition,
     PlaceDefinition,
     Retry,
+    ScheduleTrigger,
     Source,
     Specification,
     TaskDefinition,
     Termination,
     Use,
 )
+from weft.schema.timing import TimingError, check_zone, next_of
 from weft.schema.yaml import MappingNode, Node, ScalarNode, SequenceNode, load_yaml, plain
 
 __all__ = [
@@ -321,6 +323,9 @@ class _Reader:
         net = values.pop("net", steps)
         nets = values.pop("nets", {})
         variables = values.pop("variables", {})
+        triggers = values.pop("triggers", ())
+        values["triggers"] = tuple(t for t in triggers if isinstance(t, EventTrigger))
+        values["schedules"] = tuple(t for t in triggers if isinstance(t, ScheduleTrigger))
         if "net" in root and "sequence" in root:
             self.fault(
                 (),
@@ -364,17 +369,35 @@ class _Reader:
 
     # ── triggers ─────────────────────────────────────────────────────────────────────────────
 
-    def triggers(self, node: Node, location: Location) -> tuple[EventTrigger, ...]:
-        """The events that start cases."""
+    def triggers(
+        self, node: Node, location: Location
+    ) -> tuple[EventTrigger | ScheduleTrigger, ...]:
+        """The events and times that start cases."""
         if not isinstance(node, SequenceNode):
             self.expected(location, "a list of triggers, such as - event: order-placed", node)
             return ()
         return tuple(self.trigger(item, (*location, i)) for i, item in enumerate(node))
 
-    def trigger(self, node: Node, location: Location) -> EventTrigger:
+    def trigger(self, node: Node, location: Location) -> EventTrigger | ScheduleTrigger:
+        if isinstance(node, MappingNode) and "schedule" in node:
+            wanted = "a trigger such as {schedule: 0 6 * * MON-FRI, zone: Europe/Berlin}"
+            values = self.fields(node, location, _SCHEDULE, wanted=wanted)
+            return self.schedule(ScheduleTrigger(**values), location)
         wanted = "a trigger such as {event: order-placed, data: {order: event.data}}"
         values = self.fields(node, location, _TRIGGER, wanted=wanted, required=["event"])
         return EventTrigger(**{"event": "", **values})
+
+    def schedule(self, trigger: ScheduleTrigger, location: Location) -> ScheduleTrigger:
+        """Judge a schedule: whether its zone is one, and a time comes that it names."""
+        for key, judge in (
+            ("zone", lambda: check_zone(trigger.zone)),
+            ("schedule", lambda: next_of(trigger.schedule, 946_684_800_000_000)),
+        ):
+            try:
+                judge()
+            except TimingError as error:
+                self.fault((*location, key), str(error), "schedule")
+        return trigger
 
     def event(self, node: Node, location: Location) -> str:
         """The name of an event."""
@@ -880,6 +903,13 @@ _TRIGGER: Final = {
 }
 """The keys of a trigger."""
 
+_SCHEDULE: Final = {
+    "schedule": _Field("schedule", _Reader.text),
+    "zone": _Field("zone", _Reader.text),
+    "data": _Field("data", _Reader.started_with),
+}
+"""The keys of a schedule."""
+
 _RETRY: Final = {
     "attempts": _Field("attempts", _whole(1, MAX_ATTEMPTS)),
     "delay": _Field("delay_seconds", _Reader.duration),
@@ -897,6 +927,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "place": tuple(_PLACE),
     "retry": tuple(_RETRY),
     "trigger": tuple(_TRIGGER),
+    "schedule": tuple(_SCHEDULE),
 }
 """All keys of the format, by where they stand, in the order in which they are best written."""
 

@@ -94,7 +94,11 @@ def native_schema(
         "step": _closed(step),
         "place": _closed(_place_keys()),
         "retry": _closed(_retry_keys(), required=["attempts"]),
-        "trigger": _closed(_trigger_keys(), required=["event"]),
+        "trigger": {
+            "anyOf": [{"$ref": "#/$defs/event"}, {"$ref": "#/$defs/schedule"}],
+        },
+        "event": _closed(_trigger_keys(), required=["event"]),
+        "schedule": _closed(_schedule_keys(), required=["schedule"]),
         "root-net": _closed(root_net, required=["start", "tasks"]),
         "net": _closed(net, required=["start", "tasks"]),
     }
@@ -279,6 +283,14 @@ def _trigger_keys() -> dict[str, JsonValue]:
         "data": _ref(
             "expressions", "Variables: an expression over event, or a literal; its data if absent."
         ),
+    }
+
+
+def _schedule_keys() -> dict[str, JsonValue]:
+    return {
+        "schedule": _ref("text", "A cron expression of five fields: 0 6 * * MON-FRI."),
+        "zone": {**_ref("text", "The time zone: Europe/Berlin."), "default": "UTC"},
+        "data": _ref("expressions", "Variables: their values, none of them an expression."),
     }
 
 

@@ -22,6 +22,7 @@ from weft.schema.specification import (
     NetDefinition,
     PlaceDefinition,
     Retry,
+    ScheduleTrigger,
     Specification,
     TaskDefinition,
     Termination,
@@ -116,8 +117,12 @@ def _file(specification: Specification) -> Iterator[str]:
         file["description"] = specification.description
     if specification.language != "cel":
         file["language"] = specification.language
-    if specification.triggers:
-        file["triggers"] = _BlockList(map(_trigger, specification.triggers))
+    if specification.triggers or specification.schedules:
+        triggers = [
+            *map(_trigger, specification.triggers),
+            *map(_schedule, specification.schedules),
+        ]
+        file["triggers"] = _BlockList(triggers)
     if root.variables:
         file["data"] = _variables(root)
     if steps is not None:
@@ -129,6 +134,15 @@ def _file(specification: Specification) -> Iterator[str]:
         file["nets"] = _Block({name: _net(net, data=True) for name, net in nets.items()})
     for key, value in file.items():
         yield from _entry(f"{key}:", value, 0)
+
+
+def _schedule(trigger: ScheduleTrigger) -> dict[str, Any]:
+    keys: dict[str, Any] = {"schedule": trigger.schedule}
+    if trigger.zone != "UTC":
+        keys["zone"] = trigger.zone
+    if trigger.data:
+        keys["data"] = _json(dict(trigger.data))
+    return keys
 
 
 def _trigger(trigger: EventTrigger) -> dict[str, Any]:

@@ -27,6 +27,7 @@ __all__ = [
     "NetDefinition",
     "PlaceDefinition",
     "Retry",
+    "ScheduleTrigger",
     "Source",
     "Specification",
     "TaskDefinition",
@@ -213,11 +214,26 @@ class EventTrigger:
 
 
 @attrs.frozen
+class ScheduleTrigger:
+    """A time at which a case starts, again and again.
+
+    Args:
+        schedule: A cron expression of five fields.
+        zone: The time zone by whose clocks it is read.
+        data: Variable to literal value; a text is a text here, there is nothing to read it over.
+    """
+
+    schedule: str
+    zone: str = "UTC"
+    data: Mapping[str, JsonValue] = attrs.field(factory=dict)
+
+
+@attrs.frozen
 class Specification:
     """A named, versioned process definition, exactly as its author wrote it.
 
     ``nets`` holds the case's own net under ``root`` and those of composite tasks by name.
-    ``triggers`` are the events that start cases of it.
+    ``triggers`` are the events that start cases of it, ``schedules`` the times.
     ``metadata`` is what the author says besides: kept, and acted on by nobody here.
     """
 
@@ -228,6 +244,7 @@ class Specification:
     description: str = ""
     language: str = "cel"
     triggers: tuple[EventTrigger, ...] = ()
+    schedules: tuple[ScheduleTrigger, ...] = ()
     metadata: Mapping[str, JsonValue] = attrs.field(factory=dict)
     source: Source = attrs.field(factory=lambda: Source("python"), eq=False, repr=False)
 

@@ -24,6 +24,7 @@ from weft.cli import (
     nets,
     queries,
     running,
+    waiting,
     weaver,
 )
 from weft.cli.group import Sections, asks_for_json
@@ -42,8 +43,10 @@ cli = Sections(
             running.resume,
             running.suspend,
             running.cancel,
+            waiting.trigger,
             bus.emit,
             bus.deploy,
+            waiting.work,
         ],
         "Look": [
             queries.list_cases,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from weft.cli.group import STORE
-from weft.cli.output import Exit, compact, duration, table, timestamp
+from weft.cli.output import Exit, compact, duration, local_time, table, timestamp
 
 if TYPE_CHECKING:
     from weft.engine.case import CaseState, WorkItem
@@ -59,6 +59,8 @@ class Outcome:
     events: int
     seconds: float
     interrupted: bool = False
+    delivery: str | None = None
+    """What has become of a trigger that was sent."""
 
     def as_json(self) -> dict[str, Any]:
         """The answer of `run` and its kin."""
@@ -73,7 +75,13 @@ class Outcome:
             "events": self.events,
             "seconds": round(self.seconds, 6),
             "error": state.error,
+            **self._delivered(),
         }
+
+    def _delivered(self) -> dict[str, Any]:
+        if self.delivery is None:
+            return {}
+        return {"delivered": self.delivery != "discarded", "delivery": self.delivery}
 
     @property
     def exit(self) -> Exit:
@@ -141,8 +149,40 @@ def state_lines(state: CaseState) -> Iterator[str]:
         yield from _indented(error_details(state.error))
     yield from _headed("tokens", marking_lines(state))
     yield from _headed("work", item_table(item_objects(state)) if state.items else [])
+    yield from _headed("waits", waits_lines(state))
     yield from _headed("joins", map(waiting_line, waiting_joins(state)))
     yield from _headed("data", data_lines(state.data))
+
+
+def waits_object(state: CaseState) -> dict[str, Any]:
+    """What waits for a time or a trigger, and the triggers that are kept."""
+    return {
+        "timers": [
+            {"timer": w.id, "scope": w.scope, "due": timestamp(w.due)}
+            for w in state.waits.values()
+            if w.due is not None
+        ],
+        "triggers": [
+            {"wait": w.id, "scope": w.scope, "trigger": w.trigger, "key": w.key}
+            for w in state.waits.values()
+            if w.trigger is not None
+        ],
+        "kept": [{"trigger": k.trigger, "key": k.key, "data": k.data} for k in state.kept.values()],
+    }
+
+
+def waits_lines(state: CaseState) -> Iterator[str]:
+    """The same for people."""
+    for waiting in state.waits.values():
+        task = waiting.wait.partition(".")[0]
+        if waiting.due is not None:
+            yield f"{task} until {local_time(waiting.due)}"
+        else:
+            key = "" if waiting.key is None else f" with key {waiting.key}"
+            yield f"{task} for trigger {waiting.trigger}{key}"
+    for kept in state.kept.values():
+        key = "" if kept.key is None else f" with key {kept.key}"
+        yield f"nothing yet for trigger {kept.trigger}{key}, which is kept: {compact(kept.data, 60)}"
 
 
 def _headed(heading: str, lines: Iterable[str]) -> Iterator[str]:
@@ -246,9 +286,11 @@ def item_object(state: CaseState, item: WorkItem) -> dict[str, Any]:
     """An open work item of a case.
 
     ``form`` is the JSON Schema of the answer that a person is asked for; None: nobody is asked.
-    ``due`` is when a failed item is attempted again by itself.
+    ``due`` is when it should be done, or a failed one is attempted again by itself.
     """
     task = state.task(item)
+    times = (item.retry_at, item.due, item.expires)
+    due = min((time for time in times if time is not None), default=None)
     return {
         "item": reference(state.id, item.id),
         "case": state.id,
@@ -258,7 +300,7 @@ def item_object(state: CaseState, item: WorkItem) -> dict[str, Any]:
         "attempt": item.attempt,
         "role": _role(task),
         "claimed_by": item.claimed_by,
-        "due": None if item.retry_at is None else timestamp(item.retry_at),
+        "due": None if due is None else timestamp(due),
         "form": _form(task),
         "inputs": dict(item.inputs),
         "error": item.error,
@@ -350,6 +392,7 @@ def result_lines(outcome: Outcome, store: str) -> Iterator[str]:
     if state.error is not None:
         yield f"error    {describe_error(state.error).partition(chr(10))[0]}"
     yield from _headed("work", item_table(item_objects(state)) if state.items else [])
+    yield from _headed("waits", waits_lines(state))
     yield from _headed("data", data_lines(state.data))
     if store == "memory:":
         yield "kept     nowhere: the store was in memory"

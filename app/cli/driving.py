@@ -56,6 +56,7 @@ def drive(
     listeners: Sequence[Listener] = (),
     decisions: Mapping[str, str] | None = None,
     asking: bool = False,
+    timers: bool = False,
     seed: int | None = None,
 ) -> Outcome:
     """Act on a case in a store, then drive it until it ends, stops or is idle.
@@ -67,12 +68,14 @@ def drive(
         listeners: Are told what happens.
         decisions: Task to the choice that answers its work items as soon as they are offered.
         asking: Whether a person at the terminal can be asked.
+        timers: Whether to wait for the timers of the case, too.
         seed: Run reproducibly.
 
     Raises:
         WeftError: The command was refused, or the store failed.
     """
     driving = _Driving(act, screen, listeners, decisions or {}, asking)
+    driving.timers = timers
     try:
         with telling(screen.warn) as told, exits_told(screen):
             return anyio.run(driving.run, store, seed, told, backend_options=loop_options(seed))
@@ -168,6 +171,7 @@ class _Driving:
         self.listeners = listeners
         self.decisions = decisions
         self.asking = asking
+        self.timers = False
         self.signals = 0
         self.left = False
         self.case: Case | None = None
@@ -212,7 +216,7 @@ class _Driving:
                 if item.status is ItemStatus.OFFERED:
                     self.decide(case, tasks, item.id, item.task)
             while self.failure is None and not self.signals:
-                await case.wait()
+                await case.wait(timers=self.timers)
                 if self.under_way:
                     await self.landed.wait()
                 elif not (self.asking and case.idle and await self.asked(case)):

@@ -71,6 +71,7 @@ def status(case: str, store: str, screen: Screen) -> Exit:
         marking_object,
         state_lines,
         waiting_joins,
+        waits_object,
     )
 
     with reading(store, needed=True) as journal:
@@ -83,6 +84,7 @@ def status(case: str, store: str, screen: Screen) -> Exit:
             "marking": marking_object(state),
             "work_items": item_objects(state),
             "waiting": waiting_joins(state),
+            **waits_object(state),
         }
     )
     screen.say(

@@ -42,6 +42,7 @@ __all__ = ["answer_outcome", "cancel", "json_value", "listening", "resume", "run
     help="What to answer when this task for a person is offered.",
 )  # fmt: skip
 @click.option("--case", "case", metavar="ID", help="The id of the case; by default a new one.")
+@click.option("--wait", is_flag=True, help="Wait for the timers of the process, too.")
 @click.option(
     "--seed", type=int, metavar="N",
     help="Run reproducibly: a virtual clock, one attempt at a time, order drawn from N.",
@@ -63,6 +64,7 @@ def run(
     data: str | None,
     decisions: tuple[str, ...],
     case: str | None,
+    wait: bool,
     seed: int | None,
     replay: str | None,
     quiet: bool,
@@ -71,12 +73,13 @@ def run(
 ) -> Exit:
     """Start a case and drive it until it ends or is idle.
 
+    A case that waits for a time is idle, unless --wait is given.
     FILE is a specification; NAME (or NAME@VERSION) is one that the store knows.
     On a terminal people are asked for their decisions. Ctrl-C lets running work end, a second
     one cancels it; `weft resume` goes on.
     """
     if replay is not None:
-        if what or parameters or data or decisions or case or seed is not None:
+        if what or parameters or data or decisions or case or wait or seed is not None:
             raise click.UsageError("--replay takes no specification, and nothing to run it with.")
         return answer_outcome(replayed(replay, store, screen, quiet=quiet), store, screen)
     if what is None:
@@ -98,6 +101,7 @@ def run(
         listeners=listening(screen, quiet=quiet),
         decisions=presets,
         asking=can_ask(screen),
+        timers=wait,
         seed=seed,
     )
     return answer_outcome(outcome, store, screen)
@@ -109,12 +113,15 @@ def run(
     "--decide", "decisions", multiple=True, metavar="TASK=CHOICE",
     help="What to answer when this task for a person is offered.",
 )  # fmt: skip
+@click.option("--wait", is_flag=True, help="Wait for the timers of the process, too.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing while it runs.")
 @own_options
 @otlp_option
 @store_option
 @answering
-def resume(case: str, decisions: tuple[str, ...], quiet: bool, store: str, screen: Screen) -> Exit:
+def resume(
+    case: str, decisions: tuple[str, ...], wait: bool, quiet: bool, store: str, screen: Screen
+) -> Exit:
     """Go on with a case: after a crash, a failure, a deadlock or a pause.
 
     Work that was interrupted is attempted again, with the next attempt number and the same
@@ -145,6 +152,7 @@ def resume(case: str, decisions: tuple[str, ...], quiet: bool, store: str, scree
         listeners=listening(screen, quiet=quiet),
         decisions=presets,
         asking=can_ask(screen),
+        timers=wait,
     )
     return answer_outcome(outcome, store, screen)
 
