@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from weft.cli.output import duration
+from weft.cli.output import duration, visible
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.progress import Progress
 
@@ -45,7 +45,8 @@ class LiveProgress:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._progress = Progress(say, duration=duration)
+        self._progress = Progress(self._told, duration=duration)
+        self._say = say
         self._console = console
         self._clock = clock
         self._under_way: dict[str, tuple[int, float, float | None]] = {}
@@ -71,6 +72,18 @@ class LiveProgress:
             if batch.after.status is not CaseStatus.RUNNING:
                 self._under_way.clear()
         self._show()
+
+    def _told(self, line: str) -> None:
+        """Tell a line: above what is drawn, if something is, and as long as it is."""
+        if self._live is None:
+            self._say(line)
+            return
+        from rich.text import Text
+
+        try:
+            self._console.print(Text(visible(line)), soft_wrap=True)
+        except OSError:
+            self._live = None
 
     def _show(self) -> None:
         """Begin or end the drawing; a terminal that has gone ends it for good."""

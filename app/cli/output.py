@@ -41,6 +41,7 @@ __all__ = [
     "prepare_streams",
     "table",
     "timestamp",
+    "visible",
 ]
 
 
@@ -153,6 +154,11 @@ _VISIBLE = {
 }
 
 
+def visible(text: str) -> str:
+    """A text without what would steer a terminal: its control characters are shown escaped."""
+    return text.translate(_VISIBLE)
+
+
 class Screen:
     """Where the answer and the diagnostics of one command go.
 
@@ -188,7 +194,7 @@ class Screen:
 
     def _write(self, stream: TextIO, text: str) -> None:
         try:
-            stream.write(text.translate(_VISIBLE) + "\n")
+            stream.write(visible(text) + "\n")
             stream.flush()
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EIO):  # a pipe or terminal that has gone
