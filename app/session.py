@@ -419,6 +419,10 @@ class SyncCase:
         """Complete an item with its result; an offered one is started first."""
         self._engine._call(self._case.complete, item, result, by=by, id=id)
 
+    def whole(self, value: JsonValue) -> Any:
+        """A value of the case's data with what was put aside for its size in its place."""
+        return self._engine._read(self._case.whole, value)
+
     def fail(self, item: str, reason: str, *, by: str | None = None, id: str | None = None) -> None:
         """Fail a started item for a reason."""
         self._engine._call(self._case.fail, item, reason, by=by, id=id)

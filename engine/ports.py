@@ -272,6 +272,17 @@ class Journal(Protocol):
         """A compiled net by its hash, or None."""
         ...
 
+    def put_blob(self, hash: str, data: bytes) -> None:
+        """Keep a large value under the SHA-256 of its bytes; durable on return.
+
+        Keeping it twice is one.
+        """
+        ...
+
+    def blob(self, hash: str) -> bytes | None:
+        """A large value by its hash, or None; whether it has that hash is for the caller."""
+        ...
+
     def put_specification(self, specification: StoredSpecification) -> None:
         """Keep a specification; the same name and version with another source replaces it.
 

@@ -64,6 +64,7 @@ class MemoryJournal:
         self._waits: dict[tuple[CaseId, str], str] = {}
         self._wakes: list[tuple[Microseconds, int, CaseId]] = []
         self._nets: dict[str, bytes] = {}
+        self._blobs: dict[str, bytes] = {}
         self._specifications: dict[tuple[str, str], StoredSpecification] = {}
         self._claims: dict[CaseId, EngineId] = {}
         self._closed = False
@@ -259,6 +260,16 @@ class MemoryJournal:
         """A compiled net by its hash, or None."""
         self._check_open()
         return self._nets.get(hash)
+
+    def put_blob(self, hash: str, data: bytes) -> None:
+        """Keep a large value under its hash."""
+        self._check_open()
+        self._blobs.setdefault(hash, data)
+
+    def blob(self, hash: str) -> bytes | None:
+        """A large value by its hash, or None."""
+        self._check_open()
+        return self._blobs.get(hash)
 
     def put_specification(self, specification: StoredSpecification) -> None:
         """Keep a specification; see `weft.engine.ports.Journal.put_specification`."""

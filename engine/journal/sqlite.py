@@ -38,6 +38,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import hashlib
 import socket
 import time
 import zlib
@@ -185,6 +186,14 @@ MIGRATIONS: Final[Sequence[str]] = (
     ) STRICT;
     CREATE INDEX waits_by_trigger ON waits (trigger, key);
     """,
+    # 4: results that are too large for events
+    """
+    CREATE TABLE blobs (
+        no INTEGER PRIMARY KEY,
+        hash TEXT NOT NULL UNIQUE, -- the SHA-256 of data: its name, and its checksum
+        data BLOB NOT NULL
+    ) STRICT;
+    """,
 )
 """The steps that lead from an empty database to the newest version, in order.
 
@@ -249,6 +258,8 @@ QUERIES: Final[Mapping[str, str]] = {
     "case ids": "SELECT id FROM cases ORDER BY no",
     "net hashes": "SELECT hash FROM nets ORDER BY hash",
     "net": "SELECT checksum, image FROM nets WHERE hash = ?",
+    "blob": "SELECT data FROM blobs WHERE hash = ?",
+    "blob hashes": "SELECT hash FROM blobs ORDER BY hash",
     "specifications": f"SELECT {_SPECIFICATION} FROM specifications"
     " ORDER BY name, added DESC, no DESC",
     "specification": f"SELECT {_SPECIFICATION} FROM specifications WHERE name = ? AND version = ?",
@@ -293,6 +304,7 @@ _DROP_SNAPSHOTS = (
     f" WHERE case_no = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET {SNAPSHOTS_KEPT})"
 )
 _PUT_NET = "INSERT INTO nets (hash, checksum, image) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_PUT_BLOB = "INSERT INTO blobs (hash, data) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _PUT_SPECIFICATION = (
     "INSERT OR REPLACE INTO specifications (no, name, version, format, source, net, origin, added,"
     " checksum) VALUES ((SELECT 1 + max(no) FROM specifications), ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -912,6 +924,16 @@ class SqliteJournal:
             return bytes(image)
         return None
 
+    def put_blob(self, hash: str, data: bytes) -> None:
+        """Keep a large value under its hash; durable on return."""
+        if not self._rows("blob", (hash,)):
+            self._put(f"keep the large value {hash[:12]!r}", _PUT_BLOB, (hash, data))
+
+    def blob(self, hash: str) -> bytes | None:
+        """A large value by its hash, or None."""
+        rows = self._rows("blob", (hash,))
+        return bytes(rows[0][0]) if rows else None
+
     def put_specification(self, specification: StoredSpecification) -> None:
         """Keep a specification, durable on return; it becomes the one that was added last."""
         fields: Row = attrs.astuple(specification, recurse=False)
@@ -1080,6 +1102,13 @@ class SqliteJournal:
                         raise self._damaged(
                             case, f"its snapshot {sequence} has other bytes than written"
                         )
+        for hash_ in self._keys("blob hashes"):
+            with self._collecting(faults):
+                data = self.blob(hash_)
+                if data is None or hashlib.sha256(data).hexdigest() != hash_:
+                    raise self._error(
+                        "corrupt", f"large value {hash_!r} has other bytes than written"
+                    )
         for hash_ in self._keys("net hashes"):
             with self._collecting(faults):
                 self.net(hash_)

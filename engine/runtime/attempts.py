@@ -25,7 +25,7 @@ import attrs
 from weft.engine.ports import Performer, Work, Worker
 from weft.schema.errors import WorkFailed
 
-__all__ = ["Attempt", "Outcome", "Queue", "perform", "perform_inline"]
+__all__ = ["Attempt", "Outcome", "Queue", "describe", "perform", "perform_inline"]
 
 logger = logging.getLogger("weft")
 

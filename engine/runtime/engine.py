@@ -46,7 +46,15 @@ from weft.engine.ports import (
     Worker,
 )
 from weft.engine.registry import Registry
-from weft.engine.runtime.attempts import Attempt, Outcome, Queue, perform, perform_inline
+from weft.engine.runtime.attempts import (
+    Attempt,
+    Outcome,
+    Queue,
+    describe,
+    perform,
+    perform_inline,
+)
+from weft.engine.runtime.blobs import put_aside, whole
 from weft.engine.runtime.clock import SystemClock, VirtualClock
 from weft.engine.runtime.live import (
     Batch,
@@ -64,8 +72,10 @@ from weft.schema.errors import (
     DefinitionError,
     DefinitionErrors,
     InternalError,
+    JournalError,
     UsageError,
     WeftError,
+    WorkFailed,
     raise_faults,
 )
 from weft.schema.jsonvalue import JsonValue
@@ -625,13 +635,21 @@ class Engine:
         performer = driven.performers.get((live.case.net(item.scope).name, item.task))
         if performer is None or item.id in driven.attempts:
             return
+        try:
+            inputs = {
+                name: whole(jsonvalue.copy(value), self.journal)
+                for name, value in item.inputs.items()
+            }
+        except JournalError as error:
+            self._break(driven, error)
+            return
         work = Work(
             case=live.case.id,
             item=ItemId(item.id),
             task=item.task,
             attempt=item.attempt,
             idempotency_key=f"{live.case.id}:{item.id}",
-            inputs={name: jsonvalue.copy(value) for name, value in item.inputs.items()},
+            inputs=inputs,
             timeout_seconds=None if task.timeout is None else task.timeout / 1_000_000,
         )
         if self.tracing is not None:
@@ -707,6 +725,8 @@ class Engine:
         work = attempt.work
         command: c.Command
         if outcome.error is None:
+            outcome = self._light(outcome)
+        if outcome.error is None:
             command = c.CompleteWorkItem(work.item, outcome.result, attempt=work.attempt)
         else:
             command = c.FailWorkItem(
@@ -720,6 +740,15 @@ class Engine:
         # Its batch has stopped it; if the command was not wanted any more, nothing has.
         if driven.attempts.get(work.item) is attempt:
             del driven.attempts[work.item]
+
+    def _light(self, outcome: Outcome) -> Outcome:
+        """An outcome with what is large put aside; what cannot be stored is a failure."""
+        try:
+            return attrs.evolve(outcome, result=put_aside(outcome.result, self.journal))
+        except WorkFailed as error:
+            return Outcome(error=describe(error), retryable=error.retryable)
+        except JournalError as error:
+            return Outcome(error={**error.as_json(), "class": "JournalError"})
 
     def draw(self, case: CaseId, item: str, attempt: int) -> float:
         """A number between 0 and 1 for the wait after an attempt; with a seed, always the same."""
@@ -1031,7 +1060,16 @@ class Case:
         open_item = self.state.items.get(item)
         if open_item is not None:
             self._check_answer(open_item, result)
+        result = put_aside(result, self._engine.journal)
         await self.execute(c.CompleteWorkItem(ItemId(item), result, by=by), id=id)
+
+    def whole(self, value: JsonValue) -> Any:
+        """A value of the case's data with what was put aside for its size in its place.
+
+        Raises:
+            JournalError: It is not in the store, or was changed.
+        """
+        return whole(value, self._engine.journal)
 
     def _check_answer(self, item: WorkItem, result: JsonValue) -> None:
         task = self.state.task(item)

@@ -376,6 +376,14 @@ class JournalContract:
 
     # ── nets and specifications ──────────────────────────────────────────────────────────────
 
+    def test_large_values_are_kept_by_their_hash(self, journal: Journal) -> None:
+        assert journal.blob("h") is None
+        journal.put_blob("h", b"\0large")
+        journal.put_blob("h", b"\0large")
+        journal.put_blob("i", b"")
+        assert journal.blob("h") == b"\0large"
+        assert journal.blob("i") == b""
+
     def test_keeps_nets_by_their_hash(self, journal: Journal) -> None:
         assert journal.net("h1") is None
         journal.put_net("h1", b"\0image")

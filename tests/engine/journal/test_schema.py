@@ -106,6 +106,7 @@ LISTS_ALL = {
     "specifications": r"SCAN specifications USING INDEX specifications_by_age",
     "case ids": r"SCAN cases",
     "net hashes": r"SCAN nets USING COVERING INDEX \w+",
+    "blob hashes": r"SCAN blobs USING COVERING INDEX \w+",
 }
 """These are asked for everything, and go through the table or an index in the order wanted."""
 
