@@ -432,7 +432,14 @@ Task = Annotated[str, "the task that the pattern stands at"]
 Flows = Annotated[tuple[Flow, ...], "flows of the surroundings"]
 """All flows of the surrounding net."""
 
-Count = Annotated[str, Kind("a number", _count, {"type": ["integer", "string"]})]
+Count = Annotated[
+    str,
+    Kind(
+        "a number",
+        _count,
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "minLength": 1}]},
+    ),
+]
 """A whole number, or an expression that yields one; the executor gets an expression."""
 
 TaskGroup = Annotated[

@@ -262,6 +262,23 @@ class Pattern:
                 raise ValueError(f"{self.written} needs {parameter.name!r}: {parameter.kind.noun}")
         return values
 
+    @property
+    def schema(self) -> dict[str, JsonValue]:
+        """The JSON Schema of its argument, in all the forms that `read` takes."""
+        if not self.parameters:
+            return {"type": ["null", "object"], "maxProperties": 0}
+        required: list[JsonValue] = [p.name for p in self.parameters if p.required]
+        named: dict[str, JsonValue] = {
+            "type": "object",
+            "properties": {p.name: dict(p.kind.schema) for p in self.parameters},
+            "required": required,
+            "additionalProperties": False,
+        }
+        if len(required) > 1:
+            return named
+        leading = next((p for p in self.parameters if p.required), self.parameters[0])
+        return {"anyOf": [named, dict(leading.kind.schema)]}
+
 
 @attrs.frozen
 class _Mark:
@@ -447,6 +464,16 @@ class Registry:
         if wanted in self._by_key:
             return self._by_key[wanted]
         return next((p for p in self if key.lower() in (a.lower() for a in p.aliases)), None)
+
+    def schemas(self) -> dict[str, dict[str, dict[str, JsonValue]]]:
+        """Attachment to what is written there to the JSON Schema of its argument."""
+        found: dict[str, dict[str, list[JsonValue]]] = {a.value: {} for a in Attachment}
+        for one in self:
+            found[one.attachment.value].setdefault(one.written, []).append(one.schema)
+        return {
+            at: {name: {"anyOf": schemas} for name, schemas in written.items()}
+            for at, written in found.items()
+        }
 
     def meant(self, written: str, argument: JsonValue = None) -> Pattern | None:
         """The pattern that something written in a specification asks for; None: no pattern."""

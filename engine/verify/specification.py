@@ -24,6 +24,7 @@ from itertools import combinations
 
 from weft.engine.net import CompiledSpecification, Net, Role, Task
 from weft.engine.orjoin import Undecided
+from weft.engine.verify.adding import ADDED, adding_bounded
 from weft.engine.verify.arcs import ArcNet, members
 from weft.engine.verify.graph import Graph, explored
 from weft.engine.verify.reduce import reduced
@@ -107,7 +108,7 @@ class _NetVerification:
         max_states: int,
     ) -> None:
         self.compiled = compiled
-        self.net = net
+        self.net = adding_bounded(net)
         self.root = net.name == compiled.root
         self.specification = specification
         self.max_states = max_states
@@ -131,6 +132,10 @@ class _NetVerification:
         if any(task.child is not None for task in self.net.tasks.values()):
             self.abstractions[
                 "the net of a composite task is verified by itself, and may complete or fail"
+            ] = None
+        if any(t.role is Role.ADD for t in self.net.transitions):
+            self.abstractions[
+                f"of instances that may be added, {ADDED} are, to each task of a net"
             ] = None
         self.automatic_alternatives()
         plain = plain_form(self.net)
@@ -657,6 +662,7 @@ def _below(calls: Mapping[str, set[str]], name: str) -> set[str]:
 
 def _ends_without(net: Net, endless: set[str], max_states: int) -> bool:
     """Whether a net can end without these nets ever ending; undecided counts as yes."""
+    net = adding_bounded(net)
     runs = Runs(net, never={t.complete for t in net.tasks.values() if t.child in endless})
     ended: list[int] = []
 

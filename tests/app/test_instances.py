@@ -17,7 +17,9 @@ from weft.engine.compile import compile_specification
 from weft.engine.net import CompiledSpecification
 from weft.flow import NoValue, Variable, cel, for_each, person, process, subprocess, task, times
 from weft.patterns import builtin as patterns
+from weft.schema.native_schema import native_schema
 from weft.schema.native_writer import write_native
+from weft.schema.yaml import load_yaml, plain
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 
@@ -241,6 +243,29 @@ def test_another_task_ends_it():
         compiled(made)
 
 
+# ── the JSON Schema ──────────────────────────────────────────────────────────────────────────
+
+
+def test_the_schema_of_files_knows_every_way():
+    """What the schema accepts as ``for-each`` compiles, and what it refuses does not."""
+    import jsonschema_rs
+
+    schema = native_schema({"shell": {}}, patterns().schemas())
+    validator = jsonschema_rs.validator_for(schema)
+
+    def accepted(for_each: Any) -> bool:
+        task = {"for-each": for_each, "shell": ["x"]}
+        file = {"weft": 1, "name": "a", "net": {"start": "a", "tasks": {"a": task}}}
+        return bool(validator.is_valid(file))
+
+    for _, written, _ in PROCESSES.values():
+        assert accepted(plain(load_yaml(written))), written
+    assert accepted("xs")
+    assert accepted(["p", "q"])
+    for wrong in ({"times": 0}, {"in": "xs", "rest": "keep"}, {"of": "xs"}, {"open": False}, 3):
+        assert not accepted(wrong), wrong
+
+
 # ── what is refused when it is loaded ────────────────────────────────────────────────────────
 
 BAD: dict[str, tuple[str, str]] = {
@@ -313,3 +338,46 @@ net: {start: a, tasks: {a: {for-each: {times: 2}, shell: [x]}}}
 """
     with pytest.raises(package.DefinitionErrors, match="rename that variable"):
         compiled(loaded(text))
+
+
+# ── verified ─────────────────────────────────────────────────────────────────────────────────
+
+WAYS = (
+    "{in: xs}",
+    "{times: 3}",
+    "{times: n}",
+    "{in: xs, open: true}",
+    "{in: xs, enough: 2}",
+    "{in: xs, enough: n, rest: cancel}",
+    '{in: xs, until: "completed > n"}',
+    '{in: xs, open: true, until: "completed > n", rest: cancel}',
+    "{in: xs, wait: false, at-most: 2}",
+)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_is_sound_with_an_error_branch_and_in_a_loop(weft, write, way):
+    waits = "wait" not in way  # without waiting a loop may make ever more of them
+    word = "complete" if waits else "cancel"
+    then = "{exclusive-choice: [{when: again, to: a}, {to: c}]}" if waits else "c"
+    write(
+        "many.yaml",
+        f"""
+weft: 1
+name: many
+data: {{xs: array, n: integer, again: boolean}}
+net:
+  start: [a, stop]
+  tasks:
+    a: {{for-each: {way}, shell: [x], on-failure: wrong, then: b}}
+    b: {{shell: [x], then: {then}}}
+    c: {{shell: [x]}}
+    wrong: {{shell: [x]}}
+    stop: {{shell: [x], {word}-multiple-instance-task: a}}
+""",
+    )
+    found = weft("verify", "many.yaml", "--json").json
+    assert found["deadlocks"] == []
+    assert found["dead_transitions"] == []
+    assert found["option_to_complete"] is True
+    assert found["bounded"] is True
