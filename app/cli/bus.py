@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import attrs
 import click
 
@@ -36,6 +35,8 @@ def deploy(files: Sequence[str], store: str, screen: Screen) -> Exit:
     Each is checked first. The same name and version with another text replaces what was there;
     cases that run go on with what they were started with.
     """
+    import anyio
+
     from weft.loading import load
     from weft.session import open as open_session
 
@@ -97,6 +98,8 @@ def emit(
     Those cases are driven until they end or are idle. A case is started by the newest version of
     each specification in the store that names the event under triggers (see `weft deploy`).
     """
+    import anyio
+
     from weft.bus import BusEvent
 
     value = None if data is None else json_value(data, "--data")
