@@ -36,12 +36,14 @@ from weft.flow.steps import (
     parallel,
     person,
     race,
+    receive,
     repeat,
     shell,
     skip,
     subprocess,
     task,
     times,
+    wait,
     when,
 )
 
@@ -90,6 +92,7 @@ __all__ = [
     "person",
     "process",
     "race",
+    "receive",
     "repeat",
     "shell",
     "skip",
@@ -97,6 +100,7 @@ __all__ = [
     "task",
     "times",
     "together",
+    "wait",
     "when",
 ]
 

@@ -35,6 +35,7 @@ from weft.flow.steps import (
     Sequence_,
     Skip,
     Step,
+    Waits,
 )
 from weft.schema.datatypes import Absent, InvalidDeclaration
 from weft.schema.datatypes import Variable as Declaration
@@ -505,6 +506,8 @@ class Lowering:
                 return ends, _Kept(step.variable, [value])
             case Parallel():
                 return self.parallel(step, ends, value)
+            case Waits():
+                return self.waits(step, ends, value)
             case Race():
                 return self.race(step, ends, value)
             case Chosen():
@@ -645,6 +648,21 @@ class Lowering:
             slots += out.slots
             values.append(given)
         return _Ends(tuple(slots), Use("synchronization")), _Tuple(values)
+
+    def waits(self, step: Waits, ends: _Ends, value: _Value) -> tuple[_Ends, _Value]:
+        """A task without a connector, before which a trigger or a time has to come."""
+        draft = self.add(Draft(None, step.name, step.at))
+        self.arrive(ends, draft)
+        argument: dict[str, JsonValue] = {
+            key: self.expression(given, step.at) if isinstance(given, Expression) else given
+            for key, given in step.argument.items()
+        }
+        draft.around.append(Use(step.pattern, argument))
+        after = _Ends((_After(draft),))
+        if step.variable is None:
+            return after, _Nothing()
+        self.variable(step.variable, step.at)
+        return after, _Known(step.variable)
 
     def race(self, step: Race, ends: _Ends, value: _Value) -> tuple[_Ends, _Value]:
         """Branches that are offered together."""

@@ -41,12 +41,14 @@ __all__ = [
     "parallel",
     "person",
     "race",
+    "receive",
     "repeat",
     "shell",
     "skip",
     "subprocess",
     "task",
     "times",
+    "wait",
     "when",
 ]
 
@@ -714,6 +716,66 @@ def race(a: Step[T, A], b: Step[T, B], c: Step[T, C], /) -> Step[T, A | B | C]: 
 def race(*steps: Step[Any, Any]) -> Step[Any, Any]:
     """All steps are offered; the first to start withdraws the others (WCP-16, deferred choice)."""
     return Race(steps, here())
+
+
+@attrs.frozen(eq=False)
+class Waits(Step[Any, Any]):
+    """Something to wait for: a time, or a trigger whose data go into a variable."""
+
+    name: str
+    pattern: str
+    argument: Mapping[str, JsonValue | Expression[Any]]
+    variable: Variable[Any] | None
+    at: At
+
+
+def wait(
+    duration: str | Expression[Any] | None = None,
+    *,
+    until: str | Expression[Any] | None = None,
+    next: str | None = None,  # as YAML has it
+    zone: str = "UTC",
+    name: str = "wait",
+) -> Step[Any, NoValue]:
+    """Wait for a time: so long, ``until`` a point in time, or for the ``next`` that cron names.
+
+    In a `race` it is how long the others have.
+
+    Args:
+        duration: ``2h``, ``P1M``, or an expression that yields one, or a number of seconds.
+        until: ``2026-12-24T18:00:00+01:00``, ``18:00``, or an expression that yields one.
+        next: A cron expression of five fields.
+        zone: By whose clocks.
+        name: Of the task; every task of a process has a name of its own.
+    """
+    given = {"for": duration, "until": until, "next": next, "zone": zone}
+    written = {k: v for k, v in given.items() if v is not None and (k, v) != ("zone", "UTC")}
+    return Waits(name, "wait", written, None, here())
+
+
+def receive(
+    trigger: str,
+    into: Variable[T],
+    *,
+    key: Expression[str] | Expression[int] | None = None,
+    transient: bool = False,
+    name: str | None = None,
+) -> Step[Any, T]:
+    """Wait for a trigger; its data, which have to fit the variable, are what the step gives.
+
+    Args:
+        trigger: Its name, as `Case.trigger` and events have it.
+        into: The variable that takes its data.
+        key: Only a trigger with this correlation key, or with none, is taken.
+        transient: A trigger that comes while nothing waits for it is lost (WCP-23); otherwise
+            the case keeps it (WCP-24).
+        name: Of the task; by default that of the trigger.
+    """
+    pattern = "transient-trigger" if transient else "persistent-trigger"
+    written: dict[str, JsonValue | Expression[Any]] = {"trigger": trigger, "into": into.name}
+    if key is not None:
+        written["key"] = key
+    return Waits(name or trigger, pattern, written, into, here())
 
 
 def when(condition: str | Expression[bool], step: Step[T, A]) -> Choice[T, A]:

@@ -15,7 +15,9 @@ import weft
 from weft.bus import Bus, Refused
 from weft.cli import main
 from weft.engine.runtime.clock import VirtualClock
+from weft.flow import Variable, process, race, receive, wait
 from weft.schema.errors import CommandRejected
+from weft.schema.native_writer import write_native
 
 PAID = """
 weft: 1
@@ -199,3 +201,29 @@ def test_schedules_that_are_none(written: str) -> None:
     with weft.open() as engine, refused as caught:
         engine.add(weft.loads(text))
     assert all(fault.line for fault in caught.value.exceptions)
+
+
+# ── processes in Python ──────────────────────────────────────────────────────────────────────
+
+
+def test_a_process_in_python_waits() -> None:
+    order, paid = Variable("order", str), Variable("paid", int)
+    after = Variable("after", str)
+    built = (
+        process("payment", order, after)
+        .then(race(receive("paid", paid, key=order), wait(after, name="overdue")))
+        .then(wait("5s", name="pause"))
+        .build()
+    )
+    with weft.open(seed=1) as engine:
+        in_time = engine.start(built, {"order": "A", "after": "1h"})
+        assert in_time.trigger("paid", 7, key="A") == "received"
+        assert in_time.data["paid"] == 7
+        assert in_time.wait(timers=True) == "completed"
+        late = engine.start(built, {"order": "B", "after": "PT1H"})
+        assert late.wait(timers=True) == "completed"
+        assert late.data["paid"] is None
+    assert write_native(built).count("persistent-trigger") == 1
+    knock = process("door").then(receive("knock", paid, transient=True)).build()
+    with weft.open() as engine:
+        assert engine.start(knock).trigger("knock", 1) == "received"
