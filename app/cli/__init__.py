@@ -14,6 +14,7 @@ import click
 
 from weft.cli import (
     actions,
+    bench,
     bus,
     completion,
     converting,
@@ -73,6 +74,7 @@ cli = Sections(
         ],
         "Write": [defining.define, converting.convert, completion.completion],
         "Nets": [nets.verify, nets.statespace],
+        "Speed": [bench.bench],
         "Telemetry": [weaver.weaver],
     },
 )

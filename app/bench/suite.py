@@ -1,0 +1,266 @@
+"""The contests of `weft bench`, by the name of their group."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from array import array
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final
+
+from weft.bench import nets
+from weft.bench.limit import Limit, limit
+from weft.bench.measuring import Contest
+from weft.bench.nets import PlainNet
+from weft.bench.peers import Peer
+from weft.native import KERNEL, kernel, reference
+
+__all__ = ["GROUPS", "contests"]
+
+FIRINGS: Final = 200_000
+CASES: Final = 20_000
+
+Contestants = dict[str, tuple[Callable[[], Any], int]]
+
+
+def firing(_: list[Peer]) -> Iterator[Contest]:
+    """One firing, free running: find an enabled transition, fire it, go on."""
+    c = limit()
+    for net in (
+        nets.ring(10),
+        nets.fork_join(10),
+        nets.rings(10, 4),
+        nets.ring(40, every=4),  # not safe: tokens catch up with each other
+    ):
+        image, order = net.image, array("i", bytes(4 * len(net.transitions)))
+        safe = net.name != "ring of 40, 10 tokens"
+        few = array("i", net.marking)
+        reference.settle(image, few, order, FIRINGS // 100)
+
+        def work(module: Any, image: Any, net: PlainNet, order: Any, firings: int) -> list[int]:
+            marking = net.cells
+            assert module.settle(image, marking, order, firings) == (firings, True)
+            return list(marking) if firings == FIRINGS else []
+
+        contestants: Contestants = {
+            KERNEL: (partial(work, kernel, image, net, order, FIRINGS), FIRINGS)
+        }
+        answer = contestants[KERNEL][0]()
+        if c is not None and safe:
+            contestants["limit in C"] = (partial(c.fire, net, FIRINGS), FIRINGS)
+        yield Contest(
+            name=f"firing, {net.name}",
+            unit="ns/firing",
+            contestants=contestants,
+            answer=answer,
+            beside="limit in C",
+            rounds=30,
+        )
+        if KERNEL != "reference":
+            yield Contest(
+                name=f"firing, {net.name}",
+                unit="ns/firing",
+                contestants={
+                    "reference": (
+                        partial(work, reference, image, net, order, FIRINGS // 100),
+                        FIRINGS // 100,
+                    )
+                },
+                rounds=3,
+            )
+
+
+def enabled(_: list[Peer]) -> Iterator[Contest]:
+    """The enabled transitions of many cases at once."""
+    c = limit()
+    for net in (nets.rings(10, 4), nets.forks(32)):
+        image = net.image
+        markings = array("i", net.marking) * CASES
+        for case in range(CASES):  # no two neighbours alike
+            markings[case * net.places + case % net.places] ^= 1
+        packed = kernel.pack_cases(image, markings, CASES)
+        cases, found = array("Q", packed), array("Q", bytes(8 * CASES))
+
+        def vector(image: Any, packed: bytes) -> bytes:
+            return kernel.enabled_cases(image, packed, CASES)
+
+        def scalar(c: Limit, net: PlainNet, cases: Any, found: Any) -> bytes:
+            c.enabled(net, cases, found)
+            return bytes(found.tobytes())
+
+        contestants: Contestants = {KERNEL: (partial(vector, image, packed), CASES)}
+        if c is not None:
+            contestants["scalar C"] = (partial(scalar, c, net, cases, found), CASES)
+        yield Contest(
+            name=f"enabled, {net.name}",
+            unit="ns/case",
+            contestants=contestants,
+            answer=vector(image, packed),
+            beside="scalar C",
+            rounds=30,
+        )
+
+
+def explore(peers: list[Peer]) -> Iterator[Contest]:
+    """All reachable markings."""
+    c = limit()
+    for net in (nets.philosophers(15), nets.forks(18), nets.kanban(4)):
+        image, cells = net.image, net.cells
+        space = kernel.explore(image, cells)
+        answer = (space.states, space.firings)
+
+        def work(image: Any, cells: Any, graph: bool, threads: int) -> tuple[int, int]:
+            space = kernel.explore(image, cells, graph=graph, threads=threads)
+            return space.states, space.firings
+
+        contestants: Contestants = {
+            KERNEL: (partial(work, image, cells, False, 1), space.states),
+            f"{KERNEL}, with edges": (partial(work, image, cells, True, 1), space.states),
+        }
+        if c is not None and space.most_in_place == 1:
+            contestants["C"] = (partial(c.explore, net), space.states)
+        yield Contest(
+            name=f"states, {net.name}",
+            unit="states/s",
+            contestants=contestants,
+            answer=answer,
+            beside="C",
+            rounds=6,
+        )
+        if (os.cpu_count() or 1) > 1:
+            yield Contest(
+                name=f"states by threads, {net.name}",
+                unit="states/s",
+                contestants={
+                    "one thread": (partial(work, image, cells, False, 1), space.states),
+                    "two threads": (partial(work, image, cells, False, 2), space.states),
+                },
+                answer=answer,
+                beside="one thread",
+                rounds=9,
+                threaded=True,
+            )
+    for net in (nets.philosophers(6), nets.kanban(1)):
+        image, cells = net.image, net.cells
+        space = kernel.explore(image, cells)
+        contestants = {KERNEL: (partial(work, image, cells, False, 1), space.states)}
+        for peer in peers:
+            explored = peer.explore(net)
+            if explored is not None:
+                contestants[peer.name] = (explored, space.states)
+        yield Contest(
+            name=f"states, {net.name}",
+            unit="states/s",
+            contestants=contestants,
+            answer=(space.states, space.firings),
+            beside=KERNEL,
+            rounds=3,
+        )
+
+
+def _sequence(tasks: int) -> str:
+    step = '  - {python: {call: "add", run-in: inline}, in: {n: n}, out: {n: result}}\n'
+    return (
+        "weft: 1\nname: bench\ndata: {n: {type: integer, default: 0}}\nsequence:\n" + step * tasks
+    )
+
+
+def _split(width: int) -> str:
+    names = [f"t{i}" for i in range(width)]
+    tasks = "".join(
+        f'    {name}: {{python: {{call: "one", run-in: inline}}, then: done}}\n' for name in names
+    )
+    return (
+        "weft: 1\nname: bench\nnet:\n  start: split\n  tasks:\n"
+        f"    split: {{then: {{parallel-split: [{', '.join(names)}]}}}}\n{tasks}"
+        '    done: {join: synchronization, python: {call: "one", run-in: inline}}\n'
+    )
+
+
+def _loop(rounds: int) -> str:
+    return (
+        "weft: 1\nname: bench\ndata: {n: {type: integer, default: 0}}\nnet:\n  start: again\n"
+        '  tasks:\n    again: {python: {call: "add", run-in: inline}, in: {n: n}, '
+        f'out: {{n: result}}, structured-loop: {{until: "n >= {rounds}"}}}}\n'
+    )
+
+
+def _runs(text: str, cases: int, called: list[int]) -> Callable[[], int]:
+    """Cases of a specification through the public API, in memory, their events kept."""
+    import weft
+
+    specification = weft.loads(text)
+
+    def add(n: int) -> int:
+        called[0] += 1
+        return n + 1
+
+    def one() -> int:
+        called[0] += 1
+        return 1
+
+    def work() -> int:
+        async def go() -> int:
+            total = 0
+            async with weft.open("memory:", functions={"add": add, "one": one}) as engine:
+                for _ in range(cases):
+                    case = await engine.start(specification)
+                    await case.wait()
+                    assert case.status is weft.CaseStatus.COMPLETED, case.status
+                    n = case.data.get("n", 0)
+                    assert isinstance(n, int)
+                    total += n
+            return total
+
+        called[0] = 0
+        total = asyncio.run(go())
+        return total or called[0]
+
+    return work
+
+
+def engine(peers: list[Peer]) -> Iterator[Contest]:
+    """Whole cases through the public API: Python functions, outputs checked, events kept."""
+    rows: list[tuple[str, str, int, str, int, Callable[[Peer], Callable[[], int] | None], int]] = [
+        ("sequence of 10", "cases/s", 200, _sequence(10), 2000, lambda p: p.sequence(10, 200), 200),
+        ("split/join of 10", "cases/s", 1, _split(10), 11, lambda p: p.split(10), 1),
+        ("split/join of 100", "cases/s", 1, _split(100), 101, lambda p: p.split(100), 1),
+        ("loop of 100", "rounds/s", 1, _loop(100), 100, lambda p: p.loop(100), 100),
+        ("loop of 1,000", "rounds/s", 1, _loop(1000), 1000, lambda p: p.loop(1000), 1000),
+    ]
+    for name, unit, cases, text, answer, ask, pieces in rows:
+        work = _runs(text, cases, [0])
+        contestants: Contestants = {"weft": (work, pieces)}
+        for peer in peers:
+            theirs = ask(peer)
+            if theirs is not None:
+                contestants[peer.name] = (_answering(theirs, answer), pieces)
+        yield Contest(
+            name=name,
+            unit=unit,
+            contestants=contestants,
+            answer=answer,
+            beside="SpiffWorkflow",
+            rounds=4,
+        )
+
+
+def _answering(work: Callable[[], int], answer: int) -> Callable[[], int]:
+    """Peers perform as many tasks, save the one after a join."""
+    return lambda: answer if work() in (answer, answer - 1) else -1
+
+
+GROUPS: Final[dict[str, Callable[[list[Peer]], Iterator[Contest]]]] = {
+    "firing": firing,
+    "enabled": enabled,
+    "explore": explore,
+    "engine": engine,
+}
+"""The groups, by the names that `weft bench` takes."""
+
+
+def contests(names: tuple[str, ...], peers: list[Peer]) -> Iterator[Contest]:
+    """The contests of these groups, or of all."""
+    for name in names or GROUPS:
+        yield from GROUPS[name](peers)
