@@ -201,6 +201,7 @@ class Engine:
         self._running = 0
         self._work_waits = anyio.Event()
         self._driven: dict[CaseId, _Driven] = {}
+        self._compiled_from: deque[tuple[Specification, CompiledSpecification]] = deque(maxlen=16)
         self._compiled: dict[str, CompiledSpecification] = {}
         self._bound: dict[tuple[str, Path | None], Mapping[tuple[str, str], Performer | None]] = {}
         self._due: list[tuple[Microseconds, int, CaseId, ItemId]] = []
@@ -314,9 +315,7 @@ class Engine:
         Raises:
             DefinitionErrors: All that is wrong with it.
         """
-        compiled = compile_specification(
-            specification, registry=self.registry, connectors=self.connectors
-        )
+        compiled = self._compile(specification)
         origin = specification.source.origin
         self._bind(compiled, origin, specification)
         known = self.journal.specification(specification.name, specification.version)
@@ -334,6 +333,17 @@ class Engine:
                 )
             )
         self._compiled[compiled.hash] = compiled
+        return compiled
+
+    def _compile(self, specification: Specification) -> CompiledSpecification:
+        """The compiled specification; many cases of the very same one compile it once."""
+        for known, compiled in self._compiled_from:
+            if known is specification:
+                return compiled
+        compiled = compile_specification(
+            specification, registry=self.registry, connectors=self.connectors
+        )
+        self._compiled_from.append((specification, compiled))
         return compiled
 
     def _bind(
