@@ -262,7 +262,15 @@ def test_the_schema_of_files_knows_every_way():
         assert accepted(plain(load_yaml(written))), written
     assert accepted("xs")
     assert accepted(["p", "q"])
-    for wrong in ({"times": 0}, {"in": "xs", "rest": "keep"}, {"of": "xs"}, {"open": False}, 3):
+    assert accepted(3)
+    for wrong in (
+        {"times": 0},
+        {"in": "xs", "rest": "keep"},
+        {"of": "xs"},
+        {"open": False},
+        0,
+        None,
+    ):
         assert not accepted(wrong), wrong
 
 
@@ -329,6 +337,14 @@ net:
     assert "'b' has one instance" in told
     assert "'nobody'" in told
     assert "goes on at once" in told
+
+
+def test_the_short_forms():
+    """A list, an expression that yields one, or a number by itself."""
+    for short, long in (("xs", "{in: xs}"), ("[1, 2]", "{in: [1, 2]}"), ("3", "{times: 3}")):
+        text = "data: {xs: array}\nnet: {start: a, tasks: {a: {for-each: WRITTEN, shell: [x]}}}"
+        made = [compiled(loaded(text.replace("WRITTEN", way))) for way in (short, long)]
+        assert made[0].hash == made[1].hash
 
 
 def test_an_index_needs_its_name():
