@@ -1165,7 +1165,12 @@ class _NetCompiler:
         draft.transitions.sort(key=self.position)
         add_extras(draft)
         self.signals.divert(draft)
-        transitions = [self.cleared(t) for t in fuse(draft)]
+        fused = fuse(draft)
+        takers: dict[str, set[str | None]] = {}
+        for t in fused:
+            for arc in t.take:
+                takers.setdefault(arc.place, set()).add(t.task if t.external else None)
+        transitions = [self.cleared(t, takers) for t in fused]
         if UNDOING in draft.places:
             runs = [task.run for task in self.tasks.values()]
             transitions = turned_round(transitions, self.undoes, runs)
@@ -1210,11 +1215,14 @@ class _NetCompiler:
             self.fault(self.at(), message, code="net")
         return net
 
-    def cleared(self, t: Transition) -> Transition:
+    def cleared(self, t: Transition, takers: Mapping[str, Collection[str | None]]) -> Transition:
         """A transition whose region names tasks, with their places instead.
 
         This comes after fusing: a place that fusing takes out never holds a token for longer
-        than a run lasts. Bookkeeping that the region empties gets its resting tokens back.
+        than a run lasts. A place from which several tasks may start (``takers``: the alternatives
+        of a deferred choice) is emptied when all of them are in the region: emptying it for one
+        would withdraw the others too. Bookkeeping that the region empties gets its resting tokens
+        back.
         """
         if not any(name in self.definition.tasks for name in t.clear):
             return t
@@ -1228,6 +1236,9 @@ class _NetCompiler:
                     continue  # what was completed is not undone by cancelling the rest
                 if place.startswith(f"{name}.") or place.rpartition(">")[2] == name:
                     places[place] = None
+        for place, tasks in takers.items():
+            if place not in self.draft.declared and all(name in t.clear for name in tasks):
+                places[place] = None
         rest = [
             Arc(place, tokens)
             for place in places
