@@ -6,7 +6,6 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import anyio
 import attrs
 import click
 
@@ -18,6 +17,8 @@ from weft.cli.running import answer_outcome, json_value, listening
 from weft.cli.telling import otlp_option
 
 if TYPE_CHECKING:
+    import anyio
+
     from weft.cli.describe import Outcome
     from weft.engine.runtime.engine import Case, Delivery, Engine
 
@@ -108,6 +109,8 @@ def work(concurrency: int | None, quiet: bool, store: str, screen: Screen) -> Ex
 
     listeners = listening(screen, quiet=quiet, live=False)
 
+    import anyio
+
     async def worked(told: object) -> None:
         options = engine_options() | {"telemetry": told, "concurrency": concurrency}
         async with open_session(store, **options) as engine:
@@ -128,6 +131,8 @@ async def _until_told(
     engine: Engine, everything: anyio.CancelScope, say: Callable[[str], None]
 ) -> None:
     """Drain at the first signal, cancel at the second."""
+    import anyio
+
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with anyio.create_task_group() as tasks:
             told = 0
