@@ -79,6 +79,8 @@ def _cluster(net: Net, title: str, overlay: Overlay) -> Cluster:
 def _arcs(t: Transition, *, on_path: bool) -> list[Edge]:
     bar = f"t {t.name}"
     edges = [Edge(f"p {a.place}", bar, Line.FLOW, _weight(a), path=on_path) for a in t.take]
+    inputs = () if t.or_join is None else t.or_join.inputs
+    edges += [Edge(f"p {place}", bar, Line.FLOW, "if marked", path=on_path) for place in inputs]
     edges += [Edge(bar, f"p {a.place}", Line.FLOW, _weight(a), path=on_path) for a in t.put]
     edges += [
         Edge(bar, f"p {place}", Line.FLOW, shortened(count, 40), path=on_path)

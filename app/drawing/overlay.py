@@ -107,7 +107,7 @@ def overlays(
             steps={t.name: steps[t.name] for t in on_path},
             tasks={t.task or t.name for t in on_path},
             owners={t.task or t.name.partition(".")[0] for t in on_path},
-            touched={a.place for t in on_path for a in (*t.take, *t.put)},
+            touched={p for t in on_path for p in (*t.sources, *(a.place for a in t.put))},
             places={p.name for p in net.places},
         )
     return found

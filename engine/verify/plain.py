@@ -67,12 +67,16 @@ def pnml_net(net: Net) -> PnmlNet:
 
     Raises:
         UsageError: It has arcs that count tokens in other scopes, or put a number that depends on
-            data: PNML has no word for these.
+            data, or OR-joins: PNML has no word for these.
     """
     from weft.schema.pnml import PnmlArc, PnmlNet, PnmlPlace
 
     arcs: list[PnmlArc] = []
     for t in net.transitions:
+        if t.or_join is not None:
+            raise UsageError(
+                f"transition {t.name!r} is an OR-join, which PNML cannot say", code="pnml"
+            )
         if t.counted or any(a.case_wide for a in (*t.needs, *t.lacks)):
             raise UsageError(
                 f"transition {t.name!r} counts tokens from data or over several scopes, which "

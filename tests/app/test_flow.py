@@ -340,6 +340,11 @@ def both_ways(pattern: Pattern, argument: Any) -> tuple[str, Any]:
     use = json.dumps({pattern.key: argument})
     named = pattern.key if argument is None else use
     at = pattern.attachment
+    # A merge that is told what does not come stands behind a choice that can say so.
+    told = at is Attachment.JOIN and "skips" in pattern.wants
+    ways: Any = [{"when": "count > 1", "to": "a"}, {"to": "b"}] if told else ["a", "b"]
+    split = "multi-choice" if told else "parallel-split"
+    parted = json.dumps({split: ways})
     yaml = f"""\
 weft: 1
 name: x
@@ -348,9 +353,9 @@ net:
   start: [{"s, ready, a, b" if at is Attachment.THEN else "s, ready"}]
   places: {{ready: {{tokens: 1, description: it is ready}}}}
   tasks:
-    s: {{shell: [x], then: {named if at is Attachment.THEN else "{parallel-split: [a, b]}"}
+    s: {{shell: [x], then: {named if at is Attachment.THEN else parted}
        {f", {json.dumps(pattern.key)}: {json.dumps(argument)}" if at is Attachment.TASK else ""}}}
-    a: {{shell: [x], then: j, on-failure: b}}
+    a: {{shell: [x], then: j{"" if told else ", on-failure: b"}}}
     b: {{shell: [x], then: j}}
     j: {{{f"join: {named}," if at is Attachment.JOIN else ""} shell: [x]}}
   patterns: [{named if at is Attachment.NET else ""}]
@@ -363,9 +368,10 @@ net:
     s, a, b, j = (made.task(t) for t in (first, *(shell(n, "x") for n in "abj")))
     ready = made.place("ready", tokens=1, description="it is ready")
     here = by(pattern.key, argument)
-    made.then(s, here if at is Attachment.THEN else by("parallel-split", [a, b]))
+    made.then(s, here if at is Attachment.THEN else by(split, ways))
     made.then(a, j)
-    made.on_failure(a, b)
+    if not told:
+        made.on_failure(a, b)
     made.then(b, j)
     if at is Attachment.JOIN:
         made.join(j, here)
