@@ -966,7 +966,20 @@ class _NetCompiler:
         fragment = self.execute(pattern, location, prefix, values)
         if fragment is not None and fragment.instances is not None:
             self.counted(task, fragment, prefix, values)
+        elif fragment is not None and any(extra.take for extra in fragment.starts.values()):
+            self.counts_starts(task, use, location)
         return inner_in, inner_out
+
+    def counts_starts(self, task: TaskDefinition, use: Use, location: Location) -> None:
+        """A pattern that lets a task start so many times does not know its instances apart."""
+        if any(map(self.makes_several, task.uses)):
+            self.fault(
+                location,
+                f"{use.name} counts the starts of {task.name!r}, which has many instances: those "
+                "beyond it could never start, and the others would wait for them; put it at a "
+                "task without connector before this one",
+                code="pattern-context",
+            )
 
     def makes_several(self, use: Use) -> bool:
         """Whether it is a pattern that makes many instances of a task."""

@@ -299,6 +299,10 @@ BAD: dict[str, tuple[str, str]] = {
         "static-partial-join-for-multiple-instances: {in: xs, enough: 1}",
         "is written `for-each`, with enough",
     ),
+    "a limit of starts": (
+        "start-limit: {starts: 2, otherwise: b}, for-each: {times: 3}",
+        "those beyond it could never start",
+    ),
     "nobody to do it": ("for-each: {in: xs}, shell: null", "connector"),
 }
 
@@ -313,7 +317,8 @@ data: {{xs: array, n: integer}}
 net:
   start: a
   tasks:
-    a: {{{written}{work}}}
+    a: {{{written}{work}, then: b}}
+    b: {{}}
 """
     with pytest.raises(package.DefinitionErrors) as caught:
         compiled(loaded(text))

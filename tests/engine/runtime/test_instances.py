@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import attrs
 import pytest
 
 from tests.engine import generated as g
@@ -15,6 +16,7 @@ from weft.engine.journal import open_journal
 from weft.engine.journal.memory import MemoryJournal
 from weft.engine.lifecycle import CaseStatus
 from weft.engine.ports import CaseId, Journal, Work, Worker
+from weft.schema.datatypes import DataType, Variable
 from weft.schema.errors import CommandRejected
 from weft.schema.specification import Retry, Specification, Use
 
@@ -252,6 +254,47 @@ async def test_for_good_it_takes_the_error_branch_with_the_results_there_are() -
         assert case.data["many"] == ["p", "q"]
         assert case.data["error"]["item"] == "many/3"
         assert case.state.serials.get("after") is None
+
+
+async def test_one_that_fails_for_good_is_skipped() -> None:
+    """Its result is missing; the others are there, and `indices` says whose they are."""
+
+    def picky(work: Work) -> Any:
+        if work.inputs["item"] in "ps":
+            raise RuntimeError("not this one")
+        return work.inputs["item"]
+
+    w = World(functions=Functions(by_task={"many": picky}))
+    task = many({"in": ITEMS}, on_failure="skip", outputs={"found": "results", "of": "indices"})
+    nets = g.net("many", task, g.task("after"))
+    variables = {**nets.variables, **{n: Variable(n, DataType("array")) for n in ("found", "of")}}
+    async with w.engine() as engine:
+        case = await engine.start(g.specification(attrs.evolve(nets, variables=variables)))
+        assert await case.wait() is CaseStatus.COMPLETED
+        assert (case.data["found"], case.data["of"]) == (["q", "r"], [1, 2])
+
+
+async def test_a_result_that_does_not_fit_fails_its_instance_and_not_the_others() -> None:
+    w = World(functions=Functions(by_task={"many": lambda work: work.inputs["item"]}))
+    nets = g.net("many", many({"in": [1, "two", 3]}, on_failure="skip"), g.task("after"))
+    variables = {**nets.variables, "many": Variable("many", DataType("array", DataType("integer")))}
+    async with w.engine() as engine:
+        case = await engine.start(g.specification(attrs.evolve(nets, variables=variables)))
+        assert await case.wait() is CaseStatus.COMPLETED
+        assert case.data["many"] == [1, 3]
+        assert "the result of 'many' does not fit" in str(case.data["error"])
+
+
+async def test_one_at_a_time_in_the_order_of_the_list() -> None:
+    w = World(functions=Functions(by_task={"many": item}))
+    async with w.engine() as engine:
+        for one in (many({"in": ITEMS, "at-most": 1}), many({"in": ITEMS}, concurrency=1)):
+            case = await engine.start(g.specification(g.net("many", one, g.task("after"))))
+            assert await case.wait() is CaseStatus.COMPLETED
+            events = [e.decode(r) for r in w.journal.records(case.id)]
+            kinds = (e.WorkItemStarted, e.WorkItemCompleted)
+            told = [(type(x), x.item) for x in events if isinstance(x, kinds)][:-2]
+            assert told == [(k, f"many/{n}") for n in (1, 2, 3, 4) for k in kinds]
 
 
 # ── what the data say ────────────────────────────────────────────────────────────────────────
