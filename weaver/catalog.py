@@ -30,6 +30,9 @@ Signal = Group[Attribute]
 
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_.]*)\}")
 
+_QUOTED: Final = re.compile(r"`([^`\n]*\{[^`\n]*)`")
+"""In a note that is prose: a form of the name, in backticks."""
+
 
 def namespaces(name: str) -> Iterator[str]:
     """``a`` and ``a.b`` for ``a.b.c``."""
@@ -104,9 +107,7 @@ class Catalog:
         self._entities = _entities(registry)
         self._of_signal: dict[int, _Known] = {}
         self._patterns = [
-            (pattern, span)
-            for span in self.spans.values()
-            if (pattern := _NamePattern.of(span)) is not None
+            (pattern, span) for span in self.spans.values() for pattern in _NamePattern.of(span)
         ]
 
     def attribute(self, name: str, signal: Signal | None) -> Attribute | None:
@@ -201,14 +202,16 @@ class _NamePattern:
     regex: re.Pattern[str]
 
     @classmethod
-    def of(cls, span: Signal) -> _NamePattern | None:
-        """The pattern of a span, if its name is written as one."""
-        note = (span.span_name_note or "").strip().strip("`'\"")
-        keys = tuple(_PLACEHOLDER.findall(note))
-        if not keys:
-            return None
-        literals = tuple(_PLACEHOLDER.split(note)[::2])
-        return cls(keys, literals, re.compile("(.+)".join(map(re.escape, literals)), re.DOTALL))
+    def of(cls, span: Signal) -> Iterator[_NamePattern]:
+        """The patterns of a span's name: its note as a whole, or what prose has in backticks."""
+        note = (span.span_name_note or "").strip()
+        quoted = _QUOTED.findall(note)
+        for text in dict.fromkeys(quoted or [note.strip("`'\"")]):
+            keys = tuple(_PLACEHOLDER.findall(text))
+            if keys:
+                literals = tuple(_PLACEHOLDER.split(text)[::2])
+                regex = re.compile("(.+)".join(map(re.escape, literals)), re.DOTALL)
+                yield cls(keys, literals, regex)
 
     def score(self, sample: SpanSample, values: Mapping[str, Any], right_kind: bool) -> int:
         """How much speaks for a sample's name being made this way; 0 if it is not.

@@ -78,7 +78,8 @@ class Shipper:
         self._waiting: deque[Any] = deque()
         self._changed = threading.Condition()
         self._flushing = 0
-        self._busy = False
+        self._under_way = 0
+        self._given_up = False
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"weft {signal}", daemon=True)
         self._thread.start()
@@ -117,9 +118,10 @@ class Shipper:
         self.flush(seconds)
         with self._changed:
             self._closed = True
-            left = len(self._waiting)
+            # What the exporter has and does not come back with is lost as well.
+            left = len(self._waiting) + self._under_way
             self._waiting.clear()
-            hanging = self._busy
+            self._given_up = hanging = self._under_way > 0
             self._changed.notify_all()
         if left:
             self._drop(self._signal, "closed", left)
@@ -150,14 +152,18 @@ class Shipper:
             with self._changed:
                 count = min(len(self._waiting), self._batch)
                 taken = [self._waiting.popleft() for _ in range(count)]
-                self._busy = bool(taken)
+                self._under_way = count
                 if not taken:
                     self._flushing = 0
                     self._changed.notify_all()
                     return
             done = self._guarded(lambda: self._exporter.export(taken))  # noqa: B023
-            if getattr(done, "name", None) != "SUCCESS":
-                self._drop(self._signal, "export_failed", len(taken))
+            with self._changed:
+                lost = self._under_way if getattr(done, "name", None) != "SUCCESS" else 0
+                if self._given_up:  # it has been counted
+                    return
+            if lost:
+                self._drop(self._signal, "export_failed", lost)
 
     def _guarded(self, call: Callable[[], Any]) -> Any:
         try:

@@ -922,3 +922,28 @@ def test_findings_that_are_too_many_still_count(
     assert live_check(shop, samples, ratchet=Ratchet.of(report.findings)).exit_code == 1
     levels = {"missing_attribute": Level.IMPROVEMENT}
     assert live_check(shop, samples, levels=levels).exit_code == 0
+
+
+def test_a_span_is_matched_by_the_forms_that_prose_gives_its_name(write: Write) -> None:
+    note = "The name SHOULD be `{t.method} {target}`, or `{t.method}` if there is none."
+    text = f"""
+        file_format: definition/2
+        attributes:
+          - {{key: t.method, type: string, brief: b, stability: stable, examples: [a]}}
+          - {{key: t.size, type: int, brief: b, stability: stable}}
+        spans:
+          - type: t.call
+            kind: client
+            name: {{note: "{note}"}}
+            brief: b
+            stability: stable
+            requirement_level: recommended
+            attributes: [{{ref: t.method}}, {{ref: t.size, requirement_level: required}}]
+        """
+    registry = open_registry(write("r", {"manifest.yaml": MANIFEST, "a.yaml": text}))
+    called = SpanSample("list", "client", attributes_of({"t.method": "list"}))
+    report = live_check(registry, [called])
+    assert report.statistics.seen_registry["spans"] == {"t.call": 1}
+    assert "required_attribute_not_present" in {each.id for each in report.findings}
+    other = SpanSample("other", "client", attributes_of({"t.method": "list"}))
+    assert live_check(registry, [other]).statistics.seen_registry["spans"] == {"t.call": 0}
