@@ -71,6 +71,7 @@ _WHERE = {
     "weft.engine.runtime.engine": ("Case", "Delivery", "Engine"),
     "weft.engine.runtime.live": ("Batch",),
     "weft.engine.verify.report": ("DeadMarking", "Diagnostic", "Report"),
+    "weft.engine.tokens": ("CancelToken",),
     "weft.flow": ("task",),
     "weft.loading": ("load", "loads"),
     "weft.schema.errors": (
@@ -87,6 +88,7 @@ __all__ = [
     "Attachment",
     "Batch",
     "Bus",
+    "CancelToken",
     "Case",
     "CaseClaimed",
     "CaseState",

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from weft.engine.net import CompiledSpecification
     from weft.engine.ports import CaseId
     from weft.engine.runtime.engine import Delivery
+    from weft.engine.tokens import CancelToken
     from weft.engine.waiting import WaitingJoin
     from weft.schema.jsonvalue import JsonValue
     from weft.schema.specification import Specification
@@ -266,9 +267,12 @@ class SyncEngine:
         data: Mapping[str, JsonValue] | None = None,
         *,
         case: str | None = None,
+        token: CancelToken | None = None,
     ) -> SyncCase:
         """Start a case; see `Engine.start`."""
-        return self._case(self._call(self._engine.start, specification, data, case=case))
+        return self._case(
+            self._call(self._engine.start, specification, data, case=case, token=token)
+        )
 
     def run(
         self,

@@ -271,7 +271,7 @@ class PythonConnector:
         return name, folder
 
     async def _in_process(self, name: str, origin: str | None, work: Work) -> JsonValue:
-        return await self._workers.run(name, Call(name, origin, attrs.asdict(work, recurse=False)))
+        return await self._workers.run(name, Call(name, origin, _sent(work)))
 
     def result_type(self, config: JsonValue) -> DataType:
         """Anything: what a function returns is known only where it is found."""
@@ -287,6 +287,11 @@ class PythonConnector:
         """End the worker processes and the idle threads."""
         self._threads.close()
         await self._workers.aclose()
+
+
+def _sent(work: Work) -> dict[str, Any]:
+    """What goes to a worker process: all but the token, which lives in this one."""
+    return attrs.asdict(work, recurse=False, filter=lambda field, _: field.name != "token")
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from typing import Any, NewType, Protocol, runtime_checkable
 
 import attrs
 
+from weft.engine.tokens import CancelToken
 from weft.schema.errors import CommandRejected, JournalError
 from weft.schema.jsonvalue import JsonValue
 
@@ -345,7 +346,8 @@ class Work:
     ``timeout_seconds`` is enforced by the runtime (it cancels the attempt); a connector that
     starts a process must end it when it is cancelled.
     ``traceparent`` is the attempt's place in a trace (W3C Trace Context), to be handed on with the
-    work; None: nobody is tracing.
+    work; None: nobody is tracing. ``token`` is cancelled when the attempt is: for functions in
+    threads, which nobody can stop (a worker process is killed instead, and has one of its own).
     """
 
     case: CaseId
@@ -356,6 +358,7 @@ class Work:
     inputs: Mapping[str, JsonValue]
     timeout_seconds: float | None = None
     traceparent: str | None = None
+    token: CancelToken = attrs.field(factory=CancelToken, eq=False, repr=False)
 
 
 class Worker(Enum):

@@ -175,6 +175,7 @@ async def _awaited(attempt: Attempt) -> Outcome:
 async def _stop(attempt: Attempt, task: asyncio.Task[Outcome]) -> None:
     """Ask an attempt to end, twice; one that does not is abandoned."""
     attempt.stopping = True
+    attempt.work.token.cancel("it took too long, or is not wanted any more")
     for seconds in (attempt.performer.stop_seconds, LAST_SECONDS):
         task.cancel()
         await asyncio.wait((task,), timeout=seconds)

@@ -7,12 +7,13 @@ drives. Leaving its ``async with`` block ends all of it. The decisions are made 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import random
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from heapq import heappop, heappush
 from pathlib import Path
@@ -65,6 +66,7 @@ from weft.engine.runtime.live import (
     stored_net,
 )
 from weft.engine.runtime.virtual import LoopClock, virtual_clock
+from weft.engine.tokens import CancelToken
 from weft.engine.waiting import WaitingJoin, waiting_joins
 from weft.schema import jsonvalue
 from weft.schema.errors import (
@@ -124,6 +126,8 @@ class _Driven:
     ready: deque[Attempt] = attrs.field(factory=deque)
     attempts: dict[str, Attempt] = attrs.field(factory=dict)
     driving: bool = False
+    token: CancelToken = attrs.field(factory=CancelToken)
+    """Cancelled with the case; those of its attempts are below it."""
     scheduled: Mapping[str, int] = attrs.field(factory=dict)
     """The timers of the case that are in the engine's hands."""
     left: bool = False
@@ -237,6 +241,8 @@ class Engine:
                 await self.drain(self.grace_seconds)
         finally:
             self._draining = True
+            for driven in self._driven.values():
+                driven.token.cancel("the engine is closing")
             nursery.cancel_scope.cancel()
             try:
                 if isinstance(error, anyio.get_cancelled_exc_class()):
@@ -291,6 +297,20 @@ class Engine:
                 yield
         finally:
             self._lets_go = False
+
+    async def proceed(self) -> None:
+        """Take new work again after `drain`, and start what could not start meanwhile."""
+        self._open()
+        self._draining = False
+        for driven in list(self._driven.values()):
+            if driven.broken is None and driven.live.case.status is CaseStatus.RUNNING:
+                under_way = frozenset(map(ItemId, driven.attempts))
+                await self._try(driven, c.RecoverCase(under_way))
+            if driven.ready and not driven.driving:
+                driven.driving = True
+                self._open().start_soon(self._drive, driven)
+        self._pump()
+        self._due_changed.set()
 
     @property
     def waiting(self) -> int:
@@ -402,6 +422,7 @@ class Engine:
         *,
         case: str | None = None,
         origin: Path | None = None,
+        token: CancelToken | None = None,
     ) -> Case:
         """Start a case, and drive it from now on.
 
@@ -410,6 +431,7 @@ class Engine:
             data: The case's variables; the others get their defaults.
             case: Its id; by default the specification's name and a number that is new.
             origin: The folder beside which task functions are found, for a compiled one.
+            token: Cancels the case when it is cancelled, from whatever thread.
 
         Raises:
             DefinitionErrors: The specification is wrong.
@@ -436,7 +458,20 @@ class Engine:
             self._driven.pop(name, None)
             self.journal.release(name, self.id)
             raise
+        if token is not None:
+            loop = asyncio.get_running_loop()
+            token.on_cancel(lambda reason: self._cancel_from(loop, driven, reason))
         return Case(self, driven)
+
+    def _cancel_from(self, loop: asyncio.AbstractEventLoop, driven: _Driven, reason: str) -> None:
+        """Have a case cancelled, on any thread; one that is over, or let go, stays as it is."""
+
+        def soon() -> None:
+            if self._nursery is not None and not driven.live.case.status.final:
+                self._nursery.start_soon(self._try, driven, c.CancelCase(reason))
+
+        with suppress(RuntimeError):  # the loop is closed, and the engine with it
+            loop.call_soon_threadsafe(soon)
 
     def _case_id(self, name: str, wanted: str | None) -> CaseId:
         if wanted is None:
@@ -613,6 +648,7 @@ class Engine:
                 if after.status.final or not attempt.running:
                     self._stop(driven, attempt)
         if after.status.final:
+            driven.token.cancel(f"the case is {after.status.value}")
             if self._driven.get(batch.case) is driven:
                 del self._driven[batch.case]
                 self.journal.release(batch.case, self.id)
@@ -661,6 +697,7 @@ class Engine:
             idempotency_key=f"{live.case.id}:{item.id}",
             inputs=inputs,
             timeout_seconds=None if task.timeout is None else task.timeout / 1_000_000,
+            token=driven.token.child(),
         )
         if self.tracing is not None:
             work, performer = self.tracing.traced(work, performer)
@@ -679,6 +716,7 @@ class Engine:
         """Stop an attempt that nobody wants any more; one that is ready is passed over."""
         driven.attempts.pop(attempt.work.item, None)
         self._queue.remove(attempt)
+        attempt.work.token.cancel("it is not wanted any more")
         attempt.scope.cancel()
 
     def _pump(self) -> None:
