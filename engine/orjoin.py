@@ -243,7 +243,7 @@ class _Question:
     @cached_property
     def exact(self) -> _Model:
         """The model in which what is lacked counts, as far as bounds are proven."""
-        return _Model(self, _bounds(self.net, self.alone), _limits(self.net))
+        return _Model(self, _bounds(self.net, self.alone), _limits(self.net, self.alone))
 
     @cached_property
     def rough(self) -> _Model:
@@ -630,9 +630,41 @@ def _only(move: Move, wanted: set[int]) -> Move:
 # ── proven bounds ────────────────────────────────────────────────────────────────────────────
 
 
-def _limits(net: Net) -> list[tuple[Mapping[int, int], int]]:
-    """The invariants of a net of which every transition proves that their sum never grows."""
+def _limits(net: Net, alone: bool) -> list[tuple[Mapping[int, int], int]]:
+    """Sums of tokens that every transition proves never to grow: invariants and locks."""
     place = net.place_index
+    locks = dict.fromkeys(
+        frozenset(a.place for a in t.lacks if a.weight == 1 and (alone or not a.case_wide))
+        for t in net.transitions
+        if t.lacks
+    )
+    return [
+        *(found for places in locks if (found := _lock(net, places, alone)) is not None),
+        *_kept(net, place),
+    ]
+
+
+def _lock(net: Net, places: frozenset[str], alone: bool) -> tuple[Mapping[int, int], int] | None:
+    """A bound on all tokens of some places, if whatever adds one finds them empty.
+
+    So it is with a task of which one item may be open: its start lacks open and held items.
+    """
+    most = sum(p.tokens for p in net.places if p.name in places)
+    for t in net.transitions:
+        put = sum(a.weight for a in t.put if a.place in places)
+        if any(name in places for name, _ in t.counted):
+            return None
+        if put <= sum(a.weight for a in t.take if a.place in places and a.place not in t.clear):
+            continue
+        lacked = {a.place for a in t.lacks if a.weight == 1 and (alone or not a.case_wide)}
+        if not places <= lacked | set(t.clear):
+            return None
+        most = max(most, put)
+    return ({net.place_index[p]: 1 for p in places}, most) if places else None
+
+
+def _kept(net: Net, place: Mapping[str, int]) -> list[tuple[Mapping[int, int], int]]:
+    """The invariants that patterns publish, as far as every firing keeps them."""
     return [
         ({place[p]: w for p, w in invariant.weights.items() if w}, invariant.total)
         for invariant in net.invariants
@@ -665,7 +697,9 @@ def _bounds(net: Net, alone: bool) -> Mapping[int, int]:
         if alone or not a.case_wide
     }
     proven = {
-        p: total // weights[p] for weights, total in _limits(net) for p in lacked & set(weights)
+        p: total // weights[p]
+        for weights, total in _limits(net, alone)
+        for p in lacked & set(weights)
     }
     if lacked <= set(proven):
         return proven

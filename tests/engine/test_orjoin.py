@@ -330,6 +330,24 @@ def test_an_invariant_proves_a_bound_only_if_every_firing_keeps_it() -> None:
     )
 
 
+def test_a_lock_proves_a_bound_without_looking_at_markings() -> None:
+    """The one item of a task, open or held: whatever adds to them lacks both."""
+    parts = (
+        move("more", ["g"], ["g", "x"]),  # so that nothing is proven by looking at everything
+        move("start", ["w"], ["run"], lacks=["run", "held"]),
+        move("fail", ["run"], ["held"]),
+        move("pass", ["s"], ["b"], lacks=["run", "held"]),
+        join("j", ["a", "b"], ["out"]),
+    )
+    of = net(*parts, g=1)
+    assert enabled(of, "j", a=1, s=1, run=1), "nothing takes the item away"
+    assert not enabled(of, "j", a=1, s=1)
+    broken = net(*parts, move("odd", ["x"], ["run"]), g=1)
+    assert not enabled(broken, "j", a=1, s=1, run=1)
+    freed = net(*parts, move("end", ["held"]), g=1)
+    assert not enabled(freed, "j", a=1, s=1, run=1)
+
+
 def test_a_marking_beyond_the_proven_bounds_is_judged_without_them() -> None:
     of = net(move("enter", ["s"], ["b"], lacks=["in"]), join("j", ["a", "b"]), **{"in": 1})
     assert enabled(of, "j", a=1, s=1, **{"in": 1})
