@@ -37,7 +37,10 @@ class CancelToken:
         return f"<CancelToken {'live' if self._reason is None else f'cancelled: {self._reason}'}>"
 
     def child(self) -> CancelToken:
-        """A token that is cancelled with this one, and may be cancelled alone."""
+        """A token that is cancelled with this one, and may be cancelled alone.
+
+        It is told as long as somebody holds it: tokens of work that is over are not kept.
+        """
         token = CancelToken()
         with _lock:
             token._above, token._reason = self, self._reason

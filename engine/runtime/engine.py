@@ -128,6 +128,8 @@ class _Driven:
     driving: bool = False
     token: CancelToken = attrs.field(factory=CancelToken)
     """Cancelled with the case; those of its attempts are below it."""
+    asked: CancelToken | None = None
+    """Who started the case cancels it by this one; a token lives only while somebody holds it."""
     scheduled: Mapping[str, int] = attrs.field(factory=dict)
     """The timers of the case that are in the engine's hands."""
     left: bool = False
@@ -459,6 +461,7 @@ class Engine:
             self.journal.release(name, self.id)
             raise
         if token is not None:
+            driven.asked = token
             loop = asyncio.get_running_loop()
             token.on_cancel(lambda reason: self._cancel_from(loop, driven, reason))
         return Case(self, driven)

@@ -105,7 +105,7 @@ async def test_what_ends_cancels_the_tokens_below_it() -> None:
     mine = CancelToken()
     async with w.engine(grace_seconds=0) as engine:
         case = await engine.start(spec)
-        other = await engine.start(spec, token=mine)
+        other = await engine.start(spec, token=mine.child())
         while len(tokens) < 2:
             await anyio.lowlevel.checkpoint()
         thread = threading.Thread(target=mine.cancel, args=("nobody asks any more",))
