@@ -199,11 +199,11 @@ BAD: dict[str, tuple[str, str, int, int, str]] = {
         *(8, 3),
         "no task runs the net 'one'",
     ),
-    "a timeout for a person": (
-        "net:\n  start: a\n  tasks:\n    a: {person: x, timeout: 5s}\n",
+    "a branch for what is late, and no timeout": (
+        "net:\n  start: a\n  tasks:\n    a: {person: x, on-timeout: b}\n    b: {person: y}\n",
         "timeout",
-        *(6, 29),
-        "this task waits for a person",
+        *(6, 32),
+        "there is no `timeout` after which",
     ),
     "an error variable of another type": (
         (
@@ -329,14 +329,9 @@ BUILT: dict[str, tuple[Specification, str]] = {
         g.specification(g.net("a", g.task("a", retry=Retry(2, factor=1e300)))),
         "expected a number from 1 to 1000",
     ),
-    "a timeout for a net": (
-        g.specification(
-            {
-                "net": g.net("a", g.task("a", child="child", timeout_seconds=1)),
-                "child": g.net("b", g.task("b"), name="child"),
-            }
-        ),
-        "this task runs a net",
+    "a due date that is none": (
+        g.specification(g.net("a", g.task("a", "person", due="5 days"))),
+        "a duration is written without spaces",
     ),
     "too few tokens": (
         g.specification(
