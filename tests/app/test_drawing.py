@@ -425,7 +425,7 @@ def test_graphviz_reads_any_text(drawing):
 MERMAID = re.compile(
     r"flowchart TD"
     r'|    subgraph c\d+\["[^"<>&`\\|]*"\]|    end'
-    r"|    (    )?n\d+(\(|\{|\[|>)[(\{]*\"(?:[^\"<>&`\\|]|<br/>)*\"[)\}\]]+"
+    r"|    (    )?n\d+(\(|\{|\[|>)[(\{\[]*\"(?:[^\"<>&`\\|]|<br/>)*\"[)\}\]]+"
     r"|    (    )?class n\d+ \w+"
     r'|    n\d+ [-.>ox]+(\|"[^"<>&`\\|]*"\|)? n\d+'
     r"|    classDef \w+ [\w:#,\- ]+|    linkStyle [\d,]+ [\w:#,\-]+"
