@@ -523,6 +523,8 @@ class _Run:
                     continue
                 if not self.start_automatic() and not self.wait():
                     break
+            if self.over():  # what should have started has failed the case
+                return
             self.offer()
         except _GuardFailed as failed:
             self.emit(e.CaseFailed(error=failed.error))

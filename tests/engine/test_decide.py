@@ -865,3 +865,19 @@ def test_resuming_leaves_what_a_resumed_failure_has_ended() -> None:
     again = decided(case, c.ResumeCase())
     assert again.case.status is CaseStatus.FAILED
     assert names(again).count("CaseFailed") == 1
+
+
+def test_what_fails_the_case_when_it_starts_leaves_no_offer_behind() -> None:
+    """A composite task whose input does not fit, beside a task of somebody."""
+    child = g.net("w", g.task("w"), name="child")
+    nets = g.compiled(
+        {
+            "net": g.net(
+                ["sub", "p"], g.task("sub", child="child", inputs={"z": 1}), g.task("p", "person")
+            ),
+            "child": child,
+        }
+    )
+    case = g.begin(nets)
+    assert case.status is CaseStatus.FAILED
+    assert [i.task for i in case.items.values()] == ["sub"]
