@@ -29,7 +29,7 @@ KERNEL_SOURCES := $(wildcard native/*.pyx native/*.pxd native/*.h)
 export PYTHON CC
 
 .DELETE_ON_ERROR:
-.PHONY: build run test native-coverage lint signals format dist changelog clean distclean help
+.PHONY: build run test native-coverage sanitize instructions lint signals format dist changelog clean distclean help
 
 build: build/.kernel build/tree/.made .venv/.installed ## build .venv, compile, install
 
@@ -53,6 +53,25 @@ native-coverage: build ## line coverage of the compiled kernel, by gcov
 	    awk -F : '/^ *-:/ { next } { lines++ } /^ *#####:/ { missed = missed " " $$2 + 0; none++ } \
 	        END { printf "native/_kernel.pyx: %.1f %% of %d lines; not run:%s\n", \
 	              100 * (lines - none) / lines, lines, missed }' _kernel.pyx.gcov
+
+# The kernel's loops without Python: random nets, held against the plainest loop. SEED and ROUNDS
+# choose which and how many; valgrind joins where it is installed.
+SEED ?= 1
+ROUNDS ?= 2000
+FUZZ = $(or $(CC),cc) -std=gnu11 -g -Wall -Wextra -Werror -Inative tests/native/fuzz.c -pthread
+sanitize: ## the kernel's loops under the sanitizers and valgrind, on random nets
+	@mkdir -p build/check
+	@$(FUZZ) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -o build/check/fuzz-address
+	@build/check/fuzz-address $(SEED) $(ROUNDS)
+	@$(FUZZ) -O1 -fsanitize=thread -o build/check/fuzz-thread
+	@build/check/fuzz-thread $(SEED) $(ROUNDS) space
+	@$(FUZZ) -O2 -o build/check/fuzz
+	@if command -v valgrind >/dev/null; then \
+	    valgrind -q --error-exitcode=1 --leak-check=full build/check/fuzz $(SEED) 100; fi
+
+# Instructions, never seconds: they hardly depend on the machine.
+instructions: build ## how many instructions the kernel's loops take, beside what they took (callgrind)
+	@$(PY) benches/instructions.py
 
 # import-linter's cache is off: it remembers where an import led before a new module was there.
 lint: build ## ruff, mypy --strict, layers, telemetry registry, news fragments: all findings at once

@@ -1,0 +1,243 @@
+/* Random nets through the loops of the kernel, for sanitizers and valgrind: `make sanitize`.
+ *
+ *     fuzz SEED ROUNDS [firing|space|many]
+ *
+ * Each round makes a net and a marking of all kinds (places beyond a word or two, weights near
+ * 2**31, transitions that take nothing, immediate loops) and holds each loop against the plainest
+ * one: `settle` in every packing, exploration by one thread and by three, with records and
+ * without, enabledness of many cases. It ends with 1 at the first difference.
+ */
+#include <stdio.h>
+
+#include "many.h"
+#include "space.h"
+
+static uint64_t state;
+static uint32_t below(uint32_t n) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return n ? (uint32_t)((state >> 33) % n) : 0;
+}
+
+enum { PLACES = 140, TRANSITIONS = 90, ARCS = 6 };
+
+typedef struct {
+    Net net;
+    int32_t start[5][TRANSITIONS + 1], place[5][TRANSITIONS * ARCS], weight[5][TRANSITIONS * ARCS];
+    int32_t touch_start[PLACES + 2], touch[TRANSITIONS * 3 * ARCS], sources[TRANSITIONS];
+    unsigned char external[TRANSITIONS], kind[TRANSITIONS];
+    int32_t cells[PLACES], order[TRANSITIONS];
+} Case;
+
+static void make(Case *c) {
+    Rows *rows[] = {&c->net.take, &c->net.put, &c->net.needs, &c->net.lacks, &c->net.clear};
+    int places = (int)below(4) ? 1 + (int)below(12) : 1 + (int)below(PLACES);
+    int count = (int)below(5) ? (int)below(8) : (int)below(TRANSITIONS), used = 0, many = 0;
+    bool huge = below(6) == 0;
+    memset(c, 0, sizeof *c);
+    c->net.places = places;
+    c->net.transitions = count;
+    for (int i = 0; i < 5; i++) {
+        int end = 0;
+        for (int t = 0; t < count; t++) {
+            int last = -1;
+            c->start[i][t] = end;
+            for (int k = (int)below(i < 2 ? 4 : 12); k > 0 && k < ARCS; k--) {
+                int p = last + 1 + (int)below((uint32_t)places / 2 + 1);
+                if (p >= places) break;
+                last = p;
+                c->place[i][end] = p;
+                c->weight[i][end++] =
+                    huge && below(3) == 0 ? INT32_MAX - (int32_t)below(3) : 1 + (int32_t)(below(8) == 0);
+            }
+        }
+        c->start[i][count] = end;
+        *rows[i] = (Rows){c->start[i], c->place[i], c->weight[i]};
+    }
+    for (int t = 0; t < count; t++) {
+        c->external[t] = below(3) == 0;
+        c->kind[t] = c->external[t] ? EXTERNAL : below(3) ? IMMEDIATE : GUARDED;
+        c->order[t] = (int32_t)below(5);
+        if (c->start[0][t] == c->start[0][t + 1] && c->start[2][t] == c->start[2][t + 1])
+            c->sources[many++] = t;
+    }
+    for (int p = 0; p < places; p++) {
+        c->touch_start[p] = used;
+        for (int t = 0; t < count; t++) {
+            bool reads = false;
+            for (int i = 0; i < 4; i++)
+                for (int k = c->start[i][t]; i != 1 && k < c->start[i][t + 1]; k++)
+                    reads |= c->place[i][k] == p;
+            if (reads) c->touch[used++] = t;
+        }
+        c->cells[p] = huge && below(5) == 0 ? INT32_MAX - (int32_t)below(3) : (int32_t)(below(3) == 0);
+        if (below(30) == 0) c->cells[p] += c->cells[p] < 1000 ? (int32_t)below(200) : 0;
+    }
+    c->touch_start[places] = used;
+    c->net.touch_start = c->touch_start;
+    c->net.touch = c->touch;
+    c->net.sources = c->sources;
+    c->net.source_count = many;
+    c->net.external = c->external;
+}
+
+static bool may(const Case *c, const int32_t *m, int t) {
+    for (int k = c->start[0][t]; k < c->start[0][t + 1]; k++)
+        if (m[c->place[0][k]] < c->weight[0][k]) return false;
+    for (int k = c->start[2][t]; k < c->start[2][t + 1]; k++)
+        if (m[c->place[2][k]] < c->weight[2][k]) return false;
+    for (int k = c->start[3][t]; k < c->start[3][t + 1]; k++)
+        if (m[c->place[3][k]] >= c->weight[3][k]) return false;
+    return true;
+}
+
+static bool does(const Case *c, int32_t *m, int t) {
+    int64_t after[PLACES];
+    for (int p = 0; p < c->net.places; p++) after[p] = m[p];
+    for (int k = c->start[0][t]; k < c->start[0][t + 1]; k++) after[c->place[0][k]] -= c->weight[0][k];
+    for (int k = c->start[4][t]; k < c->start[4][t + 1]; k++) after[c->place[4][k]] = 0;
+    for (int k = c->start[1][t]; k < c->start[1][t + 1]; k++) after[c->place[1][k]] += c->weight[1][k];
+    for (int p = 0; p < c->net.places; p++)
+        if (after[p] > INT32_MAX) return false;
+    for (int p = 0; p < c->net.places; p++) m[p] = (int32_t)after[p];
+    return true;
+}
+
+static int fail(const char *what, int round) {
+    printf("round %d: %s differs\n", round, what);
+    return 1;
+}
+
+static int firing(Case *c, int round) {
+    for (int fast = 0; fast < 2; fast++) {
+        Plans plans;
+        int32_t m[PLACES], cells[PLACES];
+        int64_t limit = below(200), fired, n = 0;
+        int why, expected = LIMIT;
+        if (fast && !fast_processor()) break;
+        memcpy(m, c->cells, sizeof m);
+        memcpy(cells, c->cells, sizeof cells);
+        if (!plans_make(&plans, &c->net, c->order)) return fail("memory", round);
+        why = settle(&plans, cells, limit, &fired, fast);
+        for (;; n++) {
+            int best = -1;
+            for (int t = 0; t < c->net.transitions; t++)
+                if (!c->external[t] && may(c, m, t) && (best < 0 || c->order[t] < c->order[best]))
+                    best = t;
+            if (best < 0) {
+                expected = QUIET;
+                break;
+            }
+            if (n == limit) break;
+            if (!does(c, m, best)) {
+                expected = OVERFLOW;
+                break;
+            }
+        }
+        plans_free(&plans);
+        if (why != expected || fired != n || memcmp(m, cells, sizeof m) != 0)
+            return fail("settle", round);
+    }
+    return 0;
+}
+
+typedef struct {
+    uint64_t count, firings, dead, most, total;
+    int64_t stop; /* no padding: they are compared whole */
+} Found;
+
+static Found explored(Case *c, bool graph, int threads, uint64_t max_states, uint64_t max_bytes) {
+    Found found = {.stop = WIDER};
+    for (int width = 0; width < WIDTHS && found.stop == WIDER; width++) {
+        Space space;
+        if (space_make(&space, &c->net, width_bits[width], c->cells, c->kind, graph, threads,
+                       max_states, max_bytes))
+            while (space_work(&space, 3, fast_processor())) {
+            }
+        found = (Found){space.count, 0, 0, 0, 0, space.stop};
+        if (space.worker) {
+            found.firings = space.worker->firings;
+            found.dead = space.worker->dead;
+            found.most = space.worker->most;
+            found.total = space.worker->total;
+        }
+        if (graph && space.worker && space.stop != GOING) {
+            size_t edges = space_edges(&space);
+            int64_t *start = malloc((space.count + 1) * sizeof *start);
+            int32_t *transition = malloc((edges + 1) * sizeof *transition);
+            int32_t *target = malloc((edges + 1) * sizeof *target);
+            space_rows(&space, start, transition, target);
+            for (uint64_t i = 0; space.stop == COMPLETE && i < space.count; i++)
+                for (int64_t k = start[i]; k < start[i + 1]; k++) {
+                    int32_t m[PLACES], n[PLACES];
+                    unpack(&space.packing, record_of(&space, i), c->net.places, m);
+                    unpack(&space.packing, record_of(&space, (uint64_t)target[k]), c->net.places, n);
+                    if (!may(c, m, transition[k]) || !does(c, m, transition[k]) ||
+                        memcmp(m, n, (size_t)c->net.places * sizeof *m) != 0)
+                        found.stop = -1;
+                }
+            free(start);
+            free(transition);
+            free(target);
+        }
+        space_free(&space);
+    }
+    return found;
+}
+
+static int exploring(Case *c, int round) {
+    uint64_t bound = 1 + below(3000);
+    Found one = explored(c, true, 1, bound, (uint64_t)1 << 26);
+    for (int graph = 0; graph < 2; graph++)
+        for (int threads = 1; threads < 4; threads += 2) {
+            Found other = explored(c, graph, threads, bound, (uint64_t)1 << 26);
+            if (one.stop == -1 || other.stop == -1) return fail("an edge", round);
+            if (one.stop == COMPLETE && memcmp(&one, &other, sizeof one) != 0)
+                return fail("space", round);
+            if (one.stop == MAX_STATES && (other.stop == COMPLETE || other.count > bound))
+                return fail("bound", round);
+        }
+    explored(c, below(2), 1 + (int)below(3), bound, below(1 << 20));
+    return 0;
+}
+
+static int many(Case *c, int round) {
+    Packing packing;
+    ptrdiff_t count = below(40), sets = (c->net.transitions + 63) / 64;
+    int32_t *cells = calloc((size_t)(count * c->net.places + 1), sizeof *cells);
+    uint64_t *cases, *found;
+    int bad = 0;
+    if (!packing_make(&packing, &c->net, 1)) return fail("memory", round);
+    cases = malloc((size_t)(packing.words * count + 1) * sizeof *cases);
+    found = malloc((size_t)(sets * count + 1) * sizeof *found);
+    for (ptrdiff_t i = 0; i < count * c->net.places; i++) cells[i] = (int32_t)below(2);
+    if (pack_cases(&packing, cells, c->net.places, count, cases) != count) bad = 1;
+    for (int fast = 0; fast < 1 + fast_processor(); fast++) {
+        enabled_words(&packing, &c->net, cases, count, found, fast);
+        for (ptrdiff_t i = 0; i < count; i++)
+            for (int t = 0; t < c->net.transitions; t++)
+                bad |= may(c, cells + i * c->net.places, t) !=
+                       (bool)(found[t / 64 * count + i] >> (t % 64) & 1);
+    }
+    free(cells);
+    free(cases);
+    free(found);
+    packing_free(&packing);
+    return bad ? fail("enabledness", round) : 0;
+}
+
+int main(int count, char **arguments) {
+    static Case c;
+    int rounds = count > 2 ? atoi(arguments[2]) : 1000;
+    const char *which = count > 3 ? arguments[3] : "";
+    state = count > 1 ? strtoull(arguments[1], NULL, 10) : 1;
+    for (int round = 0; round < rounds; round++) {
+        int bad = 0;
+        make(&c);
+        if (!*which || !strcmp(which, "firing")) bad |= firing(&c, round);
+        if (!*which || !strcmp(which, "space")) bad |= exploring(&c, round);
+        if (!*which || !strcmp(which, "many")) bad |= many(&c, round);
+        if (bad) return 1;
+    }
+    printf("%d rounds, no difference\n", rounds);
+    return 0;
+}
