@@ -186,6 +186,20 @@ class IdleCase(_Open[Out_co], _Items[Out_co]):
         self.case.complete(item.id, as_json(answer), by=by, id=id)
         return RunningCase(self.process, self.case)
 
+    def trigger(
+        self, trigger: str, data: Any = None, *, key: str | None = None, id: str | None = None
+    ) -> RunningCase[Out_co]:
+        """Send a trigger; who wants to know what has become of it asks ``case.trigger``."""
+        from weft.flow.expressions import as_json
+
+        self.case.trigger(trigger, as_json(data), key=key, id=id)
+        return RunningCase(self.process, self.case)
+
+    def wait(self) -> SettledCase[Out_co]:
+        """Wait for its timers, until it ends, stops or waits for somebody only."""
+        self.case.wait(timers=True)
+        return RunningCase(self.process, self.case).settle()
+
     def claim(self, item: Item[Any], by: str) -> IdleCase[Out_co]:
         """Take an offered item for somebody."""
         self.case.claim(item.id, by)
@@ -275,6 +289,20 @@ class AsyncIdleCase(_AsyncOpen[Out_co], _Items[Out_co]):
 
         await self.case.complete(item.id, as_json(answer), by=by, id=id)
         return AsyncRunningCase(self.process, self.case)
+
+    async def trigger(
+        self, trigger: str, data: Any = None, *, key: str | None = None, id: str | None = None
+    ) -> AsyncRunningCase[Out_co]:
+        """Send a trigger; who wants to know what has become of it asks ``case.trigger``."""
+        from weft.flow.expressions import as_json
+
+        await self.case.trigger(trigger, as_json(data), key=key, id=id)
+        return AsyncRunningCase(self.process, self.case)
+
+    async def wait(self) -> AsyncSettledCase[Out_co]:
+        """Wait for its timers, until it ends, stops or waits for somebody only."""
+        await self.case.wait(timers=True)
+        return await AsyncRunningCase(self.process, self.case).settle()
 
     async def claim(self, item: Item[Any], by: str) -> AsyncIdleCase[Out_co]:
         """Take an offered item for somebody."""

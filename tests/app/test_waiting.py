@@ -16,6 +16,7 @@ from weft.bus import Bus, Refused
 from weft.cli import main
 from weft.engine.runtime.clock import VirtualClock
 from weft.flow import Variable, process, race, receive, wait
+from weft.handles import AsyncIdleCase, CompletedCase, IdleCase
 from weft.schema.errors import CommandRejected
 from weft.schema.native_writer import write_native
 
@@ -227,3 +228,30 @@ def test_a_process_in_python_waits() -> None:
     knock = process("door").then(receive("knock", paid, transient=True)).build()
     with weft.open() as engine:
         assert engine.start(knock).trigger("knock", 1) == "received"
+
+
+def door() -> Any:
+    paid = Variable("paid", int)
+    return process("door", Variable("who", str)).then(
+        race(receive("knock", paid, transient=True), wait("1h"))
+    ).build()  # fmt: skip
+
+
+def test_a_typed_handle_sends_triggers_and_waits() -> None:
+    with weft.open(seed=1) as engine:
+        idle = door().run(engine, "ada")
+        assert isinstance(idle, IdleCase)
+        assert isinstance(idle.trigger("knock", 3, id="m").settle(), CompletedCase)
+        late = door().run(engine, "bob")
+        assert isinstance(late, IdleCase)
+        assert isinstance(late.wait(), CompletedCase)
+
+
+async def test_an_asynchronous_handle_does_the_same() -> None:
+    async with weft.open(seed=1) as engine:
+        idle = await door().run(engine, "ada")
+        assert isinstance(idle, AsyncIdleCase)
+        assert isinstance(await (await idle.trigger("knock", 3)).settle(), CompletedCase)
+        late = await door().run(engine, "bob")
+        assert isinstance(late, AsyncIdleCase)
+        assert isinstance(await late.wait(), CompletedCase)
