@@ -1519,9 +1519,11 @@ def _begin(run: _Run, item: WorkItem, by: str | None) -> None:
             code="claimed-by-other",
             where=f"case {run.draft.id}",
         )
-    for task, transition, _ in run.enabled_starts(item.scope):
-        if task.name == item.task:
-            run.start(item.scope, task, transition, item.id, by, new=False)
+    net = run.draft.net(item.scope)
+    task = net.tasks[item.task]
+    for index in sorted(net.transition_index[name] for name in task.starts):
+        if run.arcs_allow(item.scope, index, net):
+            run.start(item.scope, task, net.transitions[index], item.id, by, new=False)
             return
     raise InternalError(f"work item {item.id!r} is offered, and its task cannot start")
 
