@@ -374,6 +374,8 @@ def command(case: CaseState, step: tuple[int, int, int]) -> c.Command:
     """The command that a drawn step means for a case; about one in four does not fit."""
     kind, which, value = step
     items = list(case.items.values())
+    if kind % 6 == 5 and any(True for _ in case.open_for_more()):
+        return _more(case, value)
     if kind >= 20 or not items:
         name = ItemId(("t1/1", "t2/9", "nobody/1", "t1", "/", "t1/0", "²", "t1/" + "9" * 30)[which])
         return (
