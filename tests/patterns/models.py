@@ -154,7 +154,7 @@ class Cycles(Model):
     def after(self, task: str, result: Any) -> Iterable[str]:
         if task == "publish":
             return []
-        good = result["exit_code"] > 0
+        good = result["exit_code"] == 0
         return [("review" if task == "plan" else "publish") if good else self.OTHER[task]]
 
 
@@ -353,9 +353,186 @@ class Withdraws(Model):
         self.open = tuple(sorted(i.task for i in o.open if i.task in self.tasks))
 
 
+class Synchronizes(Model):
+    """The merge goes on when every thread that its split has made has come, and not before."""
+
+    watched = frozenset()
+
+    def __init__(self, first: str, chosen: dict[int, list[str]], last: str, **on: Any) -> None:
+        super().__init__()
+        self.first, self.chosen, self.last, self.on = first, chosen, last, on
+        self.threads = 0
+
+    def after(self, task: str, result: Any) -> Iterable[str]:
+        if task == self.first:
+            chosen = self.chosen[result["exit_code"]]
+            self.threads = len(chosen)
+            yield from chosen
+        elif task != self.last:
+            on = self.on.get(task)
+            if on is not None and result["exit_code"] > 0:
+                yield on  # still on its way
+                return
+            self.threads -= 1
+            if not self.threads:
+                yield self.last
+
+    def observe(self, o: Observation) -> None:
+        tasks = {t for chosen in self.chosen.values() for t in chosen} | {*self.on.values()}
+        type(self).watched = frozenset({self.last, *tasks})
+        super().observe(o)
+
+
+class Instances(Model):
+    """So many instances begin together, and the flow goes on when so many are done.
+
+    A second activation waits until no instance of the first is left. ``enough`` are done, or
+    `reached` says so, or all are: what is left then runs on, or is withdrawn (``cancels``).
+    """
+
+    watched = frozenset(("quote", "compare"))
+
+    def __init__(
+        self,
+        n: int,
+        enough: int | None = None,
+        *,
+        cancels: bool = False,
+        good: bool = False,
+        grows: bool = False,
+    ) -> None:
+        super().__init__()
+        self.n, self.enough, self.cancels, self.good, self.grows = n, enough, cancels, good, grows
+        self.waiting = self.left = self.done = 0
+        self.active = self.open = False
+
+    def after(self, task: str, result: Any) -> Iterable[str]:
+        if task == "ask":
+            self.waiting += 1
+        elif task == "quote":
+            self.left -= 1
+            self.done += 1
+            met = self.good and result is not None and result["exit_code"] == 0
+            yield from self.on(met or self.done == self.enough)
+        yield from self.begins()
+
+    def on(self, enough: bool) -> Iterable[str]:
+        """The flow goes on, if it may."""
+        if self.active and (enough or (not self.left and not self.open)):
+            self.active = self.open = False
+            if self.cancels:
+                self.withdraws = ["quote"] * self.left
+                self.left = 0
+            yield "compare"
+
+    def begins(self) -> Iterable[str]:
+        """The next activation begins, if none is alive."""
+        if self.waiting and not self.active and not self.left:
+            self.waiting -= 1
+            self.active, self.open, self.left, self.done = True, self.grows, self.n, 0
+            yield from ["quote"] * self.n
+
+    def observe(self, o: Observation) -> None:
+        grown: list[str] = []
+        if o.sent == "add":
+            self.left += 1
+            grown = ["quote"]
+        elif o.sent == "seal":
+            self.open = False
+            grown = [*self.on(False), *self.begins()]
+        if grown or o.sent == "seal":
+            assert sorted(o.begun) == sorted(grown)
+            assert not o.gone
+            return
+        self.ordered(o)
+        super().observe(o)
+
+    def ordered(self, o: Observation) -> None:
+        """The results that the flow goes on with are those of finished instances, in order."""
+        if "compare" in o.begun:
+            results = o.case.scopes[self.scope_of(o)].data.get("quote")
+            assert results is not None
+
+    def scope_of(self, o: Observation) -> int:
+        return next(i.scope for i in o.open if i.task == "compare")
+
+
+class Tender(Instances):
+    """Instances that another task ends: withdrawn, and the flow goes on with the rest or not."""
+
+    watched = frozenset(("quote", "compare", "close"))
+
+    def __init__(self, goes_on: bool) -> None:
+        super().__init__(3)
+        self.goes_on = goes_on
+
+    def after(self, task: str, result: Any) -> Iterable[str]:
+        if task == "ask":
+            yield "close"
+        if task == "close":
+            if self.active:
+                self.withdraws = ["quote"] * self.left
+                self.active, self.left = False, 0
+                if self.goes_on:
+                    yield "compare"
+            yield from self.begins()
+            return
+        yield from super().after(task, result)
+
+
+class Boxes(Model):
+    """Looking into a box leads to its inner box, which is closed before it is."""
+
+    watched = frozenset(("look", "open", "close"))
+
+    def after(self, task: str, result: Any) -> Iterable[str]:
+        if task == "look":
+            return ["open" if result["exit_code"] else "close"]
+        return ["close"] if task == "open" else []
+
+
+class Listens(Model):
+    """A trigger begins the task that waits for it, once; otherwise it is lost."""
+
+    watched = frozenset(("open", "greet"))
+
+    def observe(self, o: Observation) -> None:
+        begun = [t for t in o.begun if t in self.watched]
+        wanted = ["open"] * len(o.received) + ["greet" for t, _ in o.completed if t == "open"]
+        assert sorted(begun) == sorted(wanted)
+        assert not o.case.kept
+        waiting = len(o.before.waits)
+        if o.sent is not None:
+            received = len(o.before.waits) - len(o.case.waits)
+            assert received == min(1, waiting), "a trigger acts on one that waits"
+
+
+class Keeps(Model):
+    """A trigger begins the task that waits for it, or is kept, in order, until one does."""
+
+    watched = frozenset(("open", "answer"))
+
+    def observe(self, o: Observation) -> None:
+        begun = [t for t in o.begun if t in self.watched]
+        wanted = ["open"] * len(o.received) + ["answer" for t, _ in o.completed if t == "open"]
+        assert sorted(begun) == sorted(wanted)
+        if o.over:
+            return
+        assert not (o.case.kept and o.case.waits), "one is kept, and one waits"
+        kept = [number for number in o.received if number is not None]
+        assert kept == sorted(o.before.kept)[: len(kept)], "not in the order in which they came"
+        if o.sent is not None and not o.before.waits:
+            assert len(o.case.kept) == len(o.before.kept) + 1, "a trigger was lost"
+
+
 ALIKE = ("early 2", "early 3", "todo 2", "todo 3", "south")
 """The second branch is like the first; so is the third, where its work is alike."""
 
+COUNTED = "nothing counts what is done where all have to be"
+CLEARED = "the firing that ends the activation empties it"
+AT_ONCE = "automatic instances start at once, and are counted at once: nothing waits there"
+SEALED = "an engine that knows the task sealed asks for no more"
+FEWER = "this example never has fewer instances than are enough"
 FIRST = "firing comes before absorbing, in the order of declaration"
 ONCE = "a structured round has one arrival a branch"
 ROUNDS = "three rounds are too few to tell"
@@ -369,7 +546,6 @@ TAKE = {"take": list(ALL)}
 
 PROOFS = (
     Proof(
-        "sequence",
         "01-sequence",
         ["a task begins when its predecessor completes, once, and never otherwise"],
         partial(Leads, write=["send"]),
@@ -377,14 +553,12 @@ PROOFS = (
         last="send",
     ),
     Proof(
-        "parallel-split",
         "02-parallel-split",
         ["every branch begins once, in the step that completes the task before"],
         partial(Leads, take=list(ALL)),
         ["take.complete", "take.then"],
     ),
     Proof(
-        "synchronization",
         "03-synchronization",
         ["goes on in the step in which the last branch arrives, once a round", "never before"],
         partial(Waits, "ship", TAKE, ALL),
@@ -392,7 +566,6 @@ PROOFS = (
         last="ship",
     ),
     Proof(
-        "exclusive-choice",
         "04-exclusive-choice",
         ["exactly one branch begins: the first whose condition holds, else the default"],
         partial(Chooses, "judge", {0: ["refuse"], 1: ["check"], 2: ["pay"]}),
@@ -400,7 +573,6 @@ PROOFS = (
         results={"judge": codes(0, 1, 2)},
     ),
     Proof(
-        "simple-merge",
         "05-simple-merge",
         ["each arrival passes on, in the same step"],
         partial(Chooses, "receive", {0: ["print"], 1: ["scan"]}, "read"),
@@ -409,7 +581,6 @@ PROOFS = (
         results={"receive": codes(0, 1)},
     ),
     Proof(
-        "multi-choice",
         "06-multi-choice",
         ["exactly the branches whose conditions hold begin, in one step", "none: the default does"],
         partial(
@@ -421,7 +592,6 @@ PROOFS = (
         results={"answer": codes(0, 1, 2, 3)},
     ),
     Proof(
-        "multi-merge",
         "08-multi-merge",
         ["the task behind it begins once for every arrival, also while it runs already"],
         partial(
@@ -434,7 +604,6 @@ PROOFS = (
         ["file.start", "file.join", "roof.complete", "walls.complete", "cellar.complete"],
     ),
     Proof(
-        "structured-discriminator",
         "09-structured-discriminator",
         ["goes on at the first arrival", "absorbs the others", "is ready again when all have come"],
         partial(PartialJoin, 1),
@@ -449,7 +618,6 @@ PROOFS = (
         },
     ),
     Proof(
-        "blocking-discriminator",
         "28-blocking-discriminator",
         [
             "goes on at the first arrival of each round",
@@ -465,7 +633,6 @@ PROOFS = (
         survivors={"order.join.absorb: without needs order.join.closed": FIRST},
     ),
     Proof(
-        "cancelling-discriminator",
         "29-cancelling-discriminator",
         [
             "goes on at the first arrival",
@@ -488,7 +655,6 @@ PROOFS = (
         },
     ),
     Proof(
-        "structured-partial-join",
         "30-structured-partial-join",
         ["goes on at the n-th arrival", "absorbs the others", "is ready again when all have come"],
         partial(PartialJoin, 2),
@@ -502,7 +668,6 @@ PROOFS = (
         },
     ),
     Proof(
-        "blocking-partial-join",
         "31-blocking-partial-join",
         [
             "goes on at the n-th arrival of each round",
@@ -521,7 +686,6 @@ PROOFS = (
         },
     ),
     Proof(
-        "cancelling-partial-join",
         "32-cancelling-partial-join",
         [
             "goes on at the n-th arrival",
@@ -543,7 +707,6 @@ PROOFS = (
         },
     ),
     Proof(
-        "generalised-and-join",
         "33-generalised-and-join",
         ["takes one thread of each branch", "surplus threads queue, and serve later rounds"],
         partial(
@@ -557,7 +720,6 @@ PROOFS = (
         ends=frozenset((CaseStatus.DEADLOCKED,)),
     ),
     Proof(
-        "thread-merge",
         "41-thread-merge",
         ["every n arrivals make one thread, in the step of the last of them"],
         Merges,
@@ -568,14 +730,12 @@ PROOFS = (
         },
     ),
     Proof(
-        "thread-split",
         "42-thread-split",
         ["one thread becomes n on the same branch, in one step"],
         partial(Leads, order=["ship"] * 3),
         ["order.then"],
     ),
     Proof(
-        "arbitrary-cycles",
         "10-arbitrary-cycles",
         ["the loop is entered and left at either task, as often as the data say"],
         Cycles,
@@ -584,7 +744,6 @@ PROOFS = (
         results={"plan": codes(0, 1), "draft": codes(0, 1), "review": codes(0, 1)},
     ),
     Proof(
-        "structured-loop",
         "21-structured-loop",
         ["the body runs again until the condition holds, which is asked after each run"],
         Repeats,
@@ -593,14 +752,12 @@ PROOFS = (
         results={"test": codes(0, 1)},
     ),
     Proof(
-        "implicit-termination",
         "11-implicit-termination",
         ["the scope is over when nothing is left to do in it, and not before"],
         Ends,
         ["press.complete", "staff.complete", "owners.complete", "press.then"],
     ),
     Proof(
-        "explicit-termination",
         "43-explicit-termination",
         ["reaching the end completes the scope at once", "the rest of it is withdrawn"],
         Search,
@@ -608,7 +765,6 @@ PROOFS = (
         survivors={"kitchen.complete: put kitchen> once more": "the first token ends it all"},
     ),
     Proof(
-        "cancel-case",
         "20-cancel-case",
         ["the case is recorded as cancelled", "everything in it and its children is withdrawn"],
         Walks,
@@ -617,7 +773,6 @@ PROOFS = (
         survivors={"wait.complete: put wait> once more": "the first token ends it all"},
     ),
     Proof(
-        "deferred-choice",
         "16-deferred-choice",
         [
             "all alternatives are offered together",
@@ -628,7 +783,6 @@ PROOFS = (
         last="note",
     ),
     Proof(
-        "interleaved-parallel-routing",
         "17-interleaved-parallel-routing",
         ["one at a time, also while an item is held", "in the given order", "each once"],
         partial(OneAtATime, {"x-ray": "blood"}),
@@ -641,7 +795,6 @@ PROOFS = (
         },
     ),
     Proof(
-        "interleaved-routing",
         "40-interleaved-routing",
         ["one at a time, also while an item is held", "in any order", "each once"],
         partial(OneAtATime, {}),
@@ -649,7 +802,6 @@ PROOFS = (
         last="discharge",
     ),
     Proof(
-        "milestone",
         "18-milestone",
         [
             "enabled exactly while the state holds",
@@ -661,7 +813,6 @@ PROOFS = (
         alike=["put "],
     ),
     Proof(
-        "critical-section",
         "39-critical-section",
         [
             "two sections are never active together",
@@ -681,7 +832,6 @@ PROOFS = (
         },
     ),
     Proof(
-        "cancel-task",
         "19-cancel-task",
         ["the task is withdrawn, offered or running, in the same step", "nothing else is"],
         partial(
@@ -695,7 +845,6 @@ PROOFS = (
         alike=["put end"],
     ),
     Proof(
-        "cancel-region",
         "25-cancel-region",
         [
             "everything in the region is withdrawn in the same step, wherever its thread is",
@@ -710,5 +859,260 @@ PROOFS = (
         ),
         ["recall.complete"],
         alike=["put end"],
+    ),
+    Proof(
+        "07-structured-synchronizing-merge",
+        ["waits for exactly the branches that its multi-choice has started", "once a round"],
+        partial(
+            Synchronizes,
+            "answer",
+            {0: ["desk"], 1: ["police"], 2: ["ambulance"], 3: ["police", "ambulance"]},
+            "report",
+        ),
+        ["report.join", "report.start"],
+        last="report",
+        results={"answer": codes(0, 1, 2, 3)},
+    ),
+    Proof(
+        "37-local-synchronizing-merge",
+        ["goes on when every thread of the region has come", "never before"],
+        partial(
+            Synchronizes,
+            "take",
+            {3: ["file"], 2: ["pack"], 1: ["bill"], 0: ["pack", "bill"]},
+            "leave",
+            pack="wrap",
+        ),
+        ["leave.join", "leave.start"],
+        last="leave",
+        results={"take": codes(0, 1, 2, 3), "pack": codes(0, 1)},
+        survivors={
+            **{f"leave.join.next {i}: without needs leave.join.some": FIRST for i in (1, 2, 3, 4)},
+            **dict.fromkeys(
+                (
+                    "leave.join.next 4: without take file>leave",
+                    "leave.join.next 4: without take leave.join.todo 4",
+                    "leave.join.next 4: without put leave.join.got",
+                    "leave.join.next 4: put leave.join.got once more",
+                    "leave.join.next 4: gone",
+                ),
+                "the default is taken alone, so it is never the next",
+            ),
+            **dict.fromkeys(
+                (
+                    "leave.join.all dead: without take leave.join.none",
+                    "leave.join.all dead: without put leave.join.none",
+                    "leave.join.all dead: put leave.join.none once more",
+                    "leave.join.all dead: gone",
+                    *(
+                        f"leave.join.all dead: without put leave.join.todo {i}"
+                        for i in (1, 2, 3, 4)
+                    ),
+                    *(
+                        f"leave.join.all dead: put leave.join.todo {i} once more"
+                        for i in (1, 2, 3, 4)
+                    ),
+                ),
+                "something is always chosen: the whole region is dead only inside a larger one",
+            ),
+        },
+    ),
+    Proof(
+        "38-general-synchronizing-merge",
+        [
+            "goes on when no thread is left that could still come",
+            "never before",
+            "a loop on a branch is waited for",
+        ],
+        partial(
+            Synchronizes,
+            "take",
+            {3: ["file"], 2: ["try"], 1: ["bill"], 0: ["try", "bill"]},
+            "leave",
+            **{"try": "try"},
+        ),
+        ["leave.join", "leave.start"],
+        last="leave",
+        anew=False,
+        results={"take": codes(0, 1, 2, 3), "try": codes(0, 1)},
+        survivors={
+            "leave.start: by the structural rule": "the paths of this net are those that threads can take"
+        },
+    ),
+    Proof(
+        "12-multiple-instances-without-synchronization",
+        ["n instances begin at once", "the flow goes on in the same step", "none is lost"],
+        partial(Leads, bill=["remind", "remind", "remind", "note"]),
+        ["remind.for-each", "remind.complete"],
+    ),
+    Proof(
+        "13-multiple-instances-with-a-priori-design-time-knowledge",
+        ["n instances begin at once", "the flow goes on when all are done, and not before"],
+        partial(Instances, 3),
+        ["quote.for-each", "quote.complete"],
+        last="compare",
+        survivors={
+            "quote.complete: without put quote.for-each out": COUNTED,
+            "quote.complete: put quote.for-each out once more": CLEARED,
+        },
+    ),
+    Proof(
+        "14-multiple-instances-with-a-priori-run-time-knowledge",
+        [
+            "an instance begins for each item there is at that moment",
+            "the flow goes on when all are done, and not before",
+        ],
+        partial(Instances, 3),
+        ["quote.for-each", "quote.complete"],
+        last="compare",
+        survivors={
+            "quote.complete: without put quote.for-each out": COUNTED,
+            "quote.complete: put quote.for-each out once more": CLEARED,
+        },
+    ),
+    Proof(
+        "15-multiple-instances-without-a-priori-run-time-knowledge",
+        [
+            "an instance can be added until the task is sealed",
+            "the flow goes on when all are done and no more may come",
+        ],
+        partial(Instances, 1, grows=True),
+        ["quote.for-each", "quote.complete"],
+        last="compare",
+        adds=2,
+        survivors={
+            "quote.complete: without put quote.for-each out": COUNTED,
+            "quote.complete: put quote.for-each out once more": CLEARED,
+            "quote.for-each.all: without lacks quote.for-each in": AT_ONCE,
+            "quote.for-each.add: without needs quote.for-each.open": SEALED,
+            "quote.for-each.add: without needs quote.for-each.may": SEALED,
+        },
+    ),
+    Proof(
+        "34-static-partial-join-for-multiple-instances",
+        [
+            "the flow goes on when n are done",
+            "the rest run on",
+            "the task begins again only when all are done",
+        ],
+        partial(Instances, 3, 2),
+        ["quote.for-each", "quote.complete"],
+        last="compare",
+        survivors={
+            **dict.fromkeys(
+                (
+                    "quote.for-each.all: without put quote.for-each.free",
+                    "quote.for-each.all: put quote.for-each.free once more",
+                    "quote.for-each.all: without put >compare",
+                    "quote.for-each.all: put >compare once more",
+                    "quote.for-each.all: without clear quote.for-each.need",
+                    "quote.for-each.all: without clear quote.for-each out",
+                    "quote.for-each.all: gone",
+                ),
+                FEWER,
+            ),
+            "quote.for-each.drained: without lacks quote.for-each in": AT_ONCE,
+        },
+    ),
+    Proof(
+        "35-cancelling-partial-join-for-multiple-instances",
+        ["the flow goes on when n are done", "the rest are withdrawn in the same step"],
+        partial(Instances, 3, 2, cancels=True),
+        ["quote.for-each", "quote.complete"],
+        last="compare",
+        survivors={
+            **dict.fromkeys(
+                (
+                    "quote.for-each.all: without put quote.for-each.free",
+                    "quote.for-each.all: put quote.for-each.free once more",
+                    "quote.for-each.all: without put >compare",
+                    "quote.for-each.all: put >compare once more",
+                    "quote.for-each.all: without clear quote.for-each.need",
+                    "quote.for-each.all: without clear quote.for-each out",
+                    "quote.for-each.all: gone",
+                ),
+                FEWER,
+            ),
+            "quote.for-each.enough: without clear quote.for-each in": AT_ONCE,
+            "quote.for-each.enough: without clear quote.for-each out": CLEARED,
+            "quote.for-each.enough: without clear quote.for-each.need": CLEARED,
+        },
+    ),
+    Proof(
+        "36-dynamic-partial-join-for-multiple-instances",
+        [
+            "the condition over the results is asked after each completion",
+            "the flow goes on when it holds, or when all are done",
+        ],
+        partial(Instances, 2, good=True),
+        ["quote.for-each", "quote.complete"],
+        last="compare",
+        results={"quote": codes(0, 1)},
+        survivors={
+            "quote.for-each.not yet: without needs quote.for-each.open": FIRST,
+            "quote.for-each.drained: without lacks quote.for-each in": AT_ONCE,
+            "quote.for-each.drained: without lacks quote.for-each out": AT_ONCE,
+            "quote.complete: put quote.for-each out once more": CLEARED,
+        },
+    ),
+    Proof(
+        "26-cancel-multiple-instance-task",
+        ["all unfinished instances are withdrawn in the same step", "nothing follows"],
+        partial(Tender, goes_on=False),
+        ["close.c"],
+        alike=["put end"],
+        failures=False,
+        survivors={
+            "close.complete: put close.cancel-multiple-instance-task.stop quote once more": "the second finds nothing to end",
+            "close.cancel-multiple-instance-task.end quote: without take quote.for-each.open": CLEARED,
+            "close.cancel-multiple-instance-task.end quote: without clear quote.for-each.open": "it is taken",
+            "close.cancel-multiple-instance-task.end quote: without clear quote.for-each.free": "it is empty while the task is open",
+            "close.cancel-multiple-instance-task.end quote: without clear quote.for-each in": AT_ONCE,
+            "close.cancel-multiple-instance-task.end quote: without clear quote.held": "nothing fails in this proof",
+        },
+    ),
+    Proof(
+        "27-complete-multiple-instance-task",
+        [
+            "all unfinished instances are withdrawn in the same step",
+            "the successor runs, with the results there are",
+        ],
+        partial(Tender, goes_on=True),
+        ["close.c"],
+        failures=False,
+        alike=["put end"],
+        survivors={
+            "close.complete: put close.complete-multiple-instance-task.stop quote once more": "the second finds nothing to end",
+            "close.complete-multiple-instance-task.end quote: without take quote.for-each.open": CLEARED,
+            "close.complete-multiple-instance-task.end quote: without clear quote.for-each.open": "it is taken",
+            "close.complete-multiple-instance-task.end quote: without clear quote.for-each.free": "it is empty while the task is open",
+            "close.complete-multiple-instance-task.end quote: without clear quote.for-each in": AT_ONCE,
+            "close.complete-multiple-instance-task.end quote: without clear quote.held": "nothing fails in this proof",
+        },
+    ),
+    Proof(
+        "22-recursion",
+        ["a task runs the net that it belongs to", "the inner net ends before the outer goes on"],
+        Boxes,
+        ["look.then", "open.complete", "open.start"],
+        results={"look": codes(0, 1)},
+        ends=frozenset((COMPLETED, CaseStatus.FAILED)),
+        failures=False,
+    ),
+    Proof(
+        "23-transient-trigger",
+        ["acts only on a task that waits at that moment", "otherwise it is discarded"],
+        Listens,
+        ["open.transient-trigger", "open.start"],
+        sends=["knock"],
+        last="greet",
+    ),
+    Proof(
+        "24-persistent-trigger",
+        ["acts on a task that waits", "is kept otherwise, in order, until one waits"],
+        Keeps,
+        ["open.persistent-trigger", "open.start"],
+        sends=["letter"],
+        last="answer",
     ),
 )

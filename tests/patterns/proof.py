@@ -32,7 +32,7 @@ from weft.engine.compile import compile_specification
 from weft.engine.decide import Limits, decide
 from weft.engine.fragment import run_place
 from weft.engine.lifecycle import CaseStatus, ItemStatus
-from weft.engine.net import CompiledSpecification, Transition
+from weft.engine.net import Arc, CompiledSpecification, MergeRule, Transition
 from weft.engine.ports import CaseId, ItemId
 from weft.patterns import builtin as patterns
 from weft.schema.errors import CommandRejected, WeftError
@@ -71,7 +71,9 @@ class Observation:
         places: The marking after the step, by place name.
         over: The scope is no longer live, or the case has ended.
         case: The whole case after the step.
-        sent: The trigger that was delivered, or the timer that fired, if any.
+        before: The whole case before it.
+        sent: What was asked from outside: the name of a trigger, ``add`` or ``seal``.
+        received: For each trigger that the scope received: its number, if it had been kept.
     """
 
     completed: tuple[tuple[str, Any], ...]
@@ -83,7 +85,9 @@ class Observation:
     places: Mapping[str, int]
     over: bool
     case: CaseState = attrs.field(repr=False)
+    before: CaseState = attrs.field(repr=False)
     sent: str | None = None
+    received: tuple[int | None, ...] = ()
 
     @property
     def status(self) -> CaseStatus:
@@ -136,8 +140,7 @@ class Proof:
     """What full marks of one pattern mean, and the example they are shown on.
 
     Args:
-        pattern: The key of the pattern.
-        example: The name of the example file, without its ending.
+        example: The name of the example file, without its ending; it begins with the number.
         promises: What the model checks, in sentences; the catalogue prints them.
         model: Makes the model of a scope that has just been opened.
         mutate: Transitions of the pattern: prefixes of their names.
@@ -146,12 +149,14 @@ class Proof:
         results: Task to the results that it may complete with; others complete with null.
         failures: Whether attempts fail and are tried again.
         ends: The statuses that a case may end with.
+        sends: Triggers that may come at any moment.
+        adds: How many instances a task that is open for more comes to have.
         survivors: Mutants that no order of events can tell from the original, and why.
         alike: Parts of names of mutants that are like others: branch 1 stands for all.
+        anew: Whether the example begins anew after it was cancelled.
         most_rounds: How often a loop round the example is gone through.
     """
 
-    pattern: str
     example: str
     promises: Sequence[str]
     model: Callable[[], Model]
@@ -162,7 +167,15 @@ class Proof:
     ends: frozenset[CaseStatus] = frozenset((CaseStatus.COMPLETED,))
     survivors: Mapping[str, str] = attrs.field(factory=dict)
     alike: Sequence[str] = ()
+    sends: Sequence[str] = ()
+    adds: int = 0
+    anew: bool = True
     most_rounds: int = 2
+
+    @property
+    def pattern(self) -> int:
+        """The official number of the pattern."""
+        return int(self.example.partition("-")[0])
 
     def specification(self) -> Specification:
         """The example that the pattern ships."""
@@ -190,7 +203,7 @@ def surrounded(proof: Proof, where: str) -> CompiledSpecification:
     elif where == "composite":
         spec = _nested(spec, host, {"split": {"parallel-split": ["one", "two"]}, "join": True})
     elif where == "cancellation":
-        spec = _cancelled(spec, host)
+        spec = _cancelled(spec, host, proof.anew)
     return compile_specification(spec, registry=patterns(), connectors=connectors())
 
 
@@ -228,7 +241,7 @@ def _nested(spec: Specification, host: NetDefinition, twice: Any) -> Specificati
     def child(name: str, then: Any) -> TaskDefinition:
         return TaskDefinition(name=name, then=g.use(then), outputs={}, uses=(Use("net", HOST),))
 
-    inner = attrs.evolve(host, name=HOST)
+    inner = attrs.evolve(host, name=HOST, tasks={n: _inward(t) for n, t in host.tasks.items()})
     if twice:
         root = g.net(
             "split",
@@ -246,10 +259,16 @@ def _nested(spec: Specification, host: NetDefinition, twice: Any) -> Specificati
     return _with(spec, root, inner)
 
 
-def _cancelled(spec: Specification, host: NetDefinition) -> Specification:
-    """Beside the example somebody may stop it all, once; then it begins anew."""
+def _inward(task: TaskDefinition) -> TaskDefinition:
+    """A task that runs the example's own net runs it under its new name."""
+    own = Use("net", "net")
+    return attrs.evolve(task, uses=tuple(Use("net", HOST) if u == own else u for u in task.uses))
+
+
+def _cancelled(spec: Specification, host: NetDefinition, anew: bool) -> Specification:
+    """Beside the example somebody may stop it all, once; then it begins anew, or does not."""
     region = Use("cancel-region", {"region": [*host.tasks, *host.places]})
-    stop = _person("stop", host.start[0], outputs={})
+    stop = _person("stop", host.start[0] if anew else None, outputs={})
     stop = attrs.evolve(stop, uses=(*stop.uses, region))
     tasks = {**host.tasks, "stop": stop}
     return _with(spec, attrs.evolve(host, start=(*host.start, "stop"), tasks=tasks))
@@ -264,9 +283,16 @@ def asked(case: CaseState, proof: Proof) -> Iterator[c.Command]:
     In a composite task no attempt fails: two scopes at once have states enough.
     """
     failures = proof.failures and HOST not in case.compiled.nets
+    for trigger in proof.sends:
+        if len(case.kept) < 2:
+            yield c.DeliverTrigger(trigger, len(case.kept))
+    for scope, task in case.open_for_more():
+        if case.scopes[scope].instances[task.name].count < proof.adds:
+            yield c.AddInstance(task.name, "added", scope)
+        yield c.SealTask(task.name, scope)
     seen = set()
     for item in case.items.values():
-        kind = (item.task, item.scope, item.status, item.attempt)
+        kind = (item.task, item.scope, item.status, item.attempt, item.instance)
         if kind in seen or item.child is not None:
             continue
         seen.add(kind)
@@ -297,6 +323,7 @@ def observations(
     begun: dict[int, list[str]] = {}
     completed: dict[int, list[tuple[str, Any]]] = {}
     started: dict[int, list[str]] = {}
+    received: dict[int, list[int | None]] = {}
     failed: dict[int, list[str]] = {}
     done: set[str] = set()
     for event in events:
@@ -315,6 +342,9 @@ def observations(
                 result = command.result if isinstance(command, c.CompleteWorkItem) else None
                 completed.setdefault(scopes[event.item], []).append((tasks[event.item], result))
                 done.add(event.item)
+            case e.TriggerReceived():
+                where = event.scope if event.wait is None else before.waits[event.wait].scope
+                received.setdefault(where, []).append(event.kept)
             case e.WorkItemFailed():
                 failed.setdefault(scopes[event.item], []).append(tasks[event.item])
     gone: dict[int, list[str]] = {}
@@ -334,9 +364,23 @@ def observations(
             places=markings.get(scope, {}),
             over=final or scope not in after.scopes,
             case=after,
+            before=before,
+            sent=_sent(command, scope),
+            received=tuple(received.get(scope, ())),
         )
         for scope in {*before.scopes, *after.scopes}
     }
+
+
+def _sent(command: c.Command, scope: int) -> str | None:
+    match command:
+        case c.DeliverTrigger():
+            return command.trigger
+        case c.AddInstance() if command.scope == scope:
+            return "add"
+        case c.SealTask() if command.scope == scope:
+            return "seal"
+    return None
 
 
 def explored(proof: Proof, nets: CompiledSpecification, most: int = MOST) -> tuple[set[Any], int]:
@@ -445,9 +489,9 @@ def _watch(
 
 
 def _stopped(model: Model, proof: Proof, case: CaseState, o: Observation) -> None:
-    """Cancelling the example leaves nothing of it; what begins is its first task, once."""
+    """Cancelling the example leaves nothing of it; what begins, if so, is its first task, once."""
     fresh = decide(None, c.StartCase(CaseId("c"), case.compiled, {}), time=g.TIME).case
-    expected = Counter(i.task for i in fresh.items.values() if i.task != "stop")
+    expected = Counter(i.task for i in fresh.items.values() if i.task != "stop" and proof.anew)
     left = Counter(i.task for i in o.open)
     assert left == expected, f"{dict(left)} is open after the region was cancelled"
     vars(model).clear()
@@ -496,7 +540,7 @@ def mutants(
     for index, old in enumerate(net.transitions):
         if not any(old.name.startswith(prefix) for prefix in proof.mutate):
             continue
-        for what, new in _changes(old):
+        for what, new in _changes(old, net.entering):
             if new is None:
                 transitions = (*net.transitions[:index], *net.transitions[index + 1 :])
             else:
@@ -508,7 +552,7 @@ def mutants(
             )
 
 
-def _changes(t: Transition) -> Iterator[tuple[str, Transition | None]]:
+def _changes(t: Transition, entering: Mapping[str, Any]) -> Iterator[tuple[str, Transition | None]]:
     for kind in ("take", "put", "needs", "lacks"):
         arcs = getattr(t, kind)
         for i, arc in enumerate(arcs):
@@ -528,7 +572,20 @@ def _changes(t: Transition) -> Iterator[tuple[str, Transition | None]]:
     for i, place in enumerate(t.clear):
         rest = (*t.clear[:i], *t.clear[i + 1 :])
         yield f"without clear {place}", msgspec.structs.replace(t, clear=rest)
-    for i, (place, _) in enumerate(t.counted):
+    if t.or_join is not None:
+        for i, place in enumerate(inputs := t.or_join.inputs):
+            fewer = msgspec.structs.replace(t.or_join, inputs=(*inputs[:i], *inputs[i + 1 :]))
+            yield f"without input {place}", msgspec.structs.replace(t, or_join=fewer)
+            alone = msgspec.structs.replace(t, or_join=None, take=(*t.take, Arc(place)))
+            yield f"takes {place} alone", alone
+        every = (*t.take, *map(Arc, inputs))
+        yield "a synchronization", msgspec.structs.replace(t, or_join=None, take=every)
+        first = msgspec.structs.replace(t.or_join, rule=MergeRule.STRUCTURAL)
+        yield "by the structural rule", msgspec.structs.replace(t, or_join=first)
+        for arc in t.put:
+            twice = (*t.put, Arc(arc.place))
+            yield f"put {arc.place} twice", msgspec.structs.replace(t, put=twice)
+    for i, (place, _) in enumerate(() if t.name in entering else t.counted):
         rest = (*t.counted[:i], *t.counted[i + 1 :])
         yield f"without counted {place}", msgspec.structs.replace(t, counted=rest)
     if t.when is not None:

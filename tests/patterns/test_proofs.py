@@ -9,13 +9,13 @@ from tests.patterns.proof import SURROUNDINGS, Proof, explored, surrounded, surv
 
 
 @pytest.mark.parametrize("where", SURROUNDINGS)
-@pytest.mark.parametrize("proof", PROOFS, ids=lambda p: p.pattern)
+@pytest.mark.parametrize("proof", PROOFS, ids=lambda p: p.example)
 def test_full_marks(proof: Proof, where: str) -> None:
     states, _ = explored(proof, surrounded(proof, where))
     assert len(states) > 1
 
 
-@pytest.mark.parametrize("proof", PROOFS, ids=lambda p: p.pattern)
+@pytest.mark.parametrize("proof", PROOFS, ids=lambda p: p.example)
 def test_mutants_are_killed(proof: Proof) -> None:
     """No mutant lives but those that are known to mean the same."""
     made, survivors = surviving(proof)
