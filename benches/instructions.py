@@ -1,8 +1,9 @@
 """How many instructions the kernel's loops take: ``make instructions``.
 
 Callgrind counts them, for a few runs of ``instructions.c``; what they took before is in
-``instructions.json``. More than a tenth above it is a failure, since a compiler's moods are
-smaller; ``--accept`` writes the new counts down. Seconds would say something about the machine.
+``instructions.json``, with the compiler, since only counts of the same one can be compared. More
+than a tenth above is a failure; ``--accept`` writes the new counts down. Seconds would say
+something about the machine.
 """
 
 from __future__ import annotations
@@ -63,6 +64,12 @@ def main() -> int:
             check=True,
         )
         now = {run: round(counted(program, run), 2) for run in FUNCTION}
+    compiler = subprocess.run(
+        [os.environ.get("CC") or "cc", "-dumpversion"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    if before.get("compiler", compiler) != compiler:
+        print(f"counted with compiler {before['compiler']}, this is {compiler}: not compared")
+        before = {}
     worse = False
     for run, number in now.items():
         then = before.get(run)
@@ -70,7 +77,7 @@ def main() -> int:
         worse |= much
         print(f"{run:10} {number:10.2f} before: {then}{'  MORE' if much else ''}")
     if "--accept" in sys.argv:
-        KEPT.write_text(json.dumps(now, indent=2) + "\n")
+        KEPT.write_text(json.dumps({"compiler": compiler, **now}, indent=2) + "\n")
         return 0
     return int(worse)
 
