@@ -22,7 +22,7 @@ The first transition to fire that ends something ends it at once.
 
 from __future__ import annotations
 
-import random
+import hashlib
 import re
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
@@ -210,7 +210,8 @@ class _Run:
         self.time = time
         self.limits = limits
         self.starts = starts
-        self.draws = None if order is None else random.Random(order)
+        self.order = order
+        self.orders = 0
         self.events: list[e.Event] = []
         self.cause: list[e.Event] = []
         self.candidates: list[tuple[tuple[int, int], int, int]] = []
@@ -710,8 +711,10 @@ class _Run:
         found = [
             (s, index) for s in sorted(self.beginnings) for index in sorted(self.beginnings[s])
         ]
-        if self.draws is not None:
-            self.draws.shuffle(found)
+        if self.order is not None:
+            self.orders += 1
+            drawn = f"{self.order} {self.orders}"
+            found.sort(key=lambda pair: hashlib.sha256(f"{drawn} {pair}".encode()).digest())
         return found
 
     def retry_due(self, scope: int, task: Task) -> None:

@@ -446,7 +446,7 @@ class JournalContract:
             journal.claim(A, one)
 
     def test_a_case_can_be_claimed_before_it_exists(self, journal: Journal) -> None:
-        journal.claim(A, EngineId("one"))
+        assert journal.claim(A, EngineId("one")) is False, "nobody has died"
         with pytest.raises(CaseClaimed):
             journal.claim(A, EngineId("two"))
         write(journal, batch("a", 0), batch("a", 1))

@@ -134,7 +134,8 @@ def test_the_claims_of_a_killed_process_are_free_at_once(journal: SqliteJournal,
         with pytest.raises(CaseClaimed, match=f"process {process.pid} on host"):
             journal.claim(A, OURS)
         kill(process)
-        journal.claim(A, OURS)
+        assert journal.claim(A, OURS) is True, "the one who had it has died"
+        assert journal.claim(A, OURS) is False
         write(journal, batch("a", 1))
 
 
