@@ -69,6 +69,7 @@ def open(  # noqa: A001  # read as weft.open
     concurrency: int | None = None,
     snapshot_every: int = 1000,
     grace_seconds: float = 10.0,
+    unverified: bool = False,
     telemetry: Telemetry | str | bool | None = None,
 ) -> Session:
     """A session with a store: use it with ``with`` or with ``async with``.
@@ -88,6 +89,7 @@ def open(  # noqa: A001  # read as weft.open
         concurrency: The most attempts that run at once; None: any number.
         snapshot_every: A snapshot is kept after so many events of a case.
         grace_seconds: How long leaving the block waits for running attempts.
+        unverified: Start cases of specifications that are not sound too.
         telemetry: Whether OpenTelemetry is told what cases do: True: through the program's
             providers; a URL: by OTLP to there; False: not; None: as the variables OTEL_… say.
 
@@ -109,6 +111,7 @@ def open(  # noqa: A001  # read as weft.open
         concurrency=concurrency,
         snapshot_every=snapshot_every,
         grace_seconds=grace_seconds,
+        unverified=unverified,
         telemetry=telemetry,
     )
 
@@ -268,10 +271,18 @@ class SyncEngine:
         *,
         case: str | None = None,
         token: CancelToken | None = None,
+        unverified: bool = False,
     ) -> SyncCase:
         """Start a case; see `Engine.start`."""
         return self._case(
-            self._call(self._engine.start, specification, data, case=case, token=token)
+            self._call(
+                self._engine.start,
+                specification,
+                data,
+                case=case,
+                token=token,
+                unverified=unverified,
+            )
         )
 
     def run(
@@ -280,9 +291,10 @@ class SyncEngine:
         data: Mapping[str, JsonValue] | None = None,
         *,
         case: str | None = None,
+        unverified: bool = False,
     ) -> SyncCase:
         """Start a case and wait until it ends, stops or is idle."""
-        started = self.start(specification, data, case=case)
+        started = self.start(specification, data, case=case, unverified=unverified)
         started.wait()
         return started
 

@@ -62,20 +62,22 @@ def net_of(path: Path) -> Net:
 @click.option(
     "--max-states",
     type=click.IntRange(min=1),
-    default=1_000_000,
-    show_default=True,
-    help="Stop after so many markings of a net.",
+    help="Stop after so many markings of a net; by default when they take 4 GiB of memory.",
 )
 @answering
-def statespace(files: Sequence[Path], max_states: int, screen: Screen) -> Exit:
+def statespace(files: Sequence[Path], max_states: int | None, screen: Screen) -> Exit:
     """All markings of nets: of PNML files or of specifications."""
-    from weft.engine.verify.statespace import explore
+    from weft.engine.verify.statespace import DEFAULT_MAX_STATES, explore
 
     codes = []
     for file in files:
         try:
             began = perf_counter()
-            found = explore(net_of(file), max_states=max_states, threads=os.cpu_count() or 1)
+            found = explore(
+                net_of(file),
+                max_states=max_states or DEFAULT_MAX_STATES,
+                threads=os.cpu_count() or 1,
+            )
         except WeftError as error:
             if len(files) == 1:
                 raise
@@ -102,7 +104,7 @@ def _lines(
     elif found.complete:
         extent = f"{found.states} markings, all there are"
     else:
-        extent = f"{found.states} markings, and there are more: raise --max-states"
+        extent = f"{found.states} markings, and there are more: see --max-states"
     safe = {True: "safe", False: "not safe", None: "safe so far"}[found.safe]
     lines = [
         f"{file}: {found.places} places, {found.transitions} transitions",

@@ -53,6 +53,7 @@ __all__ = ["answer_outcome", "cancel", "json_value", "listening", "resume", "run
     shell_complete=completion.cases,
     help="Step through the journal of a case; nothing is run.",
 )
+@click.option("--unverified", is_flag=True, help="Start it even if it is not sound.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing while it runs.")
 @own_options
 @otlp_option
@@ -67,6 +68,7 @@ def run(
     wait: bool,
     seed: int | None,
     replay: str | None,
+    unverified: bool,
     quiet: bool,
     store: str,
     screen: Screen,
@@ -92,7 +94,7 @@ def run(
     presets = preset_decisions(specification, decisions)
 
     async def start(engine: Engine) -> Case:
-        return await engine.start(specification, given, case=case)
+        return await engine.start(specification, given, case=case, unverified=unverified)
 
     outcome = drive(
         start,

@@ -164,6 +164,7 @@ class Engine:
         concurrency: The most attempts that run at once (inline ones not counted); None: any number.
         snapshot_every: A snapshot is kept after so many events of a case.
         grace_seconds: How long leaving the block waits for running attempts before it cancels.
+        unverified: Start cases of unsound specifications too.
     """
 
     def __init__(
@@ -178,6 +179,7 @@ class Engine:
         concurrency: int | None = None,
         snapshot_every: int = 1000,
         grace_seconds: float = 10.0,
+        unverified: bool = False,
     ) -> None:
         if concurrency is not None and concurrency < 1:
             raise UsageError(f"concurrency is at least 1, not {concurrency}")
@@ -194,6 +196,7 @@ class Engine:
         # a virtual loop goes with that loop.
         self._stepping = seed is not None and not isinstance(self.clock, LoopClock)
         self.limits = limits
+        self.unverified = unverified
         self.snapshot_every = snapshot_every
         self.grace_seconds = grace_seconds
         name = f"{os.getpid()}-{random.getrandbits(48):012x}"
@@ -425,8 +428,11 @@ class Engine:
         case: str | None = None,
         origin: Path | None = None,
         token: CancelToken | None = None,
+        unverified: bool = False,
     ) -> Case:
         """Start a case, and drive it from now on.
+
+        A specification that is known to be unsound is refused (`weft.engine.verify.gate`).
 
         Args:
             specification: What to run; a compiled one was given by `add`.
@@ -434,9 +440,10 @@ class Engine:
             case: Its id; by default the specification's name and a number that is new.
             origin: The folder beside which task functions are found, for a compiled one.
             token: Cancels the case when it is cancelled, from whatever thread.
+            unverified: Start it even if it is not sound.
 
         Raises:
-            DefinitionErrors: The specification is wrong.
+            DefinitionErrors: The specification is wrong, or not sound.
             UsageError: The data do not fit their declarations, or the id is no id.
             CommandRejected: There is a case with this id.
         """
@@ -449,6 +456,11 @@ class Engine:
         else:
             compiled = specification
             self._compiled[compiled.hash] = compiled
+        if not (unverified or self.unverified):
+            from weft.engine.verify.gate import demand_sound
+
+            source = specification if isinstance(specification, Specification) else None
+            demand_sound(compiled, source)
         name = self._case_id(compiled.name, case)
         driven = self._take(self._bind(compiled, origin))
         self.journal.claim(name, self.id)

@@ -15,7 +15,9 @@ What cannot be known from the net is left open, and said:
     tried again or given up. Items that nothing tells apart while they wait for another attempt
     are taken as running.
 *   The net of a composite task completes or fails as work does; it is verified by itself.
-*   What starts by itself without taking anything (a trigger) comes at most `TRIGGERS` times.
+*   A trigger that begins a branch comes at most `TRIGGERS` times in a case, a reminder of a task
+    once; instances are added so often (`weft.engine.verify.adding`).
+*   A time that is waited for comes, and a trigger that is waited for may come, at any moment.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ import attrs
 from weft.engine import orjoin
 from weft.engine.expressions import ExpressionError, compile_expression
 from weft.engine.net import Net, Outcome, Role, Task
+from weft.engine.undoing import UNDOING
 
 __all__ = ["BROKEN", "CANCELLED", "COMPLETED", "FAILED", "NUMBERS", "TRIGGERS", "Runs", "State"]
 
@@ -37,12 +40,12 @@ NUMBERS = (0, 1, 2)
 """The numbers that stand for one that depends on data."""
 
 TRIGGERS = 2
-"""So often each source may fire."""
+"""So often each source may fire; a reminder comes once."""
 
 MAX_RUN = 20_000
 """The most markings that are looked at within one step."""
 
-REPEATS = 200
+REPEATS = 50
 """So often a growing loop is tried before its growth counts as not shown."""
 
 BEGIN = -1
@@ -96,11 +99,13 @@ class Runs:
 
     Args:
         net: The net.
+        alone: Whether no second scope of the net can live (see `weft.engine.orjoin`).
         never: Transitions that are taken out, by name.
     """
 
-    def __init__(self, net: Net, *, never: Collection[str] = ()) -> None:
+    def __init__(self, net: Net, *, alone: bool = True, never: Collection[str] = ()) -> None:
         self.net = net
+        self.alone = alone
         self.never = frozenset(net.transition_index[name] for name in never)
         place = net.place_index
         self.arcs = [
@@ -116,8 +121,14 @@ class Runs:
         ]
         self.dropped = frozenset(i for i, p in enumerate(net.places) if self._unread(i))
         """Ends that nothing takes from or looks at: what lies there makes no difference."""
-        self.unfinished = net.unfinished
         self.abstractions: dict[str, None] = {}
+        self.external_sources: set[int] = set()
+        self.stalled: set[State] = set()
+        """States in which only a trigger could begin something: for the engine a deadlock."""
+        self.spent: set[State] = set()
+        """States with an item that has failed for good: the engine gives it up at once."""
+        self.budgets = self._budgets()
+        self.unfinished = (*net.unfinished, *(False for _ in range(self.budgets)))
         self.trails: list[tuple[int, ...]] = []
         self._trail_numbers: dict[tuple[int, ...], int] = {}
         self.loops: dict[frozenset[int], tuple[tuple[int, ...], tuple[int, ...]]] = {}
@@ -143,7 +154,7 @@ class Runs:
     def _rivals(self) -> frozenset[int]:
         takers: dict[str, set[str]] = {}
         for t in self.net.transitions:
-            if t.role is Role.START and t.task is not None:
+            if t.role is Role.START and t.task is not None and not self.net.tasks[t.task].undoes:
                 for place in t.sources:
                     takers.setdefault(place, set()).add(t.task)
         shared = {p for p, tasks in takers.items() if len(tasks) > 1}
@@ -156,15 +167,40 @@ class Runs:
             and not shared.isdisjoint(t.sources)
         )
 
+    def _budgets(self) -> int:
+        """Give what may come any number of times a place of its own, from which it takes.
+
+        Returns:
+            How many such places there are; they follow those of the net.
+        """
+        places: dict[object, int] = {}
+        self.allowances: list[int] = []
+        for i, t in enumerate(self.net.transitions):
+            source = t.external and not (t.take or t.needs or t.or_join)
+            if source or t.role is Role.REMIND:
+                kind = t.task if t.role is Role.REMIND else t.name
+                times = 1 if t.role is Role.REMIND else TRIGGERS
+                if kind not in places:
+                    places[kind] = len(self.net.places) + len(places)
+                    self.allowances.append(times)
+                place = places[kind]
+                self.arcs[i].take = ((place, 1), *self.arcs[i].take)
+                if source:
+                    self.external_sources.add(i)
+                what = "a trigger that begins a branch comes" if source else "a reminder comes"
+                often = "once" if times == 1 else f"{times} times"
+                self.abstractions[f"{what} at most {often} in a case: {t.task or t.name}"] = None
+        return len(places)
+
     def _classify(self) -> None:
         """Sort the transitions by who fires them."""
         net = self.net
         self.merged = frozenset(task.name for task in self.tasks if self._as_running(task))
-        by_place: list[list[int]] = [[] for _ in net.places]
+        every = range(len(net.places) + self.budgets)
+        by_place: list[list[int]] = [[] for _ in every]
         self.sources: list[int] = []
-        outside: list[list[int]] = [[] for _ in net.places]
-        automatic: list[list[int]] = [[] for _ in net.places]
-        self.external_sources: list[int] = []
+        outside: list[list[int]] = [[] for _ in every]
+        automatic: list[list[int]] = [[] for _ in every]
         self.joins = [i for i, t in net.or_joins.items() if not t.external and i not in self.never]
         self.inputs = {
             i: tuple(net.place_index[name] for name in t.or_join.inputs)
@@ -178,23 +214,20 @@ class Runs:
                 for p in self.inputs[i] if t.external and i not in self.never else ():
                     group[p].append(i)
                 continue
+            if i in self.never or (t.task in self.merged and t.role in (Role.RETRY, Role.GIVE_UP)):
+                continue
             arcs = self.arcs[i]
             first = next(iter((*arcs.take, *arcs.needs)), (None, 0))[0]
-            if i in self.never:
-                continue
-            if not t.external:
-                if first is None:
-                    self.sources.append(i)
-                else:
-                    by_place[first].append(i)
-                continue
-            if t.task in self.merged and t.role in (Role.RETRY, Role.GIVE_UP):
-                continue
             if first is None:
-                self.external_sources.append(i)
+                self.sources.append(i)
                 continue
+            if t.role in (Role.GIVE_UP, Role.TIME_OUT):
+                continue  # they follow on a failure (`_abandoned`)
             urgent = t.role is Role.START and net.tasks[str(t.task)].automatic
-            (automatic if urgent and i not in self.rivals else outside)[first].append(i)
+            groups = outside if t.external else by_place
+            if urgent and i not in self.rivals:
+                groups = automatic
+            groups[first].append(i)
         self.immediate_at, self.automatic_at, self.outside_at = by_place, automatic, outside
         self.rank = net.rank
 
@@ -202,10 +235,10 @@ class Runs:
         """Whether a failed item that waits for another attempt differs in nothing from a running one."""
         net = self.net
         retry = net.transitions[net.transition_index[task.retry_by]]
-        if len(retry.take) != 1 or retry.needs or retry.clear:
+        if len(retry.take) != 1 or retry.needs or retry.clear or task.lapses or task.reminds:
             return False
         for t in net.transitions:
-            if task.name == t.task and t.role in (Role.RETRY, Role.FAIL, Role.GIVE_UP):
+            if task.name == t.task and t.role in _FAILING:
                 continue
             for arcs in (t.needs, t.lacks):
                 weights = {a.place: a.weight for a in arcs}
@@ -269,7 +302,7 @@ class Runs:
         get = marking.get
         if t in self.inputs:
             cells = [get(p, 0) for p in range(len(self.net.places))]
-            return orjoin.enabled(self.net, cells, t, alone=True)
+            return orjoin.enabled(self.net, cells, t, alone=self.alone)
         return (
             all(get(p, 0) >= n for p, n in arcs.take)
             and all(get(p, 0) >= n for p, n in arcs.needs)
@@ -410,16 +443,22 @@ class Runs:
             return () if state[0] != BEGIN else self._begun()
         assignment, marking = state[0], self.marking(state)
         found: dict[tuple[int, State], None] = {}
+        lively = False
         for trail, after, end in self._events(marking, assignment):
+            lively = lively or not trail or trail[0] not in self.external_sources
             if end is not None:
                 found[self._label(trail), (end,)] = None
                 continue
             for whole, rest in self.settled(after, trail, assignment):
                 found[self._label(whole), rest] = None
+        if not lively:
+            self.stalled.add(state)
         return list(found)
 
     def _begun(self) -> list[tuple[int, State]]:
-        initial = {i: p.tokens for i, p in enumerate(self.net.places) if p.tokens}
+        places = enumerate(self.net.places)
+        initial = {i: p.tokens for i, p in places if p.tokens and i not in self.dropped}
+        initial |= {len(self.net.places) + k: n for k, n in enumerate(self.allowances)}
         return [
             (self._label(trail), state)
             for assignment in range(len(self.assignments))
@@ -433,33 +472,61 @@ class Runs:
         for t in self.at(marking, self.outside_at):
             transition = self.net.transitions[t]
             after = self.fired(marking, t, assignment)
-            if transition.role is Role.FAIL:
-                yield from self._failed(t, after, assignment)
-            elif transition.role is not Role.GIVE_UP:
+            if transition.role in (Role.FAIL, Role.LAPSE):
+                task = self.net.tasks[str(transition.task)]
+                again = task.retry.attempts > 1 and task.name not in self.merged
+                if again and not self._spent(task, after):
+                    yield (t,), after, None
+                yield from self._abandoned((t,), task, after, assignment)
+            else:
                 yield (t,), after, None
         for task in self.tasks:
             # A failed item that waits for another attempt may be given up at any time.
             held = self.net.place_index[task.held]
             if marking.get(held) and task.name not in self.merged:
-                yield from self._given_up((), task, marking, assignment)
+                yield from self._abandoned((), task, marking, assignment, asked=True)
+                if self._spent(task, marking):
+                    self.spent.add(self.state(marking, assignment))
 
-    def _failed(
-        self, t: int, after: Marking, assignment: int
-    ) -> Iterator[tuple[tuple[int, ...], Marking, int | None]]:
-        task = self.net.tasks[str(self.net.transitions[t].task)]
-        if task.retry.attempts > 1 and task.name not in self.merged:
-            yield (t,), after, None
-        yield from self._given_up((t,), task, after, assignment)
+    def _spent(self, task: Task, marking: Marking) -> bool:
+        """Whether no attempt is left: a retry takes from a place that nothing refills."""
+        net = self.net
+        retry = net.transitions[net.transition_index[task.retry_by]]
+        return any(
+            a.place != task.held
+            and a.place not in net.refilled
+            and marking.get(net.place_index[a.place], 0) < a.weight
+            for a in retry.take
+        )
 
-    def _given_up(
-        self, trail: tuple[int, ...], task: Task, marking: Marking, assignment: int
+    def _abandoned(
+        self,
+        trail: tuple[int, ...],
+        task: Task,
+        marking: Marking,
+        assignment: int,
+        *,
+        asked: bool = False,
     ) -> Iterator[tuple[tuple[int, ...], Marking, int | None]]:
-        if task.give_up is None:
-            yield trail, marking, BROKEN
+        """What becomes of an item that has failed for good."""
+        branches = {task.give_up}
+        if task.time_out is not None and self.net.tasks[task.name].timeout is not None:
+            branches.add(task.time_out)
+        for branch in sorted(filter(None, branches)):
+            t = self.net.transition_index[branch]
+            if self.allowed(marking, t):
+                yield (*trail, t), self.fired(marking, t, assignment), None
+        if task.give_up is not None:
             return
-        t = self.net.transition_index[task.give_up]
-        if self.allowed(marking, t):
-            yield (*trail, t), self.fired(marking, t, assignment), None
+        turned = self.net.place_index.get(UNDOING)
+        if task.undoes is None and turned is not None and marking.get(turned):
+            if not asked:
+                yield trail, marking, None  # it came to nothing, so there is nothing to undo
+        elif task.asks and not asked:
+            if task.name not in self.merged:
+                yield trail, marking, None  # somebody is asked what is to become of it
+        else:
+            yield trail, marking, BROKEN
 
     def _label(self, trail: tuple[int, ...]) -> int:
         number = self._trail_numbers.get(trail)
@@ -507,7 +574,7 @@ class Runs:
     @cached_property
     def highest(self) -> list[int]:
         """For each place the most tokens that an arc can tell from more."""
-        most = [0] * len(self.net.places)
+        most = [0] * (len(self.net.places) + self.budgets)
         for arcs in self.arcs:
             for p, n in (*arcs.take, *arcs.needs, *arcs.lacks):
                 most[p] = max(most[p], n)
@@ -521,5 +588,7 @@ def _covers(marking: Marking, other: Marking) -> bool:
     """Whether a marking has at least the tokens of another one, and more."""
     return marking != other and all(marking.get(p, 0) >= n for p, n in other.items())
 
+
+_FAILING = (Role.RETRY, Role.FAIL, Role.GIVE_UP, Role.TIME_OUT)
 
 _ENDS = {Outcome.COMPLETED: COMPLETED, Outcome.FAILED: FAILED, Outcome.CANCELLED: CANCELLED}

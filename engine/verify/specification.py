@@ -187,7 +187,7 @@ class _NetVerification:
     # ── run by run ───────────────────────────────────────────────────────────────────────────
 
     def by_runs(self) -> None:
-        runs = Runs(self.net)
+        runs = Runs(self.net, alone=self.net.name in self.compiled.alone)
         watch = _Watch(self, runs)
         if self.net.or_joins:
             self.abstractions[
@@ -201,7 +201,7 @@ class _NetVerification:
         self.states += len(graph.states)
         self.abstractions |= runs.abstractions
         facts = self.facts
-        dead_ends = [i for i in range(graph.size) if graph.dead(i) and graph.states[i][0] >= 0]
+        dead_ends = [i for i in range(graph.size) if graph.states[i] in runs.stalled]
         fired = {t for label in graph.used() for t in runs.trails[label]}
         if graph.growth is not None:
             facts.bounded = facts.safe = False
@@ -210,9 +210,8 @@ class _NetVerification:
             facts.bounded = True
             facts.safe = watch.unsafe is None
             facts.proper = True
-            goals = [
-                i for i, s in enumerate(graph.states) if s[0] in (COMPLETED, CANCELLED, FAILED)
-            ]
+            ends = (COMPLETED, CANCELLED, FAILED)
+            goals = [i for i, s in enumerate(graph.states) if s[0] in ends or s in runs.spent]
             can = graph.reaching(goals)
             stuck = next(
                 (
@@ -338,8 +337,9 @@ class _NetVerification:
         """Tasks that can never start, branches that can never be taken."""
         net = self.net
         started = {net.transitions[t].task for t in fired if net.transitions[t].role is Role.START}
+        spare = self.spare(fired)
         for i, t in enumerate(net.transitions):
-            if i in fired:
+            if i in fired or i in spare:
                 continue
             if t.role is Role.START:
                 self.dead.append(t.name)
@@ -360,13 +360,38 @@ class _NetVerification:
                 location = self.at("tasks", owner, "then")
                 self.tell("error", "dead-branch", text, element=owner, location=location)
 
+    def spare(self, fired: set[int]) -> set[int]:
+        """What is only there for a limit on starts that is never reached, and so is no fault."""
+        net = self.net
+        putters: dict[str, set[int]] = {}
+        for i, t in enumerate(net.transitions):
+            for arc in t.put:
+                putters.setdefault(arc.place, set()).add(i)
+        spare = {
+            i
+            for i, t in enumerate(net.transitions)
+            if i not in fired and t.name.endswith(".start-limit.used up")
+        }
+        grown = bool(spare)
+        while grown:
+            more = {
+                i
+                for i, t in enumerate(net.transitions)
+                if i not in fired
+                and i not in spare
+                and any(putters.get(p) and putters[p] <= spare for p in t.sources)
+            }
+            spare |= more
+            grown = bool(more)
+        return spare
+
     def automatic_alternatives(self) -> None:
         """Deferred choices of which one alternative needs nobody to start it."""
         starts: dict[str, dict[str, Task]] = {}
         for t in self.net.transitions:
-            if t.role is Role.START and t.task is not None:
-                for arc in t.take:
-                    starts.setdefault(arc.place, {})[t.task] = self.net.tasks[t.task]
+            if t.role is Role.START and t.task is not None and not self.net.tasks[t.task].undoes:
+                for place in t.sources:
+                    starts.setdefault(place, {})[t.task] = self.net.tasks[t.task]
         for place, tasks in starts.items():
             eager = [name for name, task in tasks.items() if task.automatic]
             if len(tasks) < 2 or not eager:
@@ -537,7 +562,8 @@ class _Watch:
                 [t for t in self.part.net.transitions for a in t.put if place[a.place] in found]
             )
             if compiled is not None and (ways > 1 or len(found) > 1):
-                yield task.name, [*found, place[compiled.run], place[compiled.held]]
+                own = [] if compiled.multiple else [place[compiled.run], place[compiled.held]]
+                yield task.name, [*found, *own]
 
     def _rounds(self, place: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
         """The branches of structured partial joins: the place of a branch, and of its turn."""
@@ -663,7 +689,8 @@ def _below(calls: Mapping[str, set[str]], name: str) -> set[str]:
 def _ends_without(net: Net, endless: set[str], max_states: int) -> bool:
     """Whether a net can end without these nets ever ending; undecided counts as yes."""
     net = adding_bounded(net)
-    runs = Runs(net, never={t.complete for t in net.tasks.values() if t.child in endless})
+    endings = {t.complete for t in net.tasks.values() if t.child in endless}
+    runs = Runs(net, alone=False, never=endings)
     ended: list[int] = []
 
     def note(at: int, state: State, _: object) -> bool:

@@ -20,17 +20,22 @@ from array import array
 from collections.abc import Sequence
 
 import attrs
+import msgspec
 
 from weft.engine import orjoin
-from weft.engine.net import Net
+from weft.engine.net import Arc, Net
 from weft.native import kernel
 from weft.native.image import NetImage
 from weft.schema.errors import UsageError
 
 __all__ = ["StateSpace", "explore"]
 
-DEFAULT_MAX_STATES = 1_000_000
+DEFAULT_MAX_STATES = 100_000_000
 DEFAULT_MAX_BYTES = 2**32
+"""Memory is what bounds an exploration, unless somebody says otherwise."""
+
+BESIDE = 300
+"""Bytes that a marking takes beside its cells where OR-joins are judged."""
 
 _ENDLESS = ("unbounded", "tokens")  # no net that means well puts 2**31 tokens into a place
 
@@ -96,8 +101,11 @@ def explore(
                 "so the net has no state space of its own",
                 code="counted",
             )
+    if net.case_wide:
+        net = _in_one_scope(net)
     if net.or_joins:
-        return _Exploration(net, max_states).run()
+        room = max(1, max_bytes // (len(net.initial) + BESIDE))
+        return _Exploration(net, min(max_states, room)).run()
     found = kernel.explore(
         net.image,
         net.initial,
@@ -121,6 +129,21 @@ def explore(
         dead_transitions=len(net.transitions) - sum(found.fired),
         complete=complete,
         dead_markings=tuple(map(net.marking_view, found.dead_markings)),
+    )
+
+
+def _in_one_scope(net: Net) -> Net:
+    """A net whose case-wide arcs count its own places, as if it had one scope."""
+
+    def local(arcs: tuple[Arc, ...]) -> tuple[Arc, ...]:
+        return tuple(Arc(a.place, a.weight) for a in arcs)
+
+    return msgspec.structs.replace(
+        net,
+        transitions=tuple(
+            msgspec.structs.replace(t, needs=local(t.needs), lacks=local(t.lacks))
+            for t in net.transitions
+        ),
     )
 
 
@@ -216,8 +239,6 @@ class _Exploration:
     def enabled(self, marking: bytes) -> list[int]:
         """The enabled transitions, OR-joins among them."""
         found = kernel.enabled_transitions(self.image, marking)
-        if not self.net.or_joins:
-            return found
         cells = memoryview(marking).cast("i")
         return sorted([*found, *orjoin.enabled_joins(self.net, cells, alone=True)])
 

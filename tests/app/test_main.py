@@ -85,7 +85,9 @@ net:
     c: {then: d}
     d: {join: synchronization, shell: [echo, never]}
 """
-    done = weft("run", write("x.yaml", text), "--case", "c", "--json")
+    refused = weft("run", write("x.yaml", text), "--case", "c", "--json")
+    assert (refused.code, "is not sound" in refused.json["error"]["message"]) == (2, True)
+    done = weft("run", write("x.yaml", text), "--case", "c", "--unverified", "--json")
     assert done.code == 1
     assert done.json["status"] == "deadlocked"
     (waiting,) = weft("status", "c", "--json").json["waiting"]

@@ -51,7 +51,7 @@ def test_a_specification_has_a_state_space_too(weft, folder):
 
 def test_a_bound_that_is_reached_leaves_it_undecided(weft, ring):
     done = weft("statespace", ring, "--max-states", 1)
-    assert (done.code, "raise --max-states" in done.out) == (4, True)
+    assert (done.code, "see --max-states" in done.out) == (4, True)
 
 
 def test_an_unbounded_net_is_an_answer(weft, folder):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.engine.net import Ends, Net, Outcome, Place, external, immediate
+from weft.engine.net import Arc, Ends, Net, Outcome, Place, external, immediate
 from weft.engine.verify.plain import plain_net
 from weft.engine.verify.statespace import explore
 from weft.schema.errors import UsageError
@@ -183,3 +183,14 @@ def test_the_exploration_agrees_with_the_plainest_one(data: st.DataObject) -> No
     assert (found.states, found.firings, found.deadlocks) == (len(seen), firings, dead)
     assert found.max_tokens_in_place == max(max(m) for m in seen)
     assert found.max_tokens_in_marking == max(sum(m) for m in seen)
+
+
+def test_case_wide_arcs_count_the_places_of_the_net_itself() -> None:
+    found = explore(
+        net(
+            {"a": 1, "b": 1, "a run": 0, "b run": 0},
+            external("a", take=["a"], put=["a run"], lacks=[Arc("b run", case_wide=True)]),
+            external("b", take=["b"], put=["b run"], lacks=[Arc("a run", case_wide=True)]),
+        )
+    )
+    assert (found.states, found.firings, found.deadlocks) == (3, 2, 2)
