@@ -294,6 +294,8 @@ class _Verification:
             undecided = undecided or (
                 f"whether {len(suspects)} transitions are dead, within {self.max_states:,} markings"
             )
+        if own.graph.complete:
+            wanted = [kind for kind, found in facts.faults.items() if found]
         for kind in wanted:
             look = own if own.witness(kind) is not None else first
             if look.witness(kind) is not None:
@@ -304,10 +306,11 @@ class _Verification:
         if len(dead) > SHOWN:
             more = f"{len(dead) - SHOWN} more transitions can never fire"
             self.tell("error", "dead-transition", more)
-        ends = own if facts.dead_ends or not known.dead_ends else first
+        ends = own if facts.dead_ends or own.graph.complete else first
         deadlocks = [
             DeadMarking(self.reached(path), self.names(path))
             for path in map(ends.path, ends.facts.dead_ends[:SHOWN])
+            if ends is own or self.stands_still(path)
         ]
         return self.answer(facts, deadlocks, undecided, dead)
 
@@ -329,6 +332,17 @@ class _Verification:
                 tokens[p] = tokens.get(p, 0) + n
         return {self.net.places[p].name: n for p, n in sorted(tokens.items()) if n}
 
+    def stands_still(self, path: Sequence[int]) -> bool:
+        """Whether nothing can fire after a path: the reduced net has lost what changes nothing."""
+        place = self.net.place_index
+        marking = self.reached(path)
+        tokens = {place[name]: n for name, n in marking.items()}
+        return not any(
+            all(tokens.get(p, 0) >= n for p, n in (*t.take.items(), *t.needs.items()))
+            and all(tokens.get(p, 0) < n for p, n in t.lacks.items())
+            for t in self.arcs.transitions.values()
+        )
+
     def explain(self, kind: str, look: Look, *, shortest: bool) -> None:
         """Tell a fault, with the path that shows it."""
         state = look.witness(kind)
@@ -342,6 +356,8 @@ class _Verification:
         double = told([p for p, n in marking.items() if n > 1])
         level: Level = "error"
         element = None
+        if kind == "deadlock" and not shortest and not self.stands_still(path):
+            kind = "livelock"
         if kind == "deadlock":
             code = "deadlock"
             text = f"{after} nothing can fire, and {left or 'nothing'} is marked, which is no end"
