@@ -35,6 +35,9 @@ __all__ = ["DEFAULT_MAX_STATES", "Facts", "Look", "Position", "told", "verify_ne
 DEFAULT_MAX_STATES = 500_000
 """How many markings the verifier looks at before it gives up."""
 
+PATH_STATES = 60_000
+"""So many markings of the net itself are looked at for the shortest path to a fault."""
+
 SHOWN = 10
 """So many deadlocks, and so many dead transitions, are told one by one."""
 
@@ -211,12 +214,12 @@ class _Verification:
         self.states = 0
         self.diagnostics: list[Diagnostic] = []
 
-    def look(self, net: ArcNet, **options: Any) -> Look:
+    def look(self, net: ArcNet, *, most: int | None = None, **options: Any) -> Look:
         look = Look(
             net,
             self.sinks,
             single=len(self.sinks) == 1,
-            max_states=self.max_states,
+            max_states=min(self.max_states, most or self.max_states),
             **options,
         )
         self.states += len(look.graph.states)
@@ -281,7 +284,7 @@ class _Verification:
         known = first.facts
         wanted = [kind for kind, found in known.faults.items() if found]
         whole = bool(suspects) or "livelock" in wanted or "unbounded" in wanted
-        own = self.look(self.arcs, wanted=None if whole else wanted)
+        own = self.look(self.arcs, most=PATH_STATES, wanted=None if whole else wanted)
         facts = own.facts
         for verdict in ("bounded", "safe", "option", "proper"):
             if getattr(facts, verdict) is None:
@@ -292,7 +295,7 @@ class _Verification:
             dead = [t for t in self.arcs.transitions if t not in facts.fired]
         elif suspects:
             undecided = undecided or (
-                f"whether {len(suspects)} transitions are dead, within {self.max_states:,} markings"
+                f"whether {len(suspects)} transitions are dead, within {PATH_STATES:,} markings"
             )
         if own.graph.complete:
             wanted = [kind for kind, found in facts.faults.items() if found]

@@ -1140,7 +1140,7 @@ def test_handles_of_cases_that_are_stuck():
     made.then(never, b)
     made.then(a, b)
     made.join(b, by("synchronization"))
-    with weft.open() as engine:
+    with weft.open(unverified=True) as engine:
         now = made.start(a).build().run(engine)
         assert isinstance(now, DeadlockedCase)
         assert now.marking[0] == {"refuse>truth": 1}
@@ -1149,7 +1149,7 @@ def test_handles_of_cases_that_are_stuck():
 @pytest.mark.anyio
 async def test_handles_over_an_asynchronous_engine():
     made = process("x", claim).then(decide).build()
-    async with weft.open() as engine:
+    async with weft.open(unverified=True) as engine:
         now = await made.run(engine, A_CLAIM, case="one")
         assert isinstance(now, AsyncIdleCase)
         (item,) = now.items_of(decide)
