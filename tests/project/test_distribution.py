@@ -23,7 +23,7 @@ from tests.project.conftest import FOLDERS, Distributions, Run, build, install
 # One worker builds once for all of these.
 pytestmark = pytest.mark.xdist_group("distributions")
 
-NOT_INSTALLED = {".pyx", ".pxd", ".c", ".h", ".md"}
+NOT_INSTALLED = {".pyx", ".pxd", ".h", ".md"}
 """Kinds of files in the source folders that a user of the wheel has no use for."""
 
 
