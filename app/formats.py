@@ -140,6 +140,24 @@ def _write_steps(specification: Specification) -> Written:
     return Written(write_steps(specification).encode())
 
 
+def _read_bpmn(text: bytes, file: str | None, origin: Path | None) -> Specification:
+    """The process of a BPMN file."""
+    try:
+        from weft.schema.bpmn import read_bpmn
+    except ImportError as error:
+        raise UsageError(
+            f"BPMN files need the extra `xml`: pip install 'weft[xml]' ({error})", code="extra"
+        ) from error
+    return read_bpmn(text, file=file, origin=origin)
+
+
+def _read_xml(text: bytes, file: str | None, origin: Path | None) -> Specification:
+    """What is in a file that only calls itself XML: BPMN, by its namespace, else YAWL."""
+    if b"omg.org/spec/BPMN" in text:
+        return _read_bpmn(text, file, origin)
+    return _read_yawl(text, file, origin)
+
+
 def _read_yawl(text: bytes, file: str | None, origin: Path | None) -> Specification:
     """The control flow of a YAWL file."""
     try:
@@ -170,6 +188,7 @@ def formats() -> Formats:
                 read=_read_yaml,
                 write=_write_steps,
             ),
-            Format("yawl", "YAWL's XML", (".yawl", ".ywl", ".xml"), read=_read_yawl),
+            Format("bpmn", "BPMN 2.0", (".bpmn", ".bpmn2", ".bpmn20.xml"), read=_read_bpmn),
+            Format("yawl", "YAWL's XML", (".yawl", ".ywl", ".xml"), read=_read_xml),
         )
     )

@@ -46,6 +46,12 @@ def convert(source: Path, target: Path, name: str | None, screen: Screen) -> Exi
         screen.say(f"wrote {target}, in {kind.title}")
     text = {"text": written.text.decode()} if str(target) == "-" else {}
     screen.answer({"file": str(target), "format": kind.name, "lost": list(written.lost), **text})
+    changed = [p for p in specification.imported if p.verdict.value == "changed"]
+    if changed and not screen.json:
+        screen.warn(
+            f"{len(changed)} parts of {source} run otherwise than their standard says; "
+            f"weft show {source} tells which, and how"
+        )
     if written.lost and not screen.json:
         screen.warn(f"left out, since {kind.title} has no words for it: {', '.join(written.lost)}")
     return Exit.DONE

@@ -301,6 +301,7 @@ def show(what: str, store: str, screen: Screen) -> Exit:
             "triggers": [attrs.asdict(trigger) for trigger in specification.triggers],
             "tasks": tasks,
             "patterns": [{"id": p.id, "name": p.name} for p in used],
+            "imported": [part.as_json() for part in specification.imported],
         }
     )
     inside = len(specification.nets) > 1
@@ -320,8 +321,27 @@ def show(what: str, store: str, screen: Screen) -> Exit:
         "",
         *(_trigger_line(trigger) for trigger in specification.triggers),
         f"patterns    {', '.join(_numbered(p) for p in used) or 'none'}",
+        *import_lines(specification),
     )
     return Exit.DONE
+
+
+def import_lines(specification: Specification) -> list[str]:
+    """What has become of the parts of a model that was made for another engine."""
+    from weft.schema.imports import in_groups
+
+    if not specification.imported:
+        return []
+    rows = [
+        [verdict.value, construct, _some([p.id for p in parts]), note]
+        for verdict, construct, note, parts in in_groups(specification.imported)
+    ]
+    return ["", *table(["IMPORTED", "WHAT", "WHICH", "HOW"], rows)]
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(filter(None, names[:3]))
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
 
 
 def _trigger_line(trigger: EventTrigger) -> str:

@@ -1,0 +1,1301 @@
+"""BPMN 2.0 files: a process of theirs as a specification, and a word on each of its constructs.
+
+A node of the diagram becomes a task with the node's identifier: activities get a connector or a
+net, gateways and events are empty tasks with a join, a split or a wait. What has no counterpart of
+its own is made of what there is:
+
+- *A boundary event* is a wait beside its activity. Entering the activity begins both; what is done
+  first withdraws the other (if the event interrupts), by cancellation regions. One timer alone is
+  the activity's ``timeout``; errors are its error branch, told apart by ``error.code``.
+- *An event sub-process* is a boundary event on all the rest of its process, which for this gets a
+  net of its own.
+- *A question* stands where a model does not say in a way that can be evaluated where the flow goes
+  (most drawn models do not): a work item asks, and the gateway goes by the answer.
+- *Variables* are what conditions read and what the model declares. Whoever completes a task sets
+  those that the result names; a sub-process works on a copy and writes it back when it completes.
+
+`weft.schema.bpmn_constructs.CONSTRUCTS` says of every construct what becomes of it; the
+specification's ``imported`` says it of each part of the file.
+
+Object Management Group, *Business Process Model and Notation*, version 2.0.2 (2013).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from weft.schema.bpmn_constructs import CONSTRUCTS
+from weft.schema.conditions import Condition, Untranslatable, translated
+from weft.schema.datatypes import DataType, Variable
+from weft.schema.durations import parse_duration
+from weft.schema.errors import DefinitionError, raise_faults
+from weft.schema.imports import Imported, Verdict
+from weft.schema.jsonvalue import JsonValue
+from weft.schema.specification import (
+    EventTrigger,
+    Location,
+    NetDefinition,
+    ScheduleTrigger,
+    Source,
+    Specification,
+    TaskDefinition,
+    Use,
+)
+from weft.schema.timing import TimingError, duration, moment, next_of
+from weft.schema.xml import children, first, local, name_of, namespace, parse_xml, text_of
+
+__all__ = ["MODEL", "is_bpmn", "read_bpmn"]
+
+MODEL = "http://www.omg.org/spec/BPMN/20100524/MODEL"
+"""The namespace of BPMN 2.0's models."""
+
+START_EVENT = "start_event"
+"""The variable that says which of several start events a case begins with."""
+
+RAISE = "weft.connectors.modelled:raise_error"
+CANCELLED = "cancelled"
+"""The code of the error that a cancelled transaction fails with."""
+
+_TASKS = (
+    *("task", "userTask", "manualTask", "serviceTask", "sendTask", "businessRuleTask"),
+    *("scriptTask", "receiveTask"),
+)
+_SUBS = ("subProcess", "transaction", "adHocSubProcess")
+_ACTIVITIES = (*_TASKS, *_SUBS, "callActivity")
+_GATEWAYS = (
+    *("exclusiveGateway", "parallelGateway", "inclusiveGateway", "eventBasedGateway"),
+    "complexGateway",
+)
+_EVENTS = (
+    *("startEvent", "endEvent", "intermediateThrowEvent", "intermediateCatchEvent"),
+    "boundaryEvent",
+)
+_NODES = (*_ACTIVITIES, *_GATEWAYS, *_EVENTS)
+_BESIDE = {
+    "textAnnotation": "artifacts",
+    "association": "artifacts",
+    "group": "artifacts",
+    "dataObject": "dataObject",
+    "dataObjectReference": "data associations",
+    "dataInputAssociation": "data associations",
+    "dataOutputAssociation": "data associations",
+    "ioSpecification": "data associations",
+    "dataStoreReference": "dataStoreReference",
+    "property": "property",
+}
+_NAME_OF_TRIGGER = re.compile("[^A-Za-z0-9_.:/-]")
+_ANY_TIME = 946_684_800_000_000
+_TAKEN = ("end", "error", START_EVENT)
+_MAX_TITLE = 200
+
+
+def is_bpmn(text: bytes) -> bool:
+    """Whether an XML text looks like a BPMN file."""
+    return MODEL.encode() in text or MODEL.encode("utf-16-le") in text
+
+
+def read_bpmn(text: bytes, *, file: str | None = None, origin: Path | None = None) -> Specification:
+    """Read the process of a BPMN file.
+
+    Args:
+        text: The file.
+        file: Its name, for faults.
+        origin: The folder that it lies in.
+
+    Raises:
+        DefinitionErrors: Everything that is wrong with it, each fault with its line.
+        DefinitionError: It is not XML, or holds no process of BPMN 2.0.
+    """
+    return _Reader(text, file, origin).read()
+
+
+# ── the parts of a net in the making ─────────────────────────────────────────────────────────
+
+
+@attrs.define
+class _Way:
+    """A way on to another part, and when it is taken."""
+
+    to: str
+    when: str | None = None
+    default: bool = False
+
+
+@attrs.define
+class _Part:
+    """A task in the making."""
+
+    name: str
+    element: Any = None
+    title: str = ""
+    uses: list[Use] = attrs.field(factory=list)
+    ways: list[_Way] = attrs.field(factory=list)
+    split: str = "parallel-split"
+    join: Use = attrs.field(factory=lambda: Use("multi-merge"))
+    failure: list[_Way] = attrs.field(factory=list)
+    timeout: float | None = None
+    late: str | None = None
+    inputs: dict[str, JsonValue] = attrs.field(factory=dict)
+    works: bool = False
+    child: str | None = None
+    item: tuple[str, str] | None = None
+    """The variable of the child that takes an instance's item, and what the item is called."""
+    several: bool = False
+    asks: bool = False
+    """Whether its work is to say where the flow goes, and nothing else."""
+    again: bool = False
+    """Whether its work may be done more than once for one token."""
+
+    def leads(self) -> list[_Way]:
+        late = [_Way(self.late)] if self.late is not None else []
+        return [*self.ways, *self.failure, *late]
+
+
+@attrs.define
+class _Catch:
+    """An event that is caught beside an activity."""
+
+    part: _Part
+    use: Use | None = None
+    error: bool = False
+    code: str | None = None
+    interrupts: bool = True
+    repeats: bool = True
+    seconds: float | None = None
+
+
+@attrs.define
+class _Scope:
+    """A net in the making."""
+
+    name: str
+    parts: dict[str, _Part] = attrs.field(factory=dict)
+    entries: dict[str, str] = attrs.field(factory=dict)
+    """Identifier in the file to the part that flows lead to."""
+    exits: dict[str, str] = attrs.field(factory=dict)
+    """Identifier in the file to the part that flows lead on from."""
+    starts: list[str] = attrs.field(factory=list)
+
+    def part(self, name: str, element: Any = None, **fields: Any) -> _Part:
+        made = _Part(name_of(name, {*self.parts, *_TAKEN}), element, **fields)
+        self.parts[made.name] = made
+        return made
+
+
+class _Reader:
+    """Reads one file; gathers faults, and what has become of its parts."""
+
+    def __init__(self, text: bytes, file: str | None, origin: Path | None) -> None:
+        self.text = text
+        self.file = file
+        self.origin = origin
+        self.faults: list[DefinitionError] = []
+        self.imported: list[Imported] = []
+        self.ids: dict[str, Any] = {}
+        self.processes: dict[str, Any] = {}
+        self.nets: dict[str, _Scope] = {}
+        self.called: dict[str, str] = {}
+        self.variables: dict[str, Variable] = {}
+        self.roles: dict[str, str] = {}
+        self.triggers: list[EventTrigger] = []
+        self.schedules: list[ScheduleTrigger] = []
+        self.root: Any = None
+
+    # ── what is told ─────────────────────────────────────────────────────────────────────────
+
+    def refuse(self, message: str, element: Any = None) -> DefinitionError:
+        line = None if element is None else element.sourceline
+        return DefinitionError(message, code="bpmn", file=self.file, line=line)
+
+    def fault(self, element: Any, message: str, code: str = "bpmn") -> None:
+        line = element.sourceline
+        self.faults.append(DefinitionError(message, code=code, file=self.file, line=line))
+
+    def tell(self, element: Any, construct: str, *, more: str = "") -> None:
+        """Note what becomes of a part, as the table of constructs says."""
+        known = CONSTRUCTS[construct]
+        note = f"{known.note} ({more})" if more else known.note
+        id_ = element.get("id", "")
+        if known.verdict is Verdict.REFUSED:
+            self.fault(element, f"{_called(element)}: {construct}: {note}")
+        self.imported.append(Imported(construct, known.verdict, note, id_, element.sourceline))
+
+    # ── the file ─────────────────────────────────────────────────────────────────────────────
+
+    def read(self) -> Specification:
+        document, self.text = parse_xml(self.text, file=self.file)
+        if local(document) != "definitions" or namespace(document) != MODEL:
+            space = namespace(document) or "none"
+            raise self.refuse(
+                f"the root element is {local(document)!r} in the namespace {space!r}; a BPMN 2.0 "
+                f"file begins with definitions in {MODEL!r}",
+                document,
+            )
+        self.index(document)
+        self.lanes(document)
+        process = self.choose(document)
+        self.net(process, "net")
+        self.start_process()
+        self.beside(document)
+        layout = self.layout(document)
+        nets = {name: self.finished(scope) for name, scope in [*self.nets.items()]}
+        raise_faults(
+            f"{self.file or 'the text'} is not a BPMN file that can be run",
+            sorted(self.faults, key=lambda fault: fault.line or 0),
+        )
+        positions: dict[Location, tuple[int, int]] = {}
+        for name, scope in self.nets.items():
+            prefix: Location = ("net",) if name == "net" else ("nets", name)
+            for part in scope.parts.values():
+                if part.element is not None:
+                    at = (part.element.sourceline or 1, 1)
+                    positions[(*prefix, "tasks", part.name)] = at
+        title = _line(process.get("name", "")) or _line(document.get("name", ""))
+        described = text_of(first(process, "documentation"))
+        return Specification(
+            name=_file_name(process.get("id", "")),
+            version=_line(_vendor(process, "versionTag")) or "1",
+            nets=nets,
+            root="net",
+            description="\n".join(x for x in (title, described) if x),
+            triggers=tuple(self.triggers),
+            schedules=tuple(self.schedules),
+            metadata={"layout": layout} if layout else {},
+            imported=tuple(self.imported),
+            source=Source("bpmn", self.file, self.text, self.origin, positions),
+        )
+
+    def index(self, document: Any) -> None:
+        """Everything that has an identifier, by it."""
+        for element in document.iter():
+            if namespace(element) != MODEL:
+                continue
+            id_ = element.get("id")
+            if id_ is None:
+                if local(element) in (*_NODES, "process"):
+                    self.fault(element, f"a {local(element)} has no id")
+                continue
+            if id_ in self.ids:
+                line = self.ids[id_].sourceline
+                self.fault(element, f"the id {id_!r} stands in line {line} already", "duplicate-id")
+            self.ids.setdefault(id_, element)
+        for element in children(document):
+            if local(element) == "process" and element.get("id"):
+                self.processes.setdefault(element.get("id"), element)
+            elif local(element) in ("choreography", "globalConversation", "conversation"):
+                self.tell(element, "choreography")
+            elif local(element) == "collaboration":
+                for part in children(element, "participant", "messageFlow"):
+                    self.tell(part, local(part))
+
+    def choose(self, document: Any) -> Any:
+        """The process that is run: the executable one, else the first with a flow."""
+        found = list(self.processes.values())
+        with_flow = [p for p in found if any(local(x) in _NODES for x in children(p))]
+        if not with_flow:
+            raise_faults(f"{self.file or 'the text'} is no BPMN file that can be run", self.faults)
+            what = "no process" if not found else "no process with a task, event or gateway"
+            raise self.refuse(f"there is {what} in it", document)
+        executable = [p for p in with_flow if p.get("isExecutable") in ("true", "1")]
+        chosen = (executable or with_flow)[0]
+        self.called[chosen.get("id", "")] = "net"
+        self.tell(chosen, "process")
+        return chosen
+
+    def lanes(self, document: Any) -> None:
+        for lane in document.iter(f"{{{MODEL}}}lane"):
+            name = _line(lane.get("name", ""))
+            self.tell(lane, "lane")
+            for reference in children(lane, "flowNodeRef"):
+                if name:
+                    self.roles[text_of(reference)] = name  # an inner lane comes after the outer one
+
+    # ── a net ────────────────────────────────────────────────────────────────────────────────
+
+    def net(self, element: Any, name: str) -> None:
+        """A process or sub-process; with event sub-processes, one around one."""
+        handlers = [x for x in children(element, *_SUBS) if _true(x, "triggeredByEvent")]
+        if not handlers:
+            self.nets[name] = _Scope(name)
+            self.fill(self.nets[name], element)
+            return
+        scope = self.nets[name] = _Scope(name)
+        inner = name_of(f"{name}_main" if name != "net" else "main", {*self.nets, "net"})
+        main = scope.part("main", element, uses=[Use("net", inner)], child=inner)
+        scope.starts.append(main.name)
+        self.nets[inner] = _Scope(inner)
+        self.fill(self.nets[inner], element)
+        catches = []
+        for handler in handlers:
+            self.tell(handler, "subProcess, triggered by an event")
+            start = next(iter(children(handler, "startEvent")), None)
+            if start is None:
+                self.fault(handler, f"{_called(handler)}: an event sub-process has a start event")
+                continue
+            body = self.activity(scope, handler)
+            caught = self.caught(scope, start, interrupts=start.get("isInterrupting") != "false")
+            caught.part.ways.append(_Way(body.name))
+            catches.append(caught)
+        self.attach(scope, main, catches)
+        scope.starts = [scope.entries.get(main.name, main.name)]
+
+    def fill(self, scope: _Scope, element: Any) -> None:
+        """The nodes of a process, their boundary events, and the flows between them."""
+        nodes = {x.get("id", ""): x for x in children(element, *_NODES)}
+        nodes = {k: x for k, x in nodes.items() if not _true(x, "triggeredByEvent")}
+        for x in children(element):
+            if local(x) not in (*_NODES, "sequenceFlow", "laneSet", *_BESIDE, *_IGNORED):
+                self.fault(x, f"{_called(x)} is no element of BPMN that is read")
+        for id_, x in nodes.items():
+            if local(x) != "boundaryEvent":
+                made = self.node(scope, x)
+                if made is not None:
+                    scope.entries[id_] = scope.exits[id_] = made.name
+        beside: dict[str, list[_Catch]] = {}
+        for id_, x in nodes.items():
+            if local(x) == "boundaryEvent":
+                host = x.get("attachedToRef", "").rpartition(":")[2]
+                if host not in nodes or local(nodes[host]) not in _ACTIVITIES:
+                    self.fault(
+                        x, f"{_called(x)} is attached to {host!r}, which is no activity beside it"
+                    )
+                    continue
+                if first(x, "compensateEventDefinition") is not None:
+                    self.tell(x, "compensateEventDefinition")
+                    continue
+                self.tell(x, "boundaryEvent")
+                caught = self.caught(scope, x, interrupts=x.get("cancelActivity") != "false")
+                scope.exits[id_] = caught.part.name
+                if host in scope.entries:
+                    beside.setdefault(host, []).append(caught)
+        for host, catches in beside.items():
+            self.attach(scope, scope.parts[scope.entries[host]], catches, id_=host)
+        self.flows(scope, element, nodes)
+        self.links(scope, nodes)
+        self.begin(scope, element, nodes)
+
+    def begin(self, scope: _Scope, element: Any, nodes: Mapping[str, Any]) -> None:
+        """Where a net starts: at its start events, else at all that no flow leads to."""
+        starting = [x for x in nodes.values() if local(x) == "startEvent"]
+        if _true(element, "triggeredByEvent"):
+            starting = starting[:1]
+        if starting:
+            scope.starts = [scope.entries[x.get("id", "")] for x in starting]
+            if local(element) == "process":
+                self.start_events(scope, element, starting)
+            return
+        reached = {way.to for part in scope.parts.values() for way in part.leads()}
+        catching = {
+            scope.exits[k] for k, x in nodes.items()
+            if k in scope.exits and (local(x) == "boundaryEvent" or _catches_link(x))
+        }  # fmt: skip
+        scope.starts = [
+            name
+            for id_, name in scope.entries.items()
+            if name not in reached and name not in catching and id_ in nodes
+        ]
+        if not scope.starts and scope.parts:
+            self.fault(element, f"{_called(element)}: there is nothing that it could begin with")
+
+    # ── nodes ────────────────────────────────────────────────────────────────────────────────
+
+    def node(self, scope: _Scope, x: Any) -> _Part | None:
+        kind = local(x)
+        if _true(x, "isForCompensation"):
+            self.tell(x, "isForCompensation")
+            return None
+        if kind in _ACTIVITIES:
+            return self.activity(scope, x)
+        part = scope.part(x.get("id", ""), x, title=_line(x.get("name", "")))
+        if kind in _GATEWAYS:
+            return self.gateway(part, x)
+        if kind == "intermediateCatchEvent":
+            self.tell(x, kind)
+            if not _catches_link(x):
+                caught = self.definition(x, part.name)
+                part.uses += [caught.use] if caught.use is not None else []
+        elif kind == "startEvent":
+            self.tell(x, kind)
+        else:
+            self.tell(x, kind)
+            self.thrown(scope, part, x)
+        return part
+
+    def gateway(self, part: _Part, x: Any) -> _Part:
+        kind = local(x)
+        part.split = {
+            "exclusiveGateway": "exclusive-choice",
+            "parallelGateway": "parallel-split",
+            "eventBasedGateway": "deferred-choice",
+        }.get(kind, "multi-choice")
+        if kind == "parallelGateway":
+            part.join = Use("synchronization")
+        elif kind == "inclusiveGateway":
+            part.join = Use("general-synchronizing-merge", {"rule": "structural"})
+        elif kind == "complexGateway":
+            number = re.search(
+                r"(?:>=|==?|ge|eq)\s*(\d{1,4})", text_of(first(x, "activationCondition"))
+            )
+            if number is not None and int(number[1]):
+                part.join = Use("structured-partial-join", {"n": int(number[1])})
+            else:
+                part.join = Use("complex")  # told when it turns out that it joins
+        if _true(x, "instantiate"):
+            self.tell(x, "eventBasedGateway, that starts a process")
+        elif kind in ("parallelGateway", "eventBasedGateway", "complexGateway"):
+            self.tell(x, kind)
+        return part
+
+    def activity(self, scope: _Scope, x: Any) -> _Part:
+        """A task, sub-process or call: who does it, and how often."""
+        kind = local(x)
+        part = scope.part(x.get("id", ""), x, title=_line(x.get("name", "")))
+        if kind in _SUBS or kind == "callActivity":
+            self.composite(part, x)
+        elif kind == "receiveTask":
+            self.tell(x, kind)
+            part.uses.append(Use("persistent-trigger", self.referred(x, "messageRef", part.name)))
+        else:
+            self.tell(x, kind)
+            self.person(part, x)
+        if part.works or part.child:
+            self.repeated(part, x)
+        elif first(x, *_LOOPS) is not None:
+            self.fault(x, f"{_called(x)}: what only waits cannot be done many times")
+        return part
+
+    def composite(self, part: _Part, x: Any) -> None:
+        kind = local(x)
+        if kind == "callActivity":
+            wanted = x.get("calledElement") or _vendor(first(x, "extensionElements"), "processId")
+            id_ = (wanted or "").rpartition(":")[2]
+            process = self.processes.get(id_)
+            if process is None or not children(process, *_NODES):
+                self.tell(x, "callActivity, of something elsewhere", more=_line(id_) or "no name")
+                self.person(part, x)
+                return
+            self.tell(x, kind)
+            if id_ not in self.called:
+                self.called[id_] = name_of(id_, {*self.nets, "net"})
+                self.net(process, self.called[id_])
+            part.child = self.called[id_]
+        elif not children(x, *_NODES):
+            self.tell(x, "subProcess, without content")
+            self.person(part, x)
+            return
+        else:
+            if not _true(x, "triggeredByEvent"):
+                self.tell(x, kind)
+            part.child = name_of(x.get("id", ""), {*self.nets, "net"})
+            self.net(x, part.child)
+        part.uses.append(Use("net", part.child))
+
+    def person(self, part: _Part, x: Any) -> None:
+        """A work item that waits for somebody outside."""
+        part.works = True
+        asked: dict[str, JsonValue] = {"title": part.title or x.get("id", "") or local(x)}
+        text = text_of(first(x, "documentation"))
+        if text:
+            asked["text"] = text
+        role = self.role(x)
+        if role:
+            asked["role"] = role
+        part.uses.append(Use("person", asked))
+
+    def role(self, x: Any) -> str:
+        """Who does it: the potential owner, the kind of service, or the lane."""
+        extension = first(x, "extensionElements")
+        for given in (
+            _vendor(x, "candidateGroups"),
+            _vendor(x, "topic"),
+            *(y.get("candidateGroups") or y.get("type") or "" for y in (
+                () if extension is None
+                else (y for y in children(extension)
+                      if local(y) in ("assignmentDefinition", "taskDefinition"))
+            )),
+        ):  # fmt: skip
+            name = _line(given.partition(",")[0])
+            if name and not name.startswith(("$", "#", "=")):
+                return name
+        for owner in children(x, "potentialOwner", "humanPerformer", "performer"):
+            resource = self.ids.get(text_of(first(owner, "resourceRef")).rpartition(":")[2])
+            name = _line("" if resource is None else resource.get("name", ""))
+            if name:
+                return name
+        return self.roles.get(x.get("id", ""), "")
+
+    def repeated(self, part: _Part, x: Any) -> None:
+        """A loop or many instances."""
+        loop = first(x, *_LOOPS)
+        if loop is None:
+            return
+        part.again = True
+        if local(loop) == "standardLoopCharacteristics":
+            self.looped(part, x, loop)
+            return
+        part.several = True
+        argument: dict[str, JsonValue] = {}
+        number = self.condition(first(loop, "loopCardinality"))
+        vendor = next(
+            (
+                y
+                for y in children(first(loop, "extensionElements") or ())
+                if y.get("inputCollection")
+            ),
+            None,
+        )
+        listed = (
+            _vendor(loop, "collection")
+            or ("" if vendor is None else vendor.get("inputCollection", ""))
+            or self.data_name(text_of(first(loop, "loopDataInputRef")))
+        )
+        item = (
+            _vendor(loop, "elementVariable")
+            or ("" if vendor is None else vendor.get("inputElement", ""))
+            or ("" if (y := first(loop, "inputDataItem")) is None else y.get("name", ""))
+        )
+        each = self.expression(listed) if listed else None
+        if each is not None:
+            argument = {"in": each.cel, "as": "each"}
+            if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", item):
+                part.item = (item, "each")
+                self.declare([item])
+        elif number is not None:
+            literal = re.fullmatch("[0-9]+", number.cel)
+            argument = {"times": int(number.cel) if literal and int(number.cel) else number.cel}
+        else:
+            argument = {"open": True, "as": "each"}
+        construct = "multiInstanceLoopCharacteristics"
+        self.tell(loop, construct if each or number else f"{construct}, without a number")
+        if _true(loop, "isSequential"):
+            argument["at-most"] = 1
+        done = first(loop, "completionCondition")
+        if done is not None:
+            until = self.condition(done, extra=_INSTANCES)
+            if until is not None:
+                text = re.sub(r"\bnrOfCompletedInstances\b", "completed", until.cel)
+                argument |= {"until": text, "rest": "cancel"}
+                self.tell(loop, f"{construct}, completionCondition")
+            else:
+                self.tell(loop, f"{construct}, completionCondition that cannot be evaluated")
+        part.uses.append(Use("for-each", argument))
+
+    def looped(self, part: _Part, x: Any, loop: Any) -> None:
+        condition = self.condition(first(loop, "loopCondition"))
+        construct = "standardLoopCharacteristics"
+        if loop.get("loopMaximum"):
+            self.tell(loop, f"{construct}, loopMaximum")
+        if condition is None:
+            self.tell(loop, f"{construct}, without a condition that can be evaluated")
+            again = f"{_variable(part.name)}.get('again') != true"
+            if part.child:
+                again = "true"
+            part.uses.append(Use("structured-loop", {"until": again}))
+            return
+        self.tell(loop, construct)
+        if _true(loop, "testBefore"):
+            part.uses.append(Use("structured-loop", {"while": condition.cel}))
+        else:
+            part.uses.append(Use("structured-loop", {"until": f"!({condition.cel})"}))
+
+    def data_name(self, reference: str) -> str:
+        """The name of the data that a reference means."""
+        found = self.ids.get(reference)
+        while found is not None and found.get("dataObjectRef") in self.ids:
+            found = self.ids[found.get("dataObjectRef")]
+            if local(found) == "dataObjectReference":
+                break
+        return reference if found is None else found.get("name") or reference
+
+    # ── events ───────────────────────────────────────────────────────────────────────────────
+
+    def thrown(self, scope: _Scope, part: _Part, x: Any) -> None:
+        """An end event or a throwing one."""
+        definition = self.one_definition(x)
+        kind = "" if definition is None else local(definition)
+        if kind == "terminateEventDefinition":
+            self.tell(x, kind)
+            part.split = "explicit-termination"
+        elif kind in ("errorEventDefinition", "cancelEventDefinition"):
+            self.tell(x, kind)
+            code = self.error_code(definition) if kind.startswith("error") else CANCELLED
+            said = part.title
+            inputs: dict[str, JsonValue] = {"code": _literal(code or "error")}
+            part.inputs = inputs | ({"message": _literal(said)} if said else {})
+            part.uses.append(Use("python", {"call": RAISE, "run-in": "inline"}))
+        elif kind == "compensateEventDefinition":
+            self.tell(x, kind)
+            self.person(part, x)
+            title = part.title or "Undo what was done"
+            part.uses = [Use("person", {"title": title, "text": "What was done here is undone."})]
+        elif kind and kind != "linkEventDefinition":
+            thrown = f"{kind}, thrown"
+            self.tell(x, thrown if thrown in CONSTRUCTS else kind)
+        elif kind:
+            self.tell(x, kind)
+
+    def one_definition(self, x: Any) -> Any | None:
+        """The event definition of an event; the first of several."""
+        found = [y for y in children(x) if local(y).endswith("EventDefinition")]
+        for reference in children(x, "eventDefinitionRef"):
+            referred = self.ids.get(text_of(reference).rpartition(":")[2])
+            if referred is None:
+                self.fault(
+                    reference,
+                    f"eventDefinitionRef names {text_of(reference)!r}, which is not there",
+                )
+            else:
+                found.append(referred)
+        if len(found) > 1:
+            self.tell(x, "multiple event definitions")
+        return found[0] if found else None
+
+    def caught(self, scope: _Scope, x: Any, *, interrupts: bool) -> _Catch:
+        part = scope.part(x.get("id", ""), x, title=_line(x.get("name", "")))
+        caught = self.definition(x, part.name)
+        caught.part = part
+        caught.interrupts = interrupts or caught.error
+        return caught
+
+    def definition(self, x: Any, name: str) -> _Catch:
+        """What an event waits for."""
+        made = _Catch(_Part(name))
+        definition = self.one_definition(x)
+        kind = "" if definition is None else local(definition)
+        if kind in ("errorEventDefinition", "cancelEventDefinition"):
+            self.tell(x, kind)
+            made.error = True
+            made.code = self.error_code(definition) if kind.startswith("error") else CANCELLED
+        elif kind == "timerEventDefinition":
+            self.timer(made, x, definition, name)
+        elif kind == "signalEventDefinition":
+            self.tell(x, kind)
+            made.use = Use("transient-trigger", self.referred(definition, "signalRef", name))
+        elif kind in ("messageEventDefinition", "escalationEventDefinition"):
+            self.tell(x, kind)
+            attribute = kind.replace("EventDefinition", "Ref")
+            made.use = Use("persistent-trigger", self.referred(definition, attribute, name))
+        else:  # conditional; or nothing that could be waited for
+            if kind not in ("conditionalEventDefinition", ""):
+                self.fault(x, f"{_called(x)} cannot wait for a {kind}")
+            self.tell(x, "conditionalEventDefinition")
+            made.use = Use("persistent-trigger", name)
+            made.repeats = False
+        return made
+
+    def timer(self, made: _Catch, x: Any, definition: Any, name: str) -> None:
+        """The time that a timer names; without one that can be read, a trigger."""
+        words: tuple[tuple[str, str, Callable[[Any, int], object]], ...] = (
+            ("timeDuration", "for", duration),
+            ("timeDate", "until", moment),
+            ("timeCycle", "next", next_of),
+        )
+        for word, key, check in words:
+            text = text_of(first(definition, word))
+            if not text:
+                continue
+            made.repeats = word == "timeCycle"
+            if word == "timeCycle":
+                text, key, check = _cycle(text)
+            found = self.time(text, check)
+            if found is None:
+                continue
+            self.tell(x, local(definition) + (", timeCycle" if made.repeats else ""))
+            made.use = Use("wait", {key: found})
+            if key == "for" and not made.repeats and re.match("[0-9P]", found):
+                try:
+                    made.seconds = parse_duration(found) or None
+                except ValueError:
+                    made.seconds = None  # of a calendar: months have no length of their own
+            return
+        self.tell(x, "timerEventDefinition, without a time")
+        made.use = Use("persistent-trigger", name)
+
+    def time(self, text: str, check: Callable[[Any, int], object]) -> str | None:
+        """A literal time, or an expression that yields one; None: neither."""
+        try:
+            check(text, _ANY_TIME)
+        except TimingError:
+            condition = self.expression(text)
+            fits = condition is not None and re.match(r"[A-Za-z_]", condition.cel)
+            return condition.cel if condition is not None and fits and text[:1] in "$#=" else None
+        return text
+
+    def referred(self, definition: Any, attribute: str, name: str) -> str:
+        """The name of a message or signal; that of the event where none is told."""
+        wanted = definition.get(attribute, "")
+        found = (
+            self.ids.get(wanted) if wanted in self.ids else self.ids.get(wanted.rpartition(":")[2])
+        )
+        if wanted and found is None:
+            self.fault(definition, f"{attribute} names {wanted!r}, which is not in the file")
+        told = name if found is None else found.get("name") or found.get("id") or name
+        made = _NAME_OF_TRIGGER.sub("_", _line(told))[:200]
+        return made if re.match("[A-Za-z0-9_]", made) else f"_{made}"[:200]
+
+    def error_code(self, definition: Any) -> str | None:
+        wanted = definition.get("errorRef", "")
+        if not wanted:
+            return None
+        found = self.ids.get(wanted.rpartition(":")[2])
+        if found is None:
+            self.fault(definition, f"errorRef names {wanted!r}, which is not in the file")
+            return None
+        return _line(found.get("errorCode") or found.get("name") or wanted)
+
+    def attach(
+        self, scope: _Scope, part: _Part, catches: list[_Catch], *, id_: str | None = None
+    ) -> None:
+        """Events beside an activity: what is done first withdraws the other."""
+        errors = [caught for caught in catches if caught.error]
+        waits = [caught for caught in catches if not caught.error]
+        failed: _Part | None = None
+        if errors:
+            part.failure = [
+                _Way(caught.part.name, when=f"error.code == {_literal(caught.code)}")
+                for caught in errors
+                if caught.code is not None
+            ]
+            rest = next((caught.part for caught in errors if caught.code is None), None)
+            if rest is None:
+                rest = scope.part(
+                    f"{part.name}_uncaught", part.element, title="An error, passed on"
+                )
+                rest.inputs = {"code": "error.code", "message": "error.message"}
+                rest.uses.append(Use("python", {"call": RAISE, "run-in": "inline"}))
+            part.failure.append(_Way(rest.name))
+            if waits:
+                failed = scope.part(f"{part.name}_failed", part.element)
+                failed.split, failed.ways = "exclusive-choice", part.failure
+                part.failure = [_Way(failed.name)]
+        if not waits:
+            return
+        alone = waits[0] if len(waits) == 1 else None
+        if alone and alone.interrupts and alone.seconds and not part.again and _performed(part):
+            part.timeout, part.late = alone.seconds, alone.part.name
+            return
+        entry = scope.part(f"{part.name}_begins", part.element)
+        entry.ways = [_Way(part.name), *(_Way(caught.part.name) for caught in waits)]
+        names: list[JsonValue] = [caught.part.name for caught in waits]
+        done = part
+        if part.again:  # each time would be a completion
+            done = scope.part(f"{part.name}_done", part.element)
+            part.ways = [_Way(done.name)]
+        done.uses.append(Use("cancel-task", [*names]))
+        if failed is not None:
+            failed.uses.append(Use("cancel-task", [*names]))
+        for caught in waits:
+            assert caught.use is not None
+            caught.part.uses.append(caught.use)
+            if caught.interrupts:
+                others: list[JsonValue] = [n for n in names if n != caught.part.name]
+                caught.part.uses.append(Use("cancel-region", {"region": [part.name, *others]}))
+            elif caught.repeats:
+                caught.part.ways.append(_Way(caught.part.name))
+        scope.entries[part.name if id_ is None else id_] = entry.name
+        scope.exits[part.name if id_ is None else id_] = done.name
+
+    # ── flows ────────────────────────────────────────────────────────────────────────────────
+
+    def flows(self, scope: _Scope, element: Any, nodes: Mapping[str, Any]) -> None:
+        outgoing: dict[str, list[Any]] = {}
+        incoming: Counter[str] = Counter()
+        for flow in children(element, "sequenceFlow"):
+            ends = {}
+            for what in ("sourceRef", "targetRef"):
+                ends[what] = flow.get(what, "").rpartition(":")[2]
+                if ends[what] not in nodes:
+                    where = "is elsewhere" if ends[what] in self.ids else "is not in the file"
+                    self.fault(
+                        flow,
+                        f"{_called(flow)}: its {what} {ends[what]!r} {where}",
+                        "unknown-target",
+                    )
+            source, target = ends["sourceRef"], ends["targetRef"]
+            if source not in nodes or target not in nodes:
+                continue
+            if local(nodes[target]) in ("startEvent", "boundaryEvent"):
+                self.fault(flow, f"{_called(flow)} leads into a {local(nodes[target])}")
+            elif local(nodes[source]) == "endEvent":
+                self.fault(flow, f"{_called(flow)} leads on from an endEvent")
+            self.tell(flow, "sequenceFlow")
+            incoming[target] += 1
+            outgoing.setdefault(source, []).append(flow)
+        for id_, x in nodes.items():
+            default = x.get("default", "").rpartition(":")[2]
+            leading = [flow for flow in outgoing.get(id_, ()) if flow.get("id")]
+            if default and default not in [flow.get("id") for flow in leading]:
+                self.fault(
+                    x, f"{_called(x)}: its default {default!r} is no flow that leads on from it"
+                )
+            if local(x) in _GATEWAYS and not incoming[id_] and not outgoing.get(id_):
+                self.fault(x, f"{_called(x)}: a gateway without flows")
+            if id_ in scope.exits:
+                part = scope.parts[scope.exits[id_]]
+                if part.join.name == "complex":
+                    part.join = Use("multi-merge")
+                    if incoming[id_] > 1:
+                        self.tell(x, "complexGateway, whose condition names no number")
+                self.lead(scope, part, x, outgoing.get(id_, []))
+
+    def lead(self, scope: _Scope, part: _Part, x: Any, flows: list[Any]) -> None:
+        """The ways on from a node."""
+        kind = local(x)
+        flows = [f for f in flows if f.get("targetRef", "").rpartition(":")[2] in scope.entries]
+        ways = [_Way(scope.entries[f.get("targetRef").rpartition(":")[2]]) for f in flows]
+        choosing = part.split in ("exclusive-choice", "multi-choice")
+        texts = [text_of(first(f, "conditionExpression")) for f in flows]
+        default = x.get("default", "").rpartition(":")[2]
+        if kind in ("parallelGateway", "eventBasedGateway"):
+            part.ways += ways
+            return
+        if not choosing:
+            if not any(texts) and not default:
+                part.ways += ways
+                return
+            if part.ways or part.failure or part.split == "explicit-termination" or part.works:
+                split = scope.part(f"{part.name}_ways", x)
+                part.ways.append(_Way(split.name))
+                part = split
+            part.split = "multi-choice"
+        if len(flows) < 2 and (choosing or not any(texts)):
+            part.split = "parallel-split"
+            part.ways += ways
+            if choosing:
+                self.tell(x, kind)
+            return
+        several = part.split == "multi-choice"
+        undecided = not self.decide(part, x, flows, ways, texts, default, several=several)
+        part.ways += ways
+        asked = choosing and not any(texts)
+        if kind in ("exclusiveGateway", "inclusiveGateway"):
+            self.tell(x, f"{kind}, without conditions" if asked else kind)
+        if undecided:
+            self.ask(part, x, flows, ways, default, several=several)
+
+    def decide(
+        self,
+        part: _Part,
+        x: Any,
+        flows: list[Any],
+        ways: list[_Way],
+        texts: list[str],
+        default: str,
+        *,
+        several: bool,
+    ) -> bool:
+        """Put conditions on the ways; False: they do not say where the flow goes."""  # fmt: skip
+        open_ways: list[_Way] = []
+        decided = any(texts)
+        for flow, way, text in zip(flows, ways, texts, strict=True):
+            if default and flow.get("id") == default:
+                way.default = True
+            elif text:
+                condition = self.condition(first(flow, "conditionExpression"))
+                if condition is None:
+                    self.tell(flow, "conditionExpression, that cannot be evaluated", more=self.why)
+                    decided = False
+                else:
+                    self.tell(flow, "conditionExpression")
+                    way.when = condition.cel
+            else:
+                open_ways.append(way)
+        if several:
+            for way in open_ways:
+                way.when = "true"
+        elif open_ways:
+            if default or len(open_ways) > 1:
+                return False
+            open_ways[0].default = True
+        return decided
+
+    def ask(
+        self,
+        part: _Part,
+        x: Any,
+        flows: list[Any],
+        ways: list[_Way],
+        default: str,
+        *,
+        several: bool,
+    ) -> None:
+        """Somebody decides where the flow goes."""  # fmt: skip
+        labels = [_line(flow.get("name", "")) for flow in flows]
+        if len({*labels}) < len(labels) or "" in labels:
+            targets = [self.ids.get(flow.get("targetRef")) for flow in flows]
+            titles = [
+                label or _line("" if target is None else target.get("name") or target.get("id", ""))
+                for label, target in zip(labels, targets, strict=True)
+            ]
+            unique = len({*titles}) == len(titles) and "" not in titles
+            labels = (
+                titles
+                if unique
+                else [f.get("id") or w.to for f, w in zip(flows, ways, strict=True)]
+            )
+        title = _line(x.get("name", "")) or f"Where does the flow go from {x.get('id', 'here')}?"
+        asked: dict[str, JsonValue] = {"title": title}
+        role = self.roles.get(x.get("id", ""))
+        if role:
+            asked["role"] = role
+        variable = _variable(part.name)
+        for way, label in zip(ways, labels, strict=True):
+            way.default = False
+            way.when = (
+                f"{_literal(label)} in {variable}.to"
+                if several
+                else f"{variable}.choice == {_literal(label)}"
+            )
+        if several:
+            texts: JsonValue = {"type": "array", "items": {"type": "string", "enum": [*labels]}}
+            assert isinstance(texts, dict)
+            asked["form"] = {"to": {**texts, "required": True}}
+        else:
+            asked["choices"] = [*labels]
+            ways[-1].when, ways[-1].default = None, True
+        part.works = part.asks = True
+        part.uses.append(Use("person", asked))
+
+    def links(self, scope: _Scope, nodes: Mapping[str, Any]) -> None:
+        """From an event that throws a link to the one that catches it."""
+        catching = {_link(x): k for k, x in nodes.items() if _catches_link(x)}
+        for id_, x in nodes.items():
+            if local(x) == "intermediateThrowEvent" and first(x, "linkEventDefinition") is not None:
+                target = catching.get(_link(x))
+                if target is None:
+                    self.fault(x, f"{_called(x)}: no event here catches the link {_link(x)!r}")
+                elif id_ in scope.exits:
+                    scope.parts[scope.exits[id_]].ways.append(_Way(scope.entries[target]))
+
+    # ── expressions ──────────────────────────────────────────────────────────────────────────
+
+    why = ""
+    """Why the last condition could not be told in CEL."""
+
+    def condition(
+        self, element: Any | None, *, extra: Mapping[str, str] | None = None
+    ) -> Condition | None:
+        text = text_of(element)
+        if element is None or not text:
+            self.why = "it is empty"
+            return None
+        return self.expression(text, extra=extra)
+
+    def expression(self, text: str, *, extra: Mapping[str, str] | None = None) -> Condition | None:
+        """A condition in CEL, its variables declared; None: it cannot be told."""
+        try:
+            found = translated(text)
+        except Untranslatable as reason:
+            self.why = str(reason)
+            return None
+        own = extra or {}
+        beyond = [name for name in found.reads if name in _INSTANCES and own.get(name) is None]
+        if beyond:
+            self.why = f"{beyond[0]} is not known here"
+            return None
+        self.declare(name for name in found.reads if name not in own)
+        return found
+
+    def declare(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.variables.setdefault(name, Variable(name, DataType("any"), merge="last"))
+
+    # ── starting cases ───────────────────────────────────────────────────────────────────────
+
+    def start_events(self, scope: _Scope, process: Any, starting: list[Any]) -> None:
+        """The start events of a process; one of several is chosen by a variable."""
+        if len(starting) > 1:
+            choice = scope.part("begin", process, split="exclusive-choice")
+            ordered = sorted(starting, key=lambda x: self.one_definition(x) is not None)
+            for x in ordered[1:]:
+                when = f"{START_EVENT} == {_literal(x.get('id', ''))}"
+                choice.ways.append(_Way(scope.entries[x.get("id", "")], when=when))
+            choice.ways.append(_Way(scope.entries[ordered[0].get("id", "")], default=True))
+            scope.starts = [choice.name]
+            self.declare([START_EVENT])
+            for x in starting:
+                self.tell(x, "startEvent, one of several")
+
+    def start_process(self) -> None:
+        """What starts cases by itself: messages, signals and schedules of the process that runs."""
+        process = next(self.processes[id_] for id_, net in self.called.items() if net == "net")
+        starting = children(process, "startEvent")
+        for x in starting:
+            definition = self.one_definition(x)
+            kind = "" if definition is None else local(definition)
+            chosen: dict[str, JsonValue] = {}
+            if len(starting) > 1:
+                chosen = {START_EVENT: _literal(x.get("id", ""))}
+            if kind in ("messageEventDefinition", "signalEventDefinition"):
+                self.tell(x, "startEvent, message or signal")
+                attribute = kind.replace("EventDefinition", "Ref")
+                event = self.referred(definition, attribute, x.get("id", ""))
+                given = {v: f"event.data.get('{v}')" for v in self.variables if v != START_EVENT}
+                self.triggers.append(EventTrigger(event, {**given, **chosen}))
+            elif kind == "timerEventDefinition":
+                text, key, check = _cycle(text_of(first(definition, "timeCycle")))
+                fits = key == "next" and _fits(text, check)
+                self.tell(x, "startEvent, timer" if fits else "startEvent, of another kind")
+                if fits:
+                    said = {k: x.get("id", "") for k in chosen}
+                    self.schedules.append(ScheduleTrigger(text, data=said))
+            elif kind:
+                self.tell(x, "startEvent, of another kind")
+
+    # ── what stands beside ───────────────────────────────────────────────────────────────────
+
+    def beside(self, document: Any) -> None:
+        """Data, artifacts, extensions, and processes that are not run."""
+        foreign: dict[str, Any] = {}
+        for x in document.iter():
+            kind = local(x)
+            if kind in _BESIDE and namespace(x) == MODEL:
+                self.tell(x, _BESIDE[kind])
+                name = x.get("name", "")
+                if kind in ("dataObject", "property") and re.fullmatch(
+                    "[A-Za-z_][A-Za-z0-9_]*", name
+                ):
+                    self.declare([name])
+            elif kind == "extensionElements":
+                for y in children(x):
+                    foreign.setdefault(local(y), y)
+        for kind, x in foreign.items():
+            known = CONSTRUCTS["extensions"]
+            self.imported.append(
+                Imported("extensions", known.verdict, known.note, kind, x.sourceline)
+            )
+        for id_, process in self.processes.items():
+            if id_ not in self.called:
+                self.tell(process, "process, another one")
+
+    def layout(self, document: Any) -> dict[str, JsonValue]:
+        """Where nodes stand in the file's diagram: net, task, and x, y, width, height in pixels."""
+        bounds: dict[str, JsonValue] = {}
+        for shape in document.iter("{*}BPMNShape"):
+            box = first(shape, "Bounds")
+            try:
+                if box is not None:
+                    corner = [float(box.get(k, "")) for k in ("x", "y", "width", "height")]
+                    bounds[shape.get("bpmnElement", "").rpartition(":")[2]] = [
+                        n for n in corner if abs(n) < 1e9
+                    ]
+            except ValueError:
+                continue  # a picture is no reason to refuse a process
+        if bounds:
+            self.imported.append(
+                Imported("diagram", CONSTRUCTS["diagram"].verdict, CONSTRUCTS["diagram"].note)
+            )
+        found: dict[str, JsonValue] = {}
+        for name, scope in self.nets.items():
+            places: dict[str, JsonValue] = {
+                part.name: box
+                for part in scope.parts.values()
+                if part.element is not None
+                and isinstance(box := bounds.get(part.element.get("id", "")), list)
+                and len(box) == 4
+                and part.name == name_of(part.element.get("id", ""), _TAKEN)
+            }
+            if places:
+                found[name] = places
+        return found
+
+    # ── the nets ─────────────────────────────────────────────────────────────────────────────
+
+    def finished(self, scope: _Scope) -> NetDefinition:
+        """A net of what the flow from its start leads to."""
+        reached = _reached(scope)
+        left: list[str] = []
+        for part in list(scope.parts.values()):
+            if part.name not in reached:
+                if part.element is not None and part.element.get("id") not in left:
+                    left.append(part.element.get("id", ""))
+                    self.tell(part.element, "what no flow leads to")
+                del scope.parts[part.name]
+        for part in list(scope.parts.values()):
+            self.apart(scope, part)
+        incoming: Counter[str] = Counter(scope.starts)
+        for part in scope.parts.values():
+            for way in part.leads():
+                incoming[way.to] += 1
+        shared = bool(self.shared())
+        parts = scope.parts.values()
+        own = {_variable(p.name) for p in parts if p.works and not (p.several or p.asks)}
+        variables = {
+            **{n: Variable(n, DataType("any"), merge="last") for n in sorted(own) if shared},
+            **self.variables,
+        }
+        if START_EVENT in variables and scope.name != "net":
+            del variables[START_EVENT]
+        return NetDefinition(
+            name=scope.name,
+            start=tuple(scope.starts),
+            tasks={p.name: self.task(p, incoming[p.name]) for p in scope.parts.values()},
+            variables=variables,
+        )
+
+    def apart(self, scope: _Scope, part: _Part) -> None:
+        """Two ways from one part to the same other one get something between them."""
+        seen: set[str] = set()
+        for ways in (part.ways, part.failure):
+            seen.clear()
+            for way in ways:
+                if way.to in seen:
+                    between = scope.part(f"{part.name}_to_{way.to}", part.element)
+                    between.ways = [_Way(way.to)]
+                    way.to = between.name
+                seen.add(way.to)
+
+    def shared(self) -> list[str]:
+        """The variables that tasks set and sub-processes get."""
+        return [v for v in self.variables if v != START_EVENT]
+
+    def task(self, part: _Part, incoming: int) -> TaskDefinition:
+        shared = self.shared()
+        inputs, outputs = dict(part.inputs), None
+        if part.child is not None:
+            inputs = {v: v for v in shared}
+            if part.item is not None:
+                inputs[part.item[0]] = part.item[1]
+            outputs = {} if part.several else {v: f"result.{v}" for v in shared}
+        elif part.works:
+            if part.item is not None:
+                inputs = {part.item[0]: part.item[1]}
+            if shared and not part.several and not part.asks:
+                outputs = {_variable(part.name): "result"}
+                for v in shared:
+                    outputs[v] = f"result.get('{v}') != null ? result.get('{v}') : {v}"
+        elif any(use.name == "python" for use in part.uses):
+            outputs = {}
+        return TaskDefinition(
+            name=part.name,
+            title=part.title,
+            join=part.join if incoming > 1 else None,
+            then=_then(part.split, part.ways),
+            on_failure=_then("exclusive-choice", part.failure),
+            inputs=inputs,
+            outputs=outputs,
+            timeout_seconds=part.timeout,
+            on_timeout=None if part.late is None else Use("sequence", part.late),
+            uses=tuple(part.uses),
+        )
+
+
+_LOOPS = ("standardLoopCharacteristics", "multiInstanceLoopCharacteristics")
+_IGNORED = (
+    *("documentation", "extensionElements", "incoming", "outgoing", "auditing", "monitoring"),
+    *("ioSpecification", "supportedInterfaceRef", "correlationSubscription", "resourceRole"),
+    *("performer", "humanPerformer", "potentialOwner", "supports", "completionCondition", *_LOOPS),
+    *("ioBinding", "artifact"),
+)
+_INSTANCES = {
+    "nrOfCompletedInstances": "completed",
+}
+"""What conditions call the number of instances that are done (a custom of several engines)."""
+
+
+def _reached(scope: _Scope) -> set[str]:
+    """The parts that the flow from the start leads to."""
+    seen = {*scope.starts}
+    queue = [*scope.starts]
+    while queue:
+        part = scope.parts.get(queue.pop())
+        for way in () if part is None else part.leads():
+            if way.to not in seen:
+                seen.add(way.to)
+                queue.append(way.to)
+    return seen
+
+
+def _then(split: str, ways: list[_Way]) -> Use | None:
+    """The pattern by which the flow goes on."""
+    if split == "explicit-termination":
+        return Use(split)
+    if not ways:
+        return None
+    if len(ways) == 1 and ways[0].when is None:
+        return Use("sequence", ways[0].to)
+    if split in ("exclusive-choice", "multi-choice"):
+        ordered = [*(w for w in ways if not w.default), *(w for w in ways if w.default)]
+        branches: list[JsonValue] = [
+            {"to": w.to} if w.when is None else {"when": w.when, "to": w.to} for w in ordered
+        ]
+        return Use(split, branches)
+    return Use(split, [w.to for w in ways])
+
+
+def _performed(part: _Part) -> bool:
+    return part.works or part.child is not None
+
+
+def _true(element: Any, attribute: str) -> bool:
+    return element.get(attribute) in ("true", "1")
+
+
+def _line(text: str) -> str:
+    return " ".join((text or "").split())[:_MAX_TITLE]
+
+
+def _variable(task: str) -> str:
+    return task.replace("-", "_")
+
+
+def _literal(text: str | None) -> str:
+    """A text as a literal of CEL."""
+    escaped = (text or "").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _file_name(id_: str) -> str:
+    made = re.sub(r"[^A-Za-z0-9_.-]", "_", id_)[:100]
+    return made if re.match("[A-Za-z0-9_]", made) else f"_{made}"
+
+
+def _called(element: Any) -> str:
+    id_ = element.get("id")
+    return f"{local(element)} {id_!r}" if id_ else local(element)
+
+
+def _vendor(element: Any | None, name: str) -> str:
+    """An attribute that a vendor has added to an element, or to one directly below it."""
+    if element is None:
+        return ""
+    for x in (element, *(children(element) if local(element) == "extensionElements" else ())):
+        for key, value in x.attrib.items():
+            if key.rpartition("}")[2] == name and (key.startswith("{") or x is not element):
+                return str(value)
+    return ""
+
+
+def _catches_link(x: Any) -> bool:
+    return local(x) == "intermediateCatchEvent" and first(x, "linkEventDefinition") is not None
+
+
+def _link(x: Any) -> str:
+    definition = first(x, "linkEventDefinition")
+    return "" if definition is None else definition.get("name") or x.get("name", "")
+
+
+def _cycle(text: str) -> tuple[str, str, Callable[[Any, int], object]]:
+    """What a time cycle means: its text, the key of `wait` for it, and what checks it."""
+    text = text.strip()
+    repeated = re.fullmatch(r"R[0-9]*/(?:[^/]*/)?(P[^/]+)", text)
+    if repeated is not None:
+        return repeated[1], "for", duration
+    fields = text.split()
+    if len(fields) in (6, 7) and fields[0] == "0":  # seconds first, as Quartz has it
+        text = " ".join("*" if field == "?" else field for field in fields[1:6])
+    return text, "next", next_of
+
+
+def _fits(text: str, check: Callable[[Any, int], object]) -> bool:
+    try:
+        check(text, _ANY_TIME)
+    except TimingError:
+        return False
+    return True

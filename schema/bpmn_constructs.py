@@ -1,0 +1,175 @@
+"""The constructs of BPMN 2.0, and what becomes of each: one table, for the reader and its page.
+
+Object Management Group, *Business Process Model and Notation*, version 2.0.2 (2013). The names are
+those of its XML; where one element means different things, what tells them apart is added.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from weft.schema.imports import Construct, Verdict
+
+__all__ = ["CONSTRUCTS", "as_markdown"]
+
+_RUNS, _CHANGED, _KEPT, _REFUSED = (
+    Verdict.RUNS,
+    Verdict.CHANGED,
+    Verdict.KEPT,
+    Verdict.REFUSED,
+)
+
+CONSTRUCTS: Final[dict[str, Construct]] = {
+    # ── processes ────────────────────────────────────────────────────────────────────────────
+    "process": Construct(
+        _RUNS, "the executable one is the case's own net; without one, the first that has a flow"
+    ),
+    "process, another one": Construct(
+        _KEPT, "a file is one specification: only the process that is run, and those it calls, are"
+    ),
+    "participant": Construct(_KEPT, "a pool is no part of the flow"),
+    "messageFlow": Construct(_KEPT, "messages come from outside the case, by their names"),
+    "lane": Construct(_RUNS, "its name is the role of the work in it, unless the work names one"),
+    "subProcess": Construct(
+        _RUNS,
+        "a net of its own; it works on a copy of the variables, written back when it completes",
+    ),
+    "subProcess, triggered by an event": Construct(
+        _RUNS, "waits beside everything else of its process while that runs; may interrupt it"
+    ),
+    "subProcess, without content": Construct(_CHANGED, "a work item, for somebody to do"),
+    "transaction": Construct(
+        _CHANGED, "a sub-process; when it is cancelled nothing in it is undone by itself"
+    ),
+    "adHocSubProcess": Construct(
+        _CHANGED,
+        "what no flow leads to in it begins at once, each once; it completes when all is done",
+    ),
+    "callActivity": Construct(_RUNS, "runs the process of the file that it names, as a net"),
+    "callActivity, of something elsewhere": Construct(
+        _CHANGED, "what it calls is not in the file: a work item, for somebody to do"
+    ),
+    # ── tasks ────────────────────────────────────────────────────────────────────────────────
+    "task": Construct(_RUNS, "a work item; whoever completes it gives the values of variables"),
+    "userTask": Construct(_RUNS, "a work item for a person, in the role of its potential owner"),
+    "manualTask": Construct(_RUNS, "a work item for a person"),
+    "serviceTask": Construct(
+        _CHANGED, "a work item that a program outside completes; its role is the kind of service"
+    ),
+    "sendTask": Construct(_CHANGED, "a work item: whoever completes it has sent the message"),
+    "businessRuleTask": Construct(_CHANGED, "a work item: its completion gives the decision"),
+    "scriptTask": Construct(_CHANGED, "a work item: scripts are not run"),
+    "receiveTask": Construct(_RUNS, "waits for the message, a persistent trigger"),
+    "standardLoopCharacteristics": Construct(_RUNS, "a structured loop"),
+    "standardLoopCharacteristics, without a condition that can be evaluated": Construct(
+        _CHANGED, 'is done again while its result says so: {"again": true}'
+    ),
+    "standardLoopCharacteristics, loopMaximum": Construct(_CHANGED, "the bound is not kept"),
+    "multiInstanceLoopCharacteristics": Construct(
+        _RUNS, "many instances: a number, or one for each item of a list; in parallel or in order"
+    ),
+    "multiInstanceLoopCharacteristics, without a number": Construct(
+        _CHANGED, "instances are added while it runs (weft add), until it is sealed (weft seal)"
+    ),
+    "multiInstanceLoopCharacteristics, completionCondition": Construct(
+        _RUNS, "asked after each instance; when it holds the rest is withdrawn"
+    ),
+    "multiInstanceLoopCharacteristics, completionCondition that cannot be evaluated": Construct(
+        _CHANGED, "not asked: it completes when all instances have"
+    ),
+    # ── gateways and flows ───────────────────────────────────────────────────────────────────
+    "sequenceFlow": Construct(_RUNS, "a flow"),
+    "conditionExpression": Construct(_RUNS, "evaluated as CEL"),
+    "conditionExpression, that cannot be evaluated": Construct(
+        _CHANGED, "somebody decides: a work item asks where the flow goes"
+    ),
+    "exclusiveGateway": Construct(_RUNS, "the first condition that holds, in the file's order"),
+    "exclusiveGateway, without conditions": Construct(
+        _CHANGED, "somebody decides: a work item asks which flow is taken"
+    ),
+    "parallelGateway": Construct(_RUNS, "waits for all flows, begins all flows"),
+    "inclusiveGateway": Construct(
+        _RUNS, "waits for every flow that can still bring a token; begins all that hold"
+    ),
+    "inclusiveGateway, without conditions": Construct(
+        _CHANGED, "somebody decides: a work item asks which flows are taken"
+    ),
+    "eventBasedGateway": Construct(_RUNS, "whatever happens first withdraws the others"),
+    "eventBasedGateway, that starts a process": Construct(
+        _CHANGED, "the case is started from outside, and waits there"
+    ),
+    "complexGateway": Construct(
+        _CHANGED, "goes on at the n-th token where its condition says n; splits as an inclusive one"
+    ),
+    "complexGateway, whose condition names no number": Construct(
+        _REFUSED, "when it goes on cannot be told; a number of tokens can (activationCount >= 2)"
+    ),
+    # ── events: where ────────────────────────────────────────────────────────────────────────
+    "startEvent": Construct(_RUNS, "where a case begins"),
+    "startEvent, one of several": Construct(
+        _CHANGED, "the variable start_event says which one it is, the first if nothing is said"
+    ),
+    "startEvent, message or signal": Construct(
+        _RUNS, "an event of that name on the bus starts a case; its data are the variables"
+    ),
+    "startEvent, timer": Construct(_RUNS, "a schedule, if it is a cron expression"),
+    "startEvent, of another kind": Construct(_CHANGED, "the case is started from outside"),
+    "endEvent": Construct(_RUNS, "this thread is done"),
+    "intermediateThrowEvent": Construct(_RUNS, "passed"),
+    "intermediateCatchEvent": Construct(_RUNS, "waits for what it names"),
+    "boundaryEvent": Construct(
+        _RUNS, "waits beside its activity; interrupts it, or begins a branch each time"
+    ),
+    # ── events: what ─────────────────────────────────────────────────────────────────────────
+    "timerEventDefinition": Construct(_RUNS, "a duration, a date or a cron expression"),
+    "timerEventDefinition, timeCycle": Construct(
+        _CHANGED, "its period is waited for once; where it does not interrupt, again and again"
+    ),
+    "timerEventDefinition, without a time": Construct(
+        _CHANGED, "no time can be read: waits for a trigger with the name of the event"
+    ),
+    "messageEventDefinition": Construct(_RUNS, "caught: a persistent trigger"),
+    "messageEventDefinition, thrown": Construct(_CHANGED, "passed; nothing is sent"),
+    "signalEventDefinition": Construct(_RUNS, "caught: a transient trigger"),
+    "signalEventDefinition, thrown": Construct(_CHANGED, "passed; nothing is sent"),
+    "errorEventDefinition": Construct(
+        _RUNS, "thrown: the net fails with its code; caught: the error branch for that code"
+    ),
+    "escalationEventDefinition": Construct(
+        _CHANGED, "caught: a persistent trigger, from outside the case"
+    ),
+    "escalationEventDefinition, thrown": Construct(_CHANGED, "passed; nothing is raised"),
+    "conditionalEventDefinition": Construct(
+        _CHANGED, "waits for a trigger with the name of the event: say when the condition holds"
+    ),
+    "linkEventDefinition": Construct(_RUNS, "a flow to the event that catches the link"),
+    "terminateEventDefinition": Construct(_RUNS, "ends its process or sub-process at once"),
+    "cancelEventDefinition": Construct(
+        _CHANGED, "thrown: the transaction fails, nothing is undone; caught: the branch for that"
+    ),
+    "compensateEventDefinition": Construct(
+        _CHANGED, "thrown: a work item asks somebody to undo what was done; caught: left out"
+    ),
+    "multiple event definitions": Construct(_CHANGED, "the first of them counts"),
+    # ── what is beside the flow ──────────────────────────────────────────────────────────────
+    "isForCompensation": Construct(_CHANGED, "no flow leads to it: it is left out"),
+    "what no flow leads to": Construct(_CHANGED, "can never begin: it is left out"),
+    "dataObject": Construct(_RUNS, "a variable"),
+    "property": Construct(_RUNS, "a variable"),
+    "data associations": Construct(_KEPT, "variables are seen by all tasks of their process"),
+    "dataStoreReference": Construct(_KEPT, "data outside the case are the business of tasks"),
+    "artifacts": Construct(_KEPT, "annotations, groups and associations are for readers"),
+    "extensions": Construct(_KEPT, "what a vendor adds is for the vendor's engine"),
+    "diagram": Construct(_KEPT, "the positions are kept, for pictures"),
+    "choreography": Construct(_REFUSED, "it has no process: nobody would perform it"),
+}
+
+
+def as_markdown() -> str:
+    """The table of the documentation."""
+    lines = ["| construct | | how, or why |", "| --- | --- | --- |"]
+    for name, construct in CONSTRUCTS.items():
+        element, comma, rest = name.partition(",")
+        code = f"`{element}`" if " " not in element else element
+        lines.append(f"| {code}{comma}{rest} | {construct.verdict.value} | {construct.note} |")
+    return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""What has become of the parts of a model that was made for another engine.
+
+A reader of a foreign format says of every construct that it meets one of four things, and the same
+words stand in the tables of the documentation.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import attrs
+
+from weft.schema.jsonvalue import JsonValue
+
+__all__ = ["Construct", "Imported", "Verdict", "in_groups"]
+
+
+class Verdict(Enum):
+    """What has become of a construct."""
+
+    RUNS = "runs"
+    """It does here what its standard says."""
+    CHANGED = "changed"
+    """It runs, and not exactly as its standard says; the note says how."""
+    KEPT = "kept"
+    """It is noted, and decides nothing here."""
+    REFUSED = "refused"
+    """A file with it is not read; the note says why."""
+
+
+@attrs.frozen
+class Construct:
+    """A construct of a standard: what becomes of it, and how."""
+
+    verdict: Verdict
+    note: str
+
+
+@attrs.frozen
+class Imported:
+    """What has become of one part of a file.
+
+    Args:
+        construct: What it is, in the standard's words (``timerEventDefinition``).
+        verdict: What has become of it.
+        note: How, or why.
+        id: Its identifier in the file, if it has one.
+        line: Where it stands in the file, from 1.
+    """
+
+    construct: str
+    verdict: Verdict
+    note: str = ""
+    id: str = ""
+    line: int | None = None
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """The object of the command line."""
+        return {
+            "construct": self.construct,
+            "verdict": self.verdict.value,
+            "note": self.note,
+            "id": self.id,
+            "line": self.line,
+        }
+
+
+def in_groups(
+    parts: tuple[Imported, ...],
+) -> list[tuple[Verdict, str, str, list[Imported]]]:
+    """Parts of which the same is said, together: verdict, construct, note and the parts."""
+    groups: dict[tuple[Verdict, str, str], list[Imported]] = {}
+    for part in parts:
+        groups.setdefault((part.verdict, part.construct, part.note), []).append(part)
+    order = list(Verdict)
+    return [
+        (*key, found) for key, found in sorted(groups.items(), key=lambda g: order.index(g[0][0]))
+    ]
