@@ -16,7 +16,7 @@ What cannot be known from the net is left open, and said:
     are taken as running.
 *   The net of a composite task completes or fails as work does; it is verified by itself.
 *   A trigger that begins a branch comes at most `TRIGGERS` times in a case, a reminder of a task
-    once; instances are added so often (`weft.engine.verify.adding`).
+    once; so does one that waits for itself again beside a branch; instances are added so often (`weft.engine.verify.adding`).
 *   A time that is waited for comes, and a trigger that is waited for may come, at any moment.
 """
 
@@ -31,7 +31,7 @@ import attrs
 
 from weft.engine import orjoin
 from weft.engine.expressions import ExpressionError, compile_expression
-from weft.engine.net import Net, Outcome, Role, Task
+from weft.engine.net import Net, Outcome, Role, Task, Transition
 from weft.engine.undoing import UNDOING
 
 __all__ = ["BROKEN", "CANCELLED", "COMPLETED", "FAILED", "NUMBERS", "TRIGGERS", "Runs", "State"]
@@ -174,10 +174,17 @@ class Runs:
             How many such places there are; they follow those of the net.
         """
         places: dict[object, int] = {}
+        passing: dict[str, list[Transition]] = {}
+        for t in self.net.transitions:
+            for arc in () if t.external else t.take:
+                passing.setdefault(arc.place, []).append(t)
         self.allowances: list[int] = []
         for i, t in enumerate(self.net.transitions):
             source = t.external and not (t.take or t.needs or t.or_join)
-            if source or t.role is Role.REMIND:
+            again = (
+                t.role in (Role.TRIGGER, Role.TIMER) and not source and _awaits_itself(t, passing)
+            )
+            if source or again or t.role is Role.REMIND:
                 kind = t.task if t.role is Role.REMIND else t.name
                 times = 1 if t.role is Role.REMIND else TRIGGERS
                 if kind not in places:
@@ -187,7 +194,9 @@ class Runs:
                 self.arcs[i].take = ((place, 1), *self.arcs[i].take)
                 if source:
                     self.external_sources.add(i)
-                what = "a trigger that begins a branch comes" if source else "a reminder comes"
+                what = "a trigger that begins a branch comes"
+                if t.role is Role.REMIND:
+                    what = "a reminder comes"
                 often = "once" if times == 1 else f"{times} times"
                 self.abstractions[f"{what} at most {often} in a case: {t.task or t.name}"] = None
         return len(places)
@@ -592,3 +601,20 @@ def _covers(marking: Marking, other: Marking) -> bool:
 _FAILING = (Role.RETRY, Role.FAIL, Role.GIVE_UP, Role.TIME_OUT)
 
 _ENDS = {Outcome.COMPLETED: COMPLETED, Outcome.FAILED: FAILED, Outcome.CANCELLED: CANCELLED}
+
+
+def _awaits_itself(trigger: Transition, passing: Mapping[str, Sequence[Transition]]) -> bool:
+    """Whether what a trigger begins waits for it again at once, beside a branch that goes on.
+
+    A boundary event that does not interrupt is such a one: it may come any number of times.
+    ``passing`` are the immediate transitions by the places that they take from.
+    """
+    seen = {arc.place for arc in trigger.put}
+    queue, splits = list(seen), len(trigger.put) > len(trigger.take)
+    while queue:
+        for t in passing.get(queue.pop(), ()):
+            splits = splits or len(t.put) > len(t.take)
+            new = {arc.place for arc in t.put} - seen
+            seen |= new
+            queue += new
+    return splits and any(arc.place in seen for arc in trigger.take)
