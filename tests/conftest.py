@@ -20,6 +20,21 @@ settings.load_profile(
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Tests that draw schedules from seeds take more of them, or one again."""
+    group = parser.getgroup("schedules")
+    group.addoption("--seeds", type=int, default=2, help="how many seeds each such test tries")
+    group.addoption("--seed", type=int, default=1, help="the first of them")
+
+
+@pytest.fixture(scope="session")
+def seeds(pytestconfig: pytest.Config) -> range:
+    """The seeds to try (``--seed``, ``--seeds``)."""
+    first: int = pytestconfig.getoption("--seed")
+    count: int = pytestconfig.getoption("--seeds")
+    return range(first, first + count)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the repository."""

@@ -86,33 +86,38 @@ def arrivals(case: CaseState, kept: int = 2) -> Iterator[c.Command]:
             yield c.FireTimer(item.id, Microseconds(item.due))
 
 
-def canonical(case: CaseState) -> Any:
-    """What makes two states the same for exploring: all but the numbers of items."""
+def canonical(case: CaseState, *, numbers: bool = True) -> Any:
+    """What makes two states the same for exploring: all but the numbers of items.
+
+    Without ``numbers``, those of attempts (a crash adds to them) and of scopes (only which is the
+    older one) do not count either.
+    """
     first = {
         (scope.id, task): known.lists[-1].first if known.lists else 0
         for scope in case.scopes.values()
         for task, known in scope.instances.items()
     }
+    of = {s: s if numbers else rank for rank, s in enumerate(sorted(case.scopes))}
     items = sorted(
         (
             i.task,
-            i.scope,
+            of[i.scope],
             i.status.value,
-            min(i.attempt, 2),
+            min(i.attempt, 2) if numbers else 0,
             -1 if i.instance is None else i.instance - first[i.scope, i.task],
         )
         for i in case.items.values()
     )
-    data = {n: dict(s.data) for n, s in case.scopes.items()}
+    data = {of[n]: sorted(s.data.items()) for n, s in case.scopes.items()}
     several = [
-        (where, *_relative(case.scopes[where[0]].instances[where[1]], begin))
+        ((of[where[0]], where[1]), *_relative(case.scopes[where[0]].instances[where[1]], begin))
         for where, begin in first.items()
     ]
-    waits = sorted((w.wait, w.scope, w.key) for w in case.waits.values())
+    waits = sorted((w.wait, of[w.scope], w.key) for w in case.waits.values())
     kept = [(k.trigger, k.data, k.key) for k in case.kept.values()]
     reminded = sorted(i.task for i in case.items.values() if i.reminded)
-    reached = (case.status, sorted(case.marking().items()), items, data, several)
-    return repr((*reached, waits, kept, reminded))
+    marking = sorted((of[scope], places) for scope, places in case.marking().items())
+    return repr((case.status, marking, items, data, several, waits, kept, reminded))
 
 
 def _relative(known: Instances, first: int) -> tuple[Any, ...]:

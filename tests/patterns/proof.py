@@ -34,7 +34,6 @@ from weft.engine.fragment import run_place
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import Arc, CompiledSpecification, MergeRule, Transition
 from weft.engine.ports import CaseId, ItemId
-from weft.patterns import builtin as patterns
 from weft.schema.errors import CommandRejected, WeftError
 from weft.schema.native import read_native
 from weft.schema.specification import (
@@ -45,7 +44,17 @@ from weft.schema.specification import (
     Use,
 )
 
-__all__ = ["SURROUNDINGS", "Model", "Observation", "Proof", "explored", "surrounded", "surviving"]
+__all__ = [
+    "SURROUNDINGS",
+    "Model",
+    "Observation",
+    "Proof",
+    "explored",
+    "reached",
+    "specified",
+    "surrounded",
+    "surviving",
+]
 
 MOST = 60_000
 """States of one surrounding; more is a mistake in the proof."""
@@ -190,6 +199,13 @@ SURROUNDINGS = ("alone", "loop", "composite", "cancellation")
 
 def surrounded(proof: Proof, where: str) -> CompiledSpecification:
     """The nets of a pattern's example in one of the `SURROUNDINGS`."""
+    return compile_specification(
+        specified(proof, where), registry=g.REGISTRY, connectors=connectors()
+    )
+
+
+def specified(proof: Proof, where: str) -> Specification:
+    """A pattern's example in one of the `SURROUNDINGS`."""
     spec = proof.specification()
     host = spec.nets[spec.root]
     if proof.failures:
@@ -204,7 +220,7 @@ def surrounded(proof: Proof, where: str) -> CompiledSpecification:
         spec = _nested(spec, host, {"split": {"parallel-split": ["one", "two"]}, "join": True})
     elif where == "cancellation":
         spec = _cancelled(spec, host, proof.anew)
-    return compile_specification(spec, registry=patterns(), connectors=connectors())
+    return spec
 
 
 def _person(name: str, then: Any = None, **more: Any) -> TaskDefinition:
@@ -430,6 +446,29 @@ def explored(proof: Proof, nets: CompiledSpecification, most: int = MOST) -> tup
         level = following
     assert endings == proof.ends, f"cases end {endings}; the proof says {set(proof.ends)}"
     return states, len(seen)
+
+
+def reached(proof: Proof, nets: CompiledSpecification) -> set[Any]:
+    """The states that the case alone can reach, `canonical` but for numbers."""
+    start = c.StartCase(CaseId("c"), nets, {})
+    level = [decide(None, start, time=g.TIME, limits=LIMITS).case]
+    seen = {canonical(level[0])}
+    states = {canonical(level[0], numbers=False)}
+    while level:
+        following = []
+        for case in filter(g.active, level):
+            for command in asked(case, proof):
+                try:
+                    after = decide(case, command, time=g.TIME, limits=LIMITS).case
+                except CommandRejected:
+                    continue
+                if (key := canonical(after)) not in seen:
+                    seen.add(key)
+                    states.add(canonical(after, numbers=False))
+                    following.append(after)
+                    assert len(seen) <= MOST, f"more than {MOST} states"
+        level = following
+    return states
 
 
 def _at_rest(case: CaseState) -> None:
