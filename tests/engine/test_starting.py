@@ -60,7 +60,7 @@ def test_an_event_that_a_trigger_cannot_take(trigger, event, part):
         {"name": "x", "id": "\ud800"},
         {"name": "x", "key": 5},
     ],
-    ids=repr,
+    ids=["empty", "words", "long", "nan", "object", "key", "surrogate", "number"],
 )
 def test_what_is_no_event(given):
     with pytest.raises(UsageError):
