@@ -31,7 +31,7 @@ from typing import Any
 import attrs
 
 from weft.schema.bpmn_constructs import CONSTRUCTS
-from weft.schema.conditions import Condition, Untranslatable, translated
+from weft.schema.conditions import RESERVED, Condition, Untranslatable, translated
 from weft.schema.datatypes import DataType, Variable
 from weft.schema.durations import parse_duration
 from weft.schema.errors import DefinitionError, raise_faults
@@ -563,7 +563,7 @@ class _Reader:
         each = self.expression(listed) if listed else None
         if each is not None:
             argument = {"in": each.cel, "as": "each"}
-            if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", item):
+            if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", item) and item not in RESERVED:
                 part.item = (item, "each")
                 self.declare([item])
         elif number is not None:
@@ -1004,6 +1004,8 @@ class _Reader:
 
     def declare(self, names: Iterable[str]) -> None:
         for name in names:
+            if name in RESERVED:
+                continue
             self.variables.setdefault(name, Variable(name, DataType("any"), merge="last"))
 
     # ── starting cases ───────────────────────────────────────────────────────────────────────

@@ -26,7 +26,7 @@ from typing import Final
 
 import attrs
 
-__all__ = ["Condition", "Untranslatable", "translated"]
+__all__ = ["RESERVED", "Condition", "Untranslatable", "translated"]
 
 MAX_LENGTH: Final = 4000
 """No longer condition is translated."""
@@ -42,13 +42,14 @@ _TOKEN = re.compile(
     re.UNICODE,
 )
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
-_RESERVED = frozenset(
+RESERVED = frozenset(
     (
         *("as", "break", "const", "continue", "else", "false", "for", "function", "if"),
         *("import", "in", "let", "loop", "namespace", "null", "package", "return", "true"),
         *("var", "void", "while"),
     )
 )
+"""Words of CEL, which no variable is called."""
 _COMPARES = {
     "==": "==",
     "=": "==",
@@ -105,19 +106,25 @@ class _Part:
 
 
 def translated(
-    text: str, *, types: Mapping[str, str] | None = None, root: str | None = None
+    text: str,
+    *,
+    types: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
+    prefix: str = "",
 ) -> Condition:
     """A condition in CEL.
 
     Args:
         text: In JUEL (``${…}``), FEEL (with or without ``=`` before it), XPath or CEL.
         types: Variables to ``string``, ``integer``, ``number`` or ``boolean``, where known.
-        root: The name that XPath's paths begin with (YAWL's: the net's).
+        names: What paths may begin with, and what that is called here; None: any variable.
+            With them, it is XPath: what is there and not empty counts as true in an ``if``.
+        prefix: Stands before every variable.
 
     Raises:
         Untranslatable: What is beyond the grammar.
     """
-    return _Reader(_bare(text), types or {}, root).read()
+    return _Reader(_bare(text), types or {}, names, prefix).read()
 
 
 def _bare(text: str) -> str:
@@ -135,13 +142,16 @@ def _bare(text: str) -> str:
 class _Reader:
     """Reads one condition."""
 
-    def __init__(self, text: str, types: Mapping[str, str], root: str | None) -> None:
+    def __init__(
+        self, text: str, types: Mapping[str, str], names: Mapping[str, str] | None, prefix: str
+    ) -> None:
         if not text:
             raise Untranslatable("it is empty")
         if len(text) > MAX_LENGTH:
             raise Untranslatable(f"it has more than {MAX_LENGTH} characters")
         self.types = types
-        self.root = root
+        self.names = names
+        self.prefix = prefix
         self.reads: set[str] = set()
         self.tokens: list[tuple[str, str]] = []
         self.at = 0
@@ -200,7 +210,7 @@ class _Reader:
             self.need("else")
             other = self.choice()
             self.depth -= 1
-            return _Part(f"({asked.cel} ? {one.cel} : {other.cel})")
+            return _Part(f"({self.held(asked)} ? {one.cel} : {other.cel})")
         part = self.either()
         if self.take("?"):
             one = self.choice()
@@ -209,6 +219,12 @@ class _Reader:
             part = _Part(f"({part.cel} ? {one.cel} : {other.cel})")
         self.depth -= 1
         return part
+
+    def held(self, part: _Part) -> str:
+        """A part as a condition: XPath's is true for what is there and not empty."""
+        if self.names is None or part.type == "boolean":
+            return part.cel
+        return f'({part.cel} != null && {part.cel} != "")'
 
     def either(self) -> _Part:
         parts = [self.both()]
@@ -373,6 +389,8 @@ class _Reader:
                     raise Untranslatable(f"{'.'.join(parts)}() calls code")
             elif self.peek() == "/" and (rooted or not dotted) and self.steps_down():
                 self.take("/")
+                if self.take("*"):
+                    break
                 if self.peek() == "text" and self.calls():
                     self.take("text")
                     self.need("(")
@@ -389,24 +407,24 @@ class _Reader:
                 following = self.tokens[self.at + 2][1]
                 if following == "(":
                     raise Untranslatable(f"the function {ahead[0][1]}() has no counterpart")
-        if rooted and self.root is not None:
-            if parts[0] != self.root:
-                raise Untranslatable(f"the path begins with {parts[0]!r}, not with {self.root!r}")
-            parts = parts[1:]
-        elif rooted:
-            parts = parts[1:] if len(parts) > 1 else parts
-        if not parts:
-            raise Untranslatable("the path names no variable")
+        if rooted and len(parts) > 1:
+            parts = parts[1:]  # the name of the document
+        if self.names is not None:
+            if parts[0] not in self.names:
+                raise Untranslatable(f"{parts[0]!r} is no variable here")
+            parts[0] = self.names[parts[0]]
         for part in parts:
-            if _VARIABLE.fullmatch(part) is None or part in _RESERVED:
+            if _VARIABLE.fullmatch(part) is None or part in RESERVED:
                 raise Untranslatable(f"{part!r} cannot be the name of a variable")
         self.reads.add(parts[0])
-        return _Part(".".join(parts), self.types.get(parts[0], "") if len(parts) == 1 else "")
+        return _Part(
+            self.prefix + ".".join(parts), self.types.get(parts[0], "") if len(parts) == 1 else ""
+        )
 
     def steps_down(self) -> bool:
         """Whether a slash goes on to a name, and so is no division."""
         ahead = self.tokens[self.at + 1 : self.at + 2]
-        return bool(ahead) and ahead[0][0] == "name"
+        return bool(ahead) and (ahead[0][0] == "name" or ahead[0] == ("sign", "*"))
 
     def word(self) -> str:
         if self.at >= len(self.tokens) or self.tokens[self.at][0] != "name":

@@ -1,17 +1,20 @@
-"""YAWL files: the control flow of a specification set, from Beta 2 to 4.0.
-
-Read are nets, tasks, conditions, joins, splits, flows, cancellation sets and decompositions:
+"""YAWL files: specification sets from Beta 2 to 4.0, as specifications.
 
 - A condition is a declared place; the output condition ends its net.
 - A task with a net as its decomposition is composite. One with any other decomposition waits for
   somebody, as YAWL's do; one without is empty. A busy task is not entered again.
 - An AND-, XOR- or OR-join is a synchronization, a multi-merge or a general synchronizing merge.
-- An AND-, XOR- or OR-split is a parallel split, an exclusive choice or a multi-choice.
+- An AND-, XOR- or OR-split is a parallel split, an exclusive choice or a multi-choice, in the
+  order of its predicates, with its default flow last.
+- Variables have XSD types; predicates and mappings are XPath, told in CEL (`yawl_data`).
+- A multiple-instance task makes an instance for each item of a list, and goes on at its threshold.
+- A timer begins an empty task, and ends any other.
 
-Predicates are XPath over data, and data are not read here. So whoever completes a task says where
-an XOR- or OR-split leads, by the field ``to`` of the result: a task or condition, or a list of
-them; without it the default flow is taken. What is not acted on is kept in ``metadata`` under
-``yawl``: predicates where they stand, and the names of all other elements with their number.
+Where the predicates of a split cannot be told in CEL, whoever completes its task says where it
+leads, by the field ``to`` of the result: a task or condition, or a list of them; without it the
+default flow is taken. ``imported`` says what has become of each construct, and what is not acted
+on is kept in ``metadata`` under ``yawl``: predicates where they stand, and the names of all other
+elements with their number.
 
 W. M. P. van der Aalst, A. H. M. ter Hofstede, "YAWL: Yet Another Workflow Language" (2005).
 """
@@ -20,15 +23,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import attrs
-from lxml import etree
 
+from weft.schema.conditions import Condition, Untranslatable
 from weft.schema.datatypes import DataType, Variable
+from weft.schema.durations import parse_duration
 from weft.schema.errors import DefinitionError, raise_faults
+from weft.schema.imports import Imported
 from weft.schema.jsonvalue import JsonValue
 from weft.schema.specification import (
     Location,
@@ -40,6 +46,14 @@ from weft.schema.specification import (
     Termination,
     Use,
 )
+from weft.schema.xml import children as _children
+from weft.schema.xml import first as _child
+from weft.schema.xml import local as _local
+from weft.schema.xml import name_of, parse_xml
+from weft.schema.xml import namespace as _namespace
+from weft.schema.xml import text_of as _text
+from weft.schema.yawl_constructs import CONSTRUCTS
+from weft.schema.yawl_data import Data, query, read_variables
 
 __all__ = ["VERSIONS", "is_yawl", "read_yawl"]
 
@@ -61,7 +75,12 @@ _ACTED_ON = frozenset(
         *("inputCondition", "outputCondition", "condition", "task", "name", "flowsInto"),
         *("nextElementRef", "predicate", "isDefaultFlow", "join", "split", "decomposesTo"),
         *("removesTokens", "removesTokensFromFlow", "flowSource", "flowDestination"),
-        *("processControlElements", "documentation"),
+        *("processControlElements", "documentation", "minimum", "maximum", "threshold"),
+        *("creationMode", "miDataInput", "miDataOutput", "splittingExpression"),
+        *("formalInputParam", "formalOutputExpression", "outputJoiningExpression"),
+        *("resultAppliedToLocalVariable", "startingMappings", "completedMappings", "mapping"),
+        *("expression", "mapsTo", "timer", "trigger", "duration", "expiry", "netparam"),
+        *("durationparams", "ticks", "interval"),
     )
 )
 
@@ -86,23 +105,6 @@ def read_yawl(text: bytes, *, file: str | None = None, origin: Path | None = Non
     return _Reader(text, file, origin).read()
 
 
-def _local(element: Any) -> str:
-    tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
-
-
-def _children(element: Any, *names: str) -> list[Any]:
-    return [child for child in element if _local(child) in names]
-
-
-def _child(element: Any, name: str) -> Any | None:
-    return next(iter(_children(element, name)), None)
-
-
-def _text(element: Any | None) -> str:
-    return "" if element is None else " ".join("".join(element.itertext()).split())
-
-
 def _code(element: Any, name: str, default: str) -> str:
     found = _child(element, name)
     return default if found is None else str(found.get("code", default))
@@ -118,6 +120,20 @@ class _Flow:
     default: bool = False
 
 
+@attrs.frozen
+class _Work:
+    """The work of a task: the variables of its net and of its decomposition."""
+
+    element: Any
+    name: str
+    outer: Data
+    inner: Data
+    performed: bool
+
+
+_UNITS = {"SEC": "s", "MIN": "m", "HOUR": "h", "DAY": "d", "MSEC": "ms"}
+
+
 class _Reader:
     """Reads one file; gathers faults."""
 
@@ -131,6 +147,11 @@ class _Reader:
         self.predicates: list[JsonValue] = []
         self.decompositions: dict[str, Any] = {}
         self.gateways: dict[str, str] = {}
+        self.imported: list[Imported] = []
+        self.unused: dict[str, Any] = {}
+        """The decompositions that no task names."""
+        self.data: dict[str, Data] = {}
+        """The variables of each decomposition."""
 
     # ── faults ───────────────────────────────────────────────────────────────────────────────
 
@@ -139,6 +160,16 @@ class _Reader:
 
     def fault(self, element: Any, message: str, code: str = "yawl") -> None:
         self.faults.append(self.refuse(message, element.sourceline, code))
+
+    def tell(self, element: Any, construct: str, *, more: str = "") -> None:
+        """Note what becomes of a part, as the table of constructs says."""
+        known = CONSTRUCTS[construct]
+        owner = element
+        while owner is not None and not owner.get("id"):
+            owner = owner.getparent()
+        id_ = "" if owner is None else owner.get("id", "")
+        note = f"{known.note} ({more})" if more else known.note
+        self.imported.append(Imported(construct, known.verdict, note, id_, element.sourceline))
 
     # ── the file ─────────────────────────────────────────────────────────────────────────────
 
@@ -171,31 +202,29 @@ class _Reader:
             root=root,
             description=_text(_child(described, "description")) if described is not None else "",
             metadata=metadata,
+            imported=(*self.left(), *self.imported),
             source=Source("yawl", self.file, self.text, self.origin, self.positions),
         )
 
+    def left(self) -> Iterator[Imported]:
+        """What is not acted on, each name once."""
+        for element in self.unused.values():
+            self.tell(element, "decomposition that no task names")
+        known = CONSTRUCTS["all else"]
+        for name, number in sorted(self.passed_over.items()):
+            note = known.note if number == 1 else f"{known.note} ({number} times)"
+            yield Imported(name, known.verdict, note)
+
     def parse(self) -> Any:
         """The root element; nothing outside the file is read, and no entity is expanded."""
-        parser = etree.XMLParser(
-            resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
-        )
-        try:
-            root = etree.fromstring(self.text, parser)
-        except (etree.XMLSyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None)
-            raise self.refuse(f"this is not XML: {error}", line or None, "xml") from None
-        if root.getroottree().docinfo.doctype:
-            raise self.refuse(
-                "a document type declaration is not accepted: it may define entities; remove it",
-                code="xml",
-            )
+        root, self.text = parse_xml(self.text, file=self.file)
         if _local(root) != "specificationSet":
             raise self.refuse(
                 f"the root element is {_local(root)!r}; a YAWL file begins with specificationSet",
                 root.sourceline,
             )
-        namespace = etree.QName(root).namespace
-        if namespace is not None and namespace not in _NAMESPACES:
+        namespace = _namespace(root)
+        if namespace and namespace not in _NAMESPACES:
             raise self.refuse(
                 f"the namespace {namespace!r} is not YAWL's; known: {', '.join(_NAMESPACES)}",
                 root.sourceline,
@@ -232,6 +261,7 @@ class _Reader:
                     self.passed_over[kind] += 1
                 continue
             name = element.get("id", "")
+            self.data[name] = read_variables(element)
             type_ = element.get(_XSI, "").rpartition(":")[2]
             if not name or name in root or name in others or name in self.gateways:
                 what = f"two decompositions are called {name!r}" if name else "it has no id"
@@ -244,11 +274,20 @@ class _Reader:
                 others[name] = element
             else:
                 self.gateways[name] = type_
-                self.passed_over.update(_local(x) for x in element if isinstance(x.tag, str))
+                self.unused[name] = element
+                self.pass_over(element)
         if not root:
             raise self.refuse("there is no root net", specification.sourceline)
         self.decompositions = {**root, **others}
         return self.decompositions
+
+    def pass_over(self, element: Any, control: Any = None) -> None:
+        """Note what of a decomposition is not acted on."""
+        for x in _children(element):
+            if _local(x) in ("inputParam", "outputParam", "localVariable"):
+                self.tell(x, "variables")
+            elif x is not control and _local(x) not in ("name", "documentation"):
+                self.passed_over[_local(x)] += 1
 
     # ── a net ────────────────────────────────────────────────────────────────────────────────
 
@@ -257,9 +296,8 @@ class _Reader:
         if control is None:
             self.fault(element, f"the net {name!r} has no processControlElements")
             control = element
-        self.passed_over.update(
-            _local(x) for x in element if isinstance(x.tag, str) and x is not control
-        )
+        self.tell(element, "net")
+        self.pass_over(element, control)
         parts = [x for x in control if isinstance(x.tag, str)]
         names = self.names(name, parts)
         conditions = {
@@ -275,19 +313,27 @@ class _Reader:
                 self.fault(control, f"the net {name!r} has {len(found)} {what} conditions; one is")
         flows = {n: self.flows(x, names) for n, x in {**conditions, **tasks}.items()}
         leading: Counter[str] = Counter(f.to for found in flows.values() for f in found)
-        variables: dict[str, Variable] = {}
+        variables: dict[str, Variable] = dict(self.data[name].variables)
+        for x in conditions.values():
+            self.tell(x, "condition")
         location: Location = ("nets", name)
         for kind, group in (("tasks", tasks), ("places", conditions)):
             for n, x in group.items():
                 for prefix in (location, ("net",)) if name == self.root else (location,):
                     self.positions[(*prefix, kind, n)] = (x.sourceline or 1, 1)
+        made = {
+            n: self.task(name, n, x, names, flows[n], leading[n], variables)
+            for n, x in tasks.items()
+        }
+        chosen = {f.to for n in conditions if len(flows[n]) > 1 for f in flows[n]}
+        for n in [n for n in chosen if n in made and _several(tasks[n])]:
+            self.tell(tasks[n], "multiple instances, as an alternative")
+            begun = name_of(f"{n}_instances", {*made, *conditions, "end"}, digit_first=True)
+            made[n], made[begun] = _begun(made[n], begun)
         return NetDefinition(
             name=name,
             start=tuple(inputs[:1]),
-            tasks={
-                n: self.task(name, n, x, names, flows[n], leading[n], variables)
-                for n, x in tasks.items()
-            },
+            tasks=made,
             places={
                 n: PlaceDefinition(
                     n,
@@ -367,71 +413,265 @@ class _Reader:
             if code not in known:
                 self.fault(element, f"{what} {code!r} is not known; it is {', '.join(known)}")
         uses = list(self.performed(element))
+        work = _Work(element, name, self.data[net], self.decomposition(element), bool(uses))
         region: list[JsonValue] = [*self.cancelled(element, names)]
+        if region:
+            self.tell(element, "cancellation set")
         if region and uses:
             uses.append(Use("cancel-region", {"region": region}))
         outputs: dict[str, JsonValue] = {}
+        inputs = self.ins(work)
+        several = _several(element)
+        if several:
+            uses.append(self.instances(work, inputs, outputs))
+        elif uses:
+            outputs |= self.outs(work)
+        seconds = self.timed(work, uses)
         then = _leads(flows) if len(flows) < 2 else None
         if len(flows) > 1:
-            chosen = f"to_{re.sub('[^A-Za-z0-9_]', '_', name)}"
-            then = self.split(net, name, split, flows, chosen)
-            if split != "and":
+            told = self.predicated(net, split, flows, element)
+            chosen = _free(f"to_{re.sub('[^A-Za-z0-9_]', '_', name)}", self.data[net].variables)
+            then = self.split(net, name, split, flows, chosen, told)
+            if split != "and" and told is None:
                 variables[chosen] = Variable(chosen, DataType("array"), default=[])
-                outputs[chosen] = _answer([flow.to for flow in flows])
+                if not several:
+                    outputs[chosen] = _answer([flow.to for flow in flows])
+        silent = outputs or name.replace("-", "_") in self.data[net].variables
         return TaskDefinition(
             name=name,
             title=_text(_child(element, "name")),
             description=_text(_child(element, "documentation")),
             join=Use(_JOINS[join]) if incoming > 1 and join in _JOINS else None,
             then=then,
-            outputs=outputs if uses else None,
-            concurrency=1 if uses else None,
+            inputs=inputs if uses else {},
+            outputs=outputs if uses and silent else None,
+            concurrency=1 if work.performed and not several else None,
+            timeout_seconds=seconds,
+            on_failure=Use("sequence", "skip") if seconds is not None else None,
             uses=tuple(uses),
         )
+
+    # ── data ─────────────────────────────────────────────────────────────────────────────────
+
+    def decomposition(self, element: Any) -> Data:
+        """The variables of what does a task's work."""
+        reference = _child(element, "decomposesTo")
+        known = self.data.get("" if reference is None else reference.get("id", ""))
+        return known or Data({}, {}, {})
+
+    def mappings(self, element: Any, which: str) -> Iterator[tuple[Any, str, str]]:
+        """The mappings of a task: where each stands, its query, and to what it leads."""
+        for group in _children(element, which):
+            seen: set[tuple[str, str]] = set()
+            for mapping in _children(group, "mapping"):
+                expression = _child(mapping, "expression")
+                asked = "" if expression is None else expression.get("query", "")
+                to = _text(_child(mapping, "mapsTo"))
+                for key, what in ((asked, "query"), (to, "mapsTo")):
+                    if (what, key) in seen:
+                        message = (
+                            f"two mappings of {which} have the {what} {key!r}: a duplicate key"
+                        )
+                        self.fault(mapping, message, "duplicate-key")
+                    seen.add((what, key))
+                if asked and to:
+                    yield mapping, asked, to
+
+    def ins(self, work: _Work) -> dict[str, JsonValue]:
+        """The arguments of a task's work."""
+        found: dict[str, JsonValue] = {}
+        for mapping, asked, to in self.mappings(work.element, "startingMappings"):
+            made = work.inner.names.get(to)
+            if made is None or not work.performed:
+                continue
+            condition = self.queried(mapping, asked, work.outer)
+            if condition is not None:
+                found[made] = condition.cel
+        return found
+
+    def outs(self, work: _Work) -> dict[str, JsonValue]:
+        """What the variables of the net get from the result of a task's work."""
+        found: dict[str, JsonValue] = {}
+        for mapping, asked, to in self.mappings(work.element, "completedMappings"):
+            variable = work.outer.names.get(to)
+            if variable is None:
+                continue
+            condition = self.queried(mapping, asked, work.inner, prefix="result.")
+            cel = f"result.{variable}" if condition is None else condition.cel
+            plain = re.fullmatch(r"result\.(\w+)", cel)
+            if plain is not None:
+                got = f"result.get('{plain[1]}')"
+                cel = f"{got} != null ? {got} : {variable}"
+            found[variable] = cel
+        return found
+
+    def queried(
+        self, element: Any, asked: str, data: Data, *, prefix: str = ""
+    ) -> Condition | None:
+        """A query in CEL; None: it cannot be told in it, which is told."""
+        try:
+            found = query(asked, data, prefix=prefix)
+        except Untranslatable as reason:
+            self.tell(element, "mapping, beyond what is told in CEL", more=f"{asked}: {reason}")
+            return None
+        self.tell(element, "mapping")
+        return found
+
+    def instances(
+        self, work: _Work, inputs: dict[str, JsonValue], outputs: dict[str, JsonValue]
+    ) -> Use:
+        """The pattern that makes many instances of a task."""
+        element, argument = work.element, dict[str, JsonValue]()
+        given, taken = _child(element, "miDataInput"), _child(element, "miDataOutput")
+        numbers = {k: _text(_child(element, k)) for k in ("minimum", "maximum", "threshold")}
+        least = int(numbers["minimum"]) if re.fullmatch("[0-9]{1,4}", numbers["minimum"]) else 1
+        expression = None if given is None else _child(given, "expression")
+        asked = "" if expression is None else expression.get("query", "")
+        item = work.inner.names.get(_text(_child(given, "formalInputParam")))
+        each = _free("each", {*work.outer.variables, "index"})
+        try:
+            listed = query(asked, work.outer).cel
+        except Untranslatable as reason:
+            self.tell(element, "multiple instances, over a query beyond CEL", more=str(reason))
+            argument["times"] = max(1, least)
+        else:
+            self.tell(element, "multiple instances")
+            argument |= {"in": listed, "as": each}
+            if item is not None:
+                inputs[item] = each
+        if numbers["minimum"] or numbers["maximum"]:
+            self.tell(element, "multiple instances, minimum and maximum")
+        if (mode := _child(element, "creationMode")) is not None and mode.get("code") == "dynamic":
+            self.tell(element, "multiple instances, created dynamically")
+        if re.fullmatch("[0-9]{1,4}", numbers["threshold"]) and int(numbers["threshold"]):
+            enough = int(numbers["threshold"])
+            if argument.get("times", enough) >= enough:  # type: ignore[operator]
+                argument |= {"enough": enough, "rest": "cancel"}
+        if taken is not None:
+            formal = _child(taken, "formalOutputExpression")
+            asked = "" if formal is None else formal.get("query", "")
+            found = self.queried(taken, asked, work.inner, prefix="result.") if asked else None
+            if found is not None:
+                argument["collect"] = re.sub(r"^result\.(\w+)$", r"result.get('\1')", found.cel)
+            into = _text(_child(taken, "resultAppliedToLocalVariable"))
+            variable = work.outer.names.get(into)
+            if variable is not None:
+                outputs[variable] = "results"
+        return Use("for-each", argument)
+
+    def timed(self, work: _Work, uses: list[Use]) -> float | None:
+        """A timer begins an empty task, as a pattern around it; or is the bound of its work."""
+        timer = _child(work.element, "timer")
+        if timer is None:
+            return None
+        written = _text(_child(timer, "duration"))
+        parameters = _child(timer, "durationparams")
+        if parameters is not None:
+            unit = _UNITS.get(_text(_child(parameters, "interval")).upper())
+            ticks = _text(_child(parameters, "ticks"))
+            written = f"{ticks}{unit}" if unit and re.fullmatch("[0-9]{1,9}", ticks) else ""
+        expiry = _text(_child(timer, "expiry"))
+        netparam = work.outer.names.get(_text(_child(timer, "netparam")))
+        seconds: float | None = None
+        if written:
+            try:
+                seconds = parse_duration(written) or None
+            except ValueError:
+                seconds = None
+        time: JsonValue = None
+        if seconds is not None:
+            time = {"for": written}
+        elif re.fullmatch("[0-9]{12,14}", expiry):
+            moment = datetime.fromtimestamp(int(expiry) / 1000, UTC)
+            time = {"until": moment.strftime("%Y-%m-%dT%H:%M:%S+00:00")}
+        elif netparam is not None:
+            time = {"for": netparam}
+        if not work.performed and time is not None:
+            self.tell(timer, "timer of an empty task")
+            uses.append(Use("wait", time))
+        elif seconds is not None:
+            self.tell(timer, "timer of work")
+            return seconds
+        else:
+            self.tell(timer, "timer, whose time cannot be read")
+        return None
+
+    def predicated(
+        self, net: str, code: str, flows: list[_Flow], element: Any
+    ) -> dict[str, str] | None:
+        """The predicates of a split in CEL, by where they lead; None: not all can be told."""
+        if code == "and":
+            return None
+        found: dict[str, str] = {}
+        asked = [flow for flow in flows if flow.predicate]
+        for flow in asked:
+            try:
+                found[flow.to] = self.data[net].condition(flow.predicate).cel
+            except Untranslatable as reason:
+                more = f"{flow.predicate}: {reason}"
+                self.tell(element, "predicate, beyond what is told in CEL", more=more)
+        if len(found) < len(asked):
+            return None
+        if not any(flow.to in found for flow in flows if not flow.default):
+            return None  # nothing says when another flow than the default is taken
+        self.tell(element, "predicate")
+        return found
 
     def note(self, element: Any) -> None:
         """Count what is not acted on, and say what a task of another type is."""
         for x in element.iter():
             if x is not element and isinstance(x.tag, str) and _local(x) not in _ACTED_ON:
                 self.passed_over[_local(x)] += 1
-        if "MultipleInstance" in element.get(_XSI, ""):
-            self.passed_over["multipleInstances"] += 1
 
-    def split(self, net: str, name: str, code: str, flows: list[_Flow], chosen: str) -> Use | None:
-        """What follows a task with several flows; the default flow comes last."""
+    def split(
+        self,
+        net: str,
+        name: str,
+        code: str,
+        flows: list[_Flow],
+        chosen: str,
+        told: Mapping[str, str] | None,
+    ) -> Use | None:
+        """What follows a task with several flows; the default flow comes last."""  # fmt: skip
         for flow in flows:
             if flow.predicate:
-                told: JsonValue = {
+                kept: JsonValue = {
                     "net": net,
                     "from": name,
                     "to": flow.to,
                     "predicate": flow.predicate,
                     "default": flow.default,
                 }
-                self.predicates.append(told)
+                self.predicates.append(kept)
         if code == "and":
             return Use("parallel-split", [*(flow.to for flow in flows)])
         ordered = sorted(flows, key=lambda flow: flow.ordering)
         last = next((flow for flow in flows if flow.default), ordered[-1])
         branches: list[JsonValue] = [
-            {"when": f'"{flow.to}" in {chosen}', "to": flow.to}
+            {"when": _when(flow, chosen, told), "to": flow.to}
             for flow in ordered
             if flow is not last
         ]
-        if code == "or":
-            branches.append({"when": f'"{last.to}" in {chosen}', "to": last.to})
-        branches.append({"to": last.to})
+        if code == "or" and (told is None or last.to in told):
+            branches.append({"when": _when(last, chosen, told), "to": last.to})
+        always = told is not None and code == "or" and "true" in told.values()
+        if not always:  # else there is always one that is taken
+            branches.append({"to": last.to})
         return Use(_SPLITS.get(code, "exclusive-choice"), branches)
 
     def performed(self, element: Any) -> Iterator[Use]:
         """What does the work of a task: a net, or somebody; nothing for an empty task."""
         reference = _child(element, "decomposesTo")
         if reference is None:
+            self.tell(element, "task without a decomposition")
             return
         name = reference.get("id", "")
+        self.unused.pop(name, None)
         if name in self.decompositions:
+            self.tell(element, "task with a net")
             yield Use("net", name)
         elif name in self.gateways:
+            self.tell(element, "task with another decomposition")
             title = _text(_child(element, "name")) or element.get("id", "task")
             yield Use("person", {"title": title})
         else:
@@ -450,6 +690,8 @@ class _Reader:
                 self.fault(removed, f"removesTokens names {id_!r}, which is not in its net")
             elif names[id_] not in tasks:
                 yield names[id_]
+            elif _several(tasks[names[id_]]):
+                yield names[id_]  # with the count of its instances
             elif _child(tasks[names[id_]], "decomposesTo") is not None:
                 yield f"{names[id_]}.run"
                 yield f"{names[id_]}.held"
@@ -463,6 +705,39 @@ class _Reader:
                 self.fault(flow, f"removesTokensFromFlow names {end!r}, which is not in its net")
             if not unknown:
                 yield f"{names[ends[0]]}>{names[ends[1]]}"
+
+
+def _several(element: Any) -> bool:
+    """Whether a task makes many instances of work."""
+    several = "MultipleInstance" in element.get(_XSI, "")
+    return several and _child(element, "decomposesTo") is not None
+
+
+def _begun(task: TaskDefinition, name: str) -> tuple[TaskDefinition, TaskDefinition]:
+    """A task of many instances, behind a work item by which somebody chooses it."""
+    asked = Use("person", {"title": task.title or task.name})
+    first = TaskDefinition(
+        name=task.name,
+        title=task.title,
+        join=task.join,
+        then=Use("sequence", name),
+        outputs={},
+        concurrency=1,
+        uses=(asked,),
+    )
+    outputs = task.outputs if task.outputs is not None else {}
+    return first, attrs.evolve(task, name=name, join=None, outputs=outputs)
+
+
+def _when(flow: _Flow, chosen: str, told: Mapping[str, str] | None) -> str:
+    """When a flow is taken: by its predicate, or by what the one who completed the task says."""
+    return f'"{flow.to}" in {chosen}' if told is None else told.get(flow.to, "true")
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _leads(flows: list[_Flow]) -> Use | None:

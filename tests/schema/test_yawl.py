@@ -185,13 +185,15 @@ def test_identifiers_that_are_no_names_get_names() -> None:
 
 
 def test_what_is_not_acted_on_is_told_and_nets_that_nobody_runs_are_named() -> None:
-    extra = "<startingMappings><mapping/></startingMappings>"
+    extra = "<resourcing><offer/></resourcing>"
     unused = """<decomposition id="idle" xsi:type="NetFactsType"><processControlElements>
     <inputCondition id="i"/><outputCondition id="o"/></processControlElements></decomposition>"""
     read = read_yawl(written(begins("a") + task("a", "o", extra=extra), more=unused))
     told: Any = read.metadata["yawl"]
     assert told["unused-nets"] == ["idle"]
-    assert told["not-acted-on"] == {"mapping": 1, "startingMappings": 1}
+    assert told["not-acted-on"] == {"offer": 1, "resourcing": 1}
+    kept = [(p.construct, p.verdict.value) for p in read.imported if p.verdict.value == "kept"]
+    assert kept == [("offer", "kept"), ("resourcing", "kept")]
 
 
 # ── bad files ────────────────────────────────────────────────────────────────────────────────
@@ -335,10 +337,174 @@ def test_all_files_of_the_corpus_are_read_or_refused(corpus: Path) -> None:
             try:
                 read[path.name] = weft.load(path)
             except DefinitionError as refused:
-                assert path.name == "Test1.ywl"
-                assert "this is not XML" in str(refused)
+                why = {"Test1.ywl": "not XML", "duplicateDataSpecification.xml": "duplicate key"}
+                assert why[path.name] in str(refused)
+            else:
+                compiled(read[path.name])
     assert len(read) >= 28
     order = read["orderfulfillment.yawl"]
-    assert (len(order.nets), sum(len(n.tasks) for n in order.nets.values())) == (9, 66)
+    tasks = [name for net in order.nets.values() for name in net.tasks]
+    begun = [name for name in tasks if name.endswith("_instances")]  # behind what chooses them
+    assert (len(order.nets), len(tasks) - len(begun)) == (9, 66)
+    constructs = [p.construct for p in order.imported]
+    assert sum(c.startswith("timer") for c in constructs) == 3
+    assert constructs.count("condition") - 2 * 9 == 15
     joins = [t.join for n in order.nets.values() for t in n.tasks.values()]
     assert sum(j == Use("general-synchronizing-merge") for j in joins) == 2
+
+
+# ── data ─────────────────────────────────────────────────────────────────────────────────────
+
+VARIABLES = """<localVariable name="ok"><type>xs:boolean</type></localVariable>
+<localVariable name="time-left"><type>xs:int</type><initialValue>7</initialValue></localVariable>
+<localVariable name="songs"><type>SongList</type>
+<initialValue>&lt;song&gt;a&lt;/song&gt;&lt;song&gt;b&lt;/song&gt;&lt;song&gt;c&lt;/song&gt;</initialValue>
+</localVariable>"""
+WORK = """<decomposition id="fill" xsi:type="WebServiceGatewayFactsType">
+<inputParam name="left"><type>xs:int</type></inputParam>
+<inputParam name="song"><type>xs:string</type></inputParam>
+<outputParam name="done"><type>xs:boolean</type></outputParam></decomposition>"""
+
+
+def with_data(net: str) -> Specification:
+    text = written(net, more=WORK).replace(
+        b"<processControlElements>", VARIABLES.encode() + b"<processControlElements>", 1
+    )
+    return read_yawl(text, file="data.yawl")
+
+
+def mapped(which: str, query: str, to: str) -> str:
+    query = query.replace("<", "&lt;").replace(">", "&gt;")
+    return (
+        f'<{which}><mapping><expression query="{query}"/><mapsTo>{to}</mapsTo></mapping></{which}>'
+    )
+
+
+def ask(*to: str, split: str = "xor", extra: str = "", done: str = "/fill/done") -> str:
+    mappings = mapped("startingMappings", "<left>{/main/time-left/text() + 1}</left>", "left")
+    mappings += mapped("completedMappings", done, "ok")
+    return task("a", *to, split=split, extra=mappings + extra, by="fill")
+
+
+def way(to: str, predicate: str = "", ordering: int = 0) -> str:
+    told = f'<predicate ordering="{ordering}">{predicate}</predicate>' if predicate else ""
+    default = "" if predicate else "<isDefaultFlow/>"
+    return f'<flowsInto><nextElementRef id="{to}"/>{told}{default}</flowsInto>'
+
+
+def test_mappings_and_predicates_in_xpath_are_acted_on() -> None:
+    read = with_data(
+        begins("a")
+        + ask(way("x", "/main/ok = 'true'", 1), way("y"))
+        + task("x", "o")
+        + task("y", "o")
+    )
+    (root,) = read.nets.values()
+    assert root.variables["time_left"].default == 7
+    assert root.variables["songs"].default == ["a", "b", "c"]
+    for done, expected in ((True, ["x"]), (False, ["y"])):
+        case = Case(read)
+        case.start("a")
+        (item,) = case.state.items.values()
+        assert item.inputs == {"left": 8}
+        case.complete("a", {"done": done})
+        assert case.offered == expected
+        assert case.state.data["ok"] is done
+
+
+def test_what_is_beyond_is_told_with_its_reason_and_the_result_gives_the_variable() -> None:
+    read = with_data(
+        begins("a") + ask("o", split="and", done="for $d in /a/b return string-join($d)")
+    )
+    (told,) = [p for p in read.imported if p.construct.startswith("mapping, beyond")]
+    assert "string-join" in told.note
+    assert told.line is not None
+    case = Case(read)
+    case.start("a")
+    case.complete("a", {"ok": True})
+    assert case.state.data["ok"] is True
+
+
+def several(extra: str = "", by: str = "fill") -> str:
+    inner = f"""<minimum>1</minimum><maximum>5</maximum><threshold>2</threshold>
+    <creationMode code="static"/><miDataInput><expression query="/main/songs"/>
+    <splittingExpression query="for $s in /songs/* return $s"/>
+    <formalInputParam>song</formalInputParam></miDataInput>
+    <miDataOutput><formalOutputExpression query="/fill/done"/>
+    <outputJoiningExpression query="x"/>
+    <resultAppliedToLocalVariable>songs</resultAppliedToLocalVariable></miDataOutput>{extra}"""
+    return task("m", "o", extra=inner, by=by).replace(
+        "<task ", '<task xsi:type="MultipleInstanceExternalTaskFactsType" ', 1
+    )
+
+
+def test_an_instance_for_each_item_until_the_threshold() -> None:
+    case = Case(with_data(begins("m") + several()))
+    offered = [i for i in case.state.items.values() if i.task == "m"]
+    assert len(offered) == 3
+    for item in offered[:2]:
+        case.do(c.StartWorkItem(item.id))
+        assert case.state.items[item.id].inputs["song"] in ("a", "b", "c")
+        case.do(c.CompleteWorkItem(item.id, {"done": True}))
+    assert case.state.status is CaseStatus.COMPLETED
+    assert case.state.data["songs"] == [True, True]
+
+
+def test_many_instances_behind_a_choice_are_chosen_by_somebody() -> None:
+    read = with_data(begins("k") + condition("k", "m", "b") + several() + task("b", "o"))
+    case = Case(read)
+    assert case.offered == ["b", "m"]
+    case.start("m")
+    case.complete("m")
+    assert case.offered == ["m_instances"] * 3
+
+
+@pytest.mark.parametrize(
+    ("timer", "by", "found"),
+    [
+        ("<duration>PT2H</duration>", "", Use("wait", {"for": "PT2H"})),
+        (
+            "<durationparams><ticks>3</ticks><interval>MIN</interval></durationparams>",
+            "",
+            Use("wait", {"for": "3m"}),
+        ),
+        ("<expiry>1700000000000</expiry>", "", Use("wait", {"until": "2023-11-14T22:13:20+00:00"})),
+        ("<netparam>time-left</netparam>", "", Use("wait", {"for": "time_left"})),
+        ("<duration>PT2H</duration>", "fill", 7200.0),
+        ("<duration>soon</duration>", "fill", None),
+    ],
+)
+def test_timers(timer: str, by: str, found: Any) -> None:
+    extra = f"<timer><trigger>OnEnabled</trigger>{timer}</timer>"
+    read = with_data(begins("a") + task("a", "o", extra=extra, by=by))
+    compiled(read)
+    made = read.nets["main"].tasks["a"]
+    assert found == made.timeout_seconds if by else made.uses == (found,)
+
+
+def test_two_mappings_with_one_key_are_refused() -> None:
+    twice = mapped("startingMappings", "/main/ok", "left")
+    inner = twice.removesuffix("</startingMappings>") + twice.removeprefix("<startingMappings>")
+    with pytest.raises(DefinitionErrors, match="duplicate key"):
+        with_data(begins("a") + task("a", "o", extra=inner, by="fill"))
+
+
+def test_the_page_and_the_reader_have_the_same_table() -> None:
+    from weft.schema.yawl_constructs import as_markdown
+
+    page = Path(__file__).parents[2] / "docs" / "yawl.md"
+    assert as_markdown() in page.read_text(encoding="utf-8")
+
+
+def test_a_threshold_of_the_corpus(corpus: Path) -> None:
+    case = Case(weft.load(corpus / "yawl" / "YAWL_Specification2.xml"))
+    assert case.offered == ["a-top"]
+    case.start("a-top")
+    case.complete("a-top")
+    assert case.offered == ["b-top"] * 6
+    for number in range(5):
+        assert case.state.status is CaseStatus.RUNNING, number
+        item = next(i.id for i in case.state.items.values() if i.status is ItemStatus.OFFERED)
+        case.do(c.StartWorkItem(item))
+        case.do(c.CompleteWorkItem(item, None))
+    assert case.state.status is CaseStatus.COMPLETED
