@@ -29,7 +29,7 @@ KERNEL_SOURCES := $(wildcard native/*.pyx native/*.pxd native/*.h)
 export PYTHON CC
 
 .DELETE_ON_ERROR:
-.PHONY: build run test native-coverage sanitize instructions lint signals format dist changelog clean distclean help
+.PHONY: build run test native-coverage sanitize instructions lint signals evidence patterns format dist changelog clean distclean help
 
 build: build/.kernel build/tree/.made .venv/.installed ## build .venv, compile, install
 
@@ -88,6 +88,13 @@ lint: build ## ruff, mypy --strict, layers, telemetry registry, news fragments: 
 signals: build ## write anew what is generated from the telemetry registry
 	@.venv/bin/weft weaver generate schema/telemetry --target python -o weaver/conventions.py
 	@.venv/bin/weft weaver generate schema/telemetry --target markdown -o docs/signals
+
+# Some minutes. PATTERNS narrows it: make evidence PATTERNS='9 38'
+evidence: build ## explore the patterns anew: what the catalogue says has been shown of them
+	@$(PY) -m tests.patterns.evidence $(PATTERNS)
+
+patterns: build ## write anew the pages of the catalogue of patterns
+	@.venv/bin/weft patterns --pages docs/patterns
 
 format: build ## put the code in order: what ruff can mend by itself
 	@.venv/bin/ruff check --quiet --fix-only .

@@ -29,7 +29,7 @@ from weft.engine.journal import open_journal
 from weft.engine.ports import CaseSummary, Connector, Journal, OpenItem
 from weft.engine.runtime.engine import Case, Engine
 from weft.loading import load
-from weft.patterns import builtin as builtin_patterns
+from weft.patterns.installed import installed
 from weft.schema.errors import UsageError
 from weft.telemetry import telemetry as telemetry_for
 
@@ -132,7 +132,7 @@ class Session(AbstractAsyncContextManager["Engine"]):
         telemetry: Telemetry | str | bool | None = None,
         **options: Any,
     ) -> None:
-        registry = builtin_patterns()
+        registry = installed()
         for executor in patterns:
             registry.register(executor)
         # With a seed the order of attempts is drawn, so nothing may run beside the drawn one.

@@ -54,11 +54,11 @@ def verify(
         what = load(path)
     from weft.connectors import builtin as builtin_connectors
     from weft.engine.compile import compile_specification
-    from weft.patterns import builtin as builtin_patterns
+    from weft.patterns.installed import installed
 
     compiled = compile_specification(
         what,
-        registry=builtin_patterns() if registry is None else registry,
+        registry=installed() if registry is None else registry,
         connectors=builtin_connectors() if connectors is None else connectors,
     )
     return nets.verify_specification(compiled, what, max_states=bound)

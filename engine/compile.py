@@ -120,6 +120,7 @@ def compile_specification(
     fault = specification.source.fault
     faults: list[DefinitionError] = []
     nets: dict[str, Net] = {}
+    registry.seek(asked_for(specification).difference(connectors))
     for name, definition in specification.nets.items():
         if definition.name != name:
             message = f"the net under {name!r} is called {definition.name!r}; they have to agree"
@@ -160,6 +161,21 @@ def compile_specification(
         root=specification.root,
         language=specification.language,
     )
+
+
+def asked_for(specification: Specification) -> set[str]:
+    """Everything that a specification asks for by a name that is none of its own."""
+    names: set[str] = set()
+    for net in specification.nets.values():
+        uses: list[Use | None] = [*net.uses, *(place.then for place in net.places.values())]
+        for task in net.tasks.values():
+            uses += (*task.uses, task.join, task.then, task.on_failure)
+        for use in uses:
+            if use is not None:
+                alone = use.name == "sequence" and isinstance(use.argument, str)
+                names.add(str(use.argument) if alone else use.name)
+        names -= {*net.tasks, *net.places}
+    return names.difference(("net", *FAILURE_WORDS))
 
 
 def _nets_used(specification: Specification) -> Collection[str]:
@@ -931,7 +947,8 @@ class _NetCompiler:
                 hint = f"; did you mean {' or '.join(near)}?" if near else ""
                 self.fault(
                     location,
-                    f"a task has no key {use.name!r}{hint}; accepted: {', '.join(known)}",
+                    f"a task has no key {use.name!r}{hint}; accepted: {', '.join(known)}"
+                    f"{self.registry.missing}",
                     code="unknown-key",
                 )
             return body_in, body_out

@@ -45,9 +45,13 @@ from weft.engine.fragment import (
 from weft.schema.errors import DefinitionError
 from weft.schema.jsonvalue import JsonValue
 
-__all__ = ["Attachment", "Family", "Parameter", "Pattern", "Registry", "pattern"]
+__all__ = ["INTERFACE", "Attachment", "Family", "Parameter", "Pattern", "Registry", "pattern"]
 
 MARK = "__weft_pattern__"
+INTERFACE = 1
+"""The version of what patterns are written in: the mark, the annotations, the fragment.
+
+A module of patterns may say ``WEFT_PATTERNS = 1``; one that says nothing is of version 1."""
 Executor = TypeVar("Executor", bound=Callable[..., Fragment])
 
 
@@ -395,15 +399,50 @@ def _inspect(executor: Callable[..., Fragment]) -> Pattern:
     )
 
 
-class Registry:
-    """The patterns that specifications may ask for, by name and by official number."""
+Others = Callable[[], Iterable[tuple[str, Callable[..., Fragment] | None, str]]]
+"""Finds the executors that other packages bring: the package, the executor, or what is wrong."""
 
-    def __init__(self, executors: Iterable[Callable[..., Fragment]] = ()) -> None:
+
+class Registry:
+    """The patterns that specifications may ask for, by name and by official number.
+
+    What ``others`` finds is registered when something is asked for that is not here, or all is:
+    looking for it takes longer than most specifications do. A pattern of theirs that cannot be
+    registered is missing, and no more than that; `faults` says why.
+    """
+
+    def __init__(
+        self, executors: Iterable[Callable[..., Fragment]] = (), others: Others | None = None
+    ) -> None:
         self._by_key: dict[str, Pattern] = {}
         self._by_id: dict[int, Pattern] = {}
         self._by_word: dict[str, list[Pattern]] = {}
+        self._others = others
+        self._faults: list[str] = []
         for executor in executors:
             self.register(executor)
+
+    def seek(self, names: Iterable[str] | None = None) -> None:
+        """Register what other packages bring, if one of the names (None: any) is unknown here."""
+        if self._others is None:
+            return
+        if names is not None and all(n in self._by_key or n in self._by_word for n in names):
+            return
+        others, self._others = self._others, None
+        for package, executor, wrong in others():
+            if executor is None:
+                self._faults.append(f"{package}: {wrong}")
+                continue
+            try:
+                self.register(executor)
+            except DefinitionError as error:
+                self._faults.append(f"{package}: {error.message}")
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Why patterns of other packages are missing: each the package, and what is wrong."""
+        self.seek()
+        return tuple(self._faults)
 
     def register(self, executor: Callable[..., Fragment]) -> Pattern:
         """Check a marked executor and add it.
@@ -440,10 +479,17 @@ class Registry:
                 code="pattern-duplicate",
             )
 
+    @property
+    def missing(self) -> str:
+        """The `faults` as the end of a message about a name that is not known."""
+        return f"; not loaded: {'; '.join(self.faults)}" if self.faults else ""
+
     def __iter__(self) -> Iterator[Pattern]:
+        self.seek()
         return iter(sorted(self._by_key.values(), key=lambda p: (p.id or 99, p.key)))
 
     def __len__(self) -> int:
+        self.seek()
         return len(self._by_key)
 
     def __contains__(self, key: object) -> bool:
@@ -461,9 +507,17 @@ class Registry:
         if isinstance(key, int) or re.fullmatch("[0-9]{1,3}", key):
             return self._by_id.get(int(key))
         wanted = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")
+        self.seek([wanted])
         if wanted in self._by_key:
             return self._by_key[wanted]
         return next((p for p in self if key.lower() in (a.lower() for a in p.aliases)), None)
+
+    def named(self, key: str | int) -> tuple[Pattern, ...]:
+        """The patterns of a name, alias or official number, or all that share a word."""
+        one = self.find(key)
+        if one is not None:
+            return (one,)
+        return tuple(p for p in self if p.word is not None and p.word == str(key).lower())
 
     def schemas(self) -> dict[str, dict[str, dict[str, JsonValue]]]:
         """Attachment to what is written there to the JSON Schema of its argument."""
@@ -488,6 +542,7 @@ class Registry:
         Raises:
             ValueError: There is none; the message lists those that attach there, the nearest first.
         """
+        self.seek([key])
         sharing = self._by_word.get(key)
         if sharing is not None and sharing[0].attachment is attachment:
             return _chosen(sharing, argument)
@@ -502,7 +557,9 @@ class Registry:
         if found is not None:
             needed = ", ".join(p.name for p in found.parameters if p.required)
             raise ValueError(f"{key} is written `{found.word}`, with {needed or 'its parameters'}")
-        raise ValueError(f"no pattern is called {key!r}{hint}; known here: {', '.join(fitting)}")
+        raise ValueError(
+            f"no pattern is called {key!r}{hint}; known here: {', '.join(fitting)}{self.missing}"
+        )
 
 
 def _chosen(sharing: Iterable[Pattern], argument: JsonValue) -> Pattern:

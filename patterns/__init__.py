@@ -18,9 +18,9 @@ from weft.patterns import (
     triggers,
 )
 
-__all__ = ["builtin"]
+__all__ = ["EXECUTORS", "builtin"]
 
-_EXECUTORS = (
+EXECUTORS = (
     *(basic.sequence, basic.parallel_split, basic.synchronization),
     *(basic.exclusive_choice, basic.simple_merge),
     *(branching.multi_choice, branching.multi_merge),
@@ -46,4 +46,4 @@ _EXECUTORS = (
 
 def builtin() -> Registry:
     """A new registry that holds the patterns that come with Weft."""
-    return Registry(_EXECUTORS)
+    return Registry(EXECUTORS)

@@ -106,10 +106,11 @@ def specifications(context: click.Context, parameter: click.Parameter, begun: st
 
 def pattern_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """Proposes the patterns of the catalogue."""
-    from weft.patterns import builtin
+    from weft.patterns.installed import installed
 
     del context, parameter
-    return [pattern.key for pattern in builtin() if pattern.key.startswith(begun)]
+    names = dict.fromkeys(name for p in installed() for name in (p.key, p.written))
+    return [name for name in names if name.startswith(begun)]
 
 
 def modules(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:

@@ -373,9 +373,9 @@ def _check(specification: Any) -> None:
     """
     from weft.connectors import builtin as connectors
     from weft.engine.compile import compile_specification
-    from weft.patterns import builtin as patterns
+    from weft.patterns.installed import installed
 
-    compile_specification(specification, registry=patterns(), connectors=connectors())
+    compile_specification(specification, registry=installed(), connectors=connectors())
 
 
 def _reason(error: Exception) -> str:

@@ -50,9 +50,9 @@ def net_of(path: Path) -> Net:
     from weft.connectors import builtin as connectors
     from weft.engine.compile import compile_specification
     from weft.loading import load
-    from weft.patterns import builtin as patterns
+    from weft.patterns.installed import installed
 
-    return compile_specification(load(path), registry=patterns(), connectors=connectors()).net
+    return compile_specification(load(path), registry=installed(), connectors=connectors()).net
 
 
 @click.command()

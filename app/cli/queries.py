@@ -1,4 +1,4 @@
-"""Commands that look: list, specs, show, status, history, worklist, patterns.
+"""Commands that look: list, specs, show, status, history, worklist.
 
 They read the store without starting an engine, and exit 0 whatever they find.
 """
@@ -13,11 +13,12 @@ import attrs
 import click
 
 from weft.cli import completion
+from weft.cli.catalogue import numbered
 from weft.cli.group import answering, store_option
 from weft.cli.output import Exit, Screen, clock_time, compact, local_time, table, timestamp
 from weft.cli.own import own_options
 from weft.cli.stores import read, reading
-from weft.schema.errors import JournalError, UsageError
+from weft.schema.errors import JournalError
 
 if TYPE_CHECKING:
     from weft.engine.net import Net
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from weft.engine.registry import Pattern, Registry
     from weft.schema.specification import EventTrigger, Specification, TaskDefinition, Use
 
-__all__ = ["history", "list_cases", "patterns", "show", "specs", "status", "worklist"]
+__all__ = ["history", "list_cases", "show", "specs", "status", "worklist"]
 
 STATUSES = ("running", "suspended", "completed", "failed", "cancelled", "deadlocked")
 
@@ -280,12 +281,16 @@ def specs(store: str, screen: Screen) -> Exit:
 def show(what: str, store: str, screen: Screen) -> Exit:
     """A specification: its tasks, and the patterns that it uses. Its faults, if it has any."""
     from weft.cli.running import find_specification
-    from weft.patterns import builtin as builtin_patterns
+    from weft.connectors import builtin as builtin_connectors
+    from weft.engine.compile import asked_for
+    from weft.patterns.installed import installed
 
     specification = find_specification(what, store)
-    registry = builtin_patterns()
+    registry = installed()
     if specification.source.file is not None:
         check(specification, registry)
+    else:
+        registry.seek(asked_for(specification).difference(builtin_connectors()))
     tasks = [
         task_object(net.name, task, registry)
         for net in specification.nets.values()
@@ -320,7 +325,7 @@ def show(what: str, store: str, screen: Screen) -> Exit:
         *table(["TASK", "BY", "FLOW"], rows),
         "",
         *(_trigger_line(trigger) for trigger in specification.triggers),
-        f"patterns    {', '.join(_numbered(p) for p in used) or 'none'}",
+        f"patterns    {', '.join(numbered(p) for p in used) or 'none'}",
         *import_lines(specification),
     )
     return Exit.DONE
@@ -415,79 +420,5 @@ def patterns_used(specification: Specification, registry: Registry) -> list[Patt
             for net in specification.nets.values()
         )
     }
-    return [pattern for pattern in registry if pattern.key in names]
-
-
-# ── patterns ─────────────────────────────────────────────────────────────────────────────────
-
-
-@click.command()
-@click.argument("which", metavar="N|NAME", required=False, shell_complete=completion.pattern_names)
-@answering
-def patterns(which: str | None, screen: Screen) -> Exit:
-    """The control-flow patterns there are, or one of them with its picture."""
-    import inspect
-
-    from weft.patterns import builtin
-
-    registry = builtin()
-    found = list(registry)
-    if which is not None:
-        one = registry.find(which)
-        if one is None:
-            raise UsageError(
-                f"no pattern is called {which!r}; there are: "
-                f"{', '.join(_numbered(p) for p in registry)}",
-                code="no-pattern",
-            )
-        found = [one]
-    screen.answer({"patterns": [pattern_object(p) for p in found]})
-    if which is not None:
-        one = found[0]
-        screen.say(
-            f"{_numbered(one)} ({one.family.value}), written {one.written!r} at {one.attachment.value}",
-            *([f"also called {', '.join(one.aliases)}"] if one.aliases else []),
-            "",
-            *(inspect.getdoc(one.executor) or "").splitlines(),
-        )
-        if one.parameters:
-            rows = [
-                [p.name, p.kind.noun, "required" if p.required else f"default {compact(p.default)}"]
-                for p in one.parameters
-            ]
-            screen.say("", *table(["PARAMETER", "IS", ""], rows))
-    else:
-        rows = [
-            [str(p.id or ""), p.written, p.attachment.value, p.family.value, p.description]
-            for p in found
-        ]
-        screen.say(*table(["", "NAME", "AT", "FAMILY", "MEANING"], rows))
-    return Exit.DONE
-
-
-def _numbered(pattern: Pattern) -> str:
-    return pattern.name if pattern.id is None else f"WCP-{pattern.id} {pattern.name}"
-
-
-def pattern_object(pattern: Pattern) -> dict[str, Any]:
-    """A pattern of the catalogue."""
-    return {
-        "id": pattern.id,
-        "name": pattern.name,
-        "key": pattern.key,
-        "written": pattern.written,
-        "family": pattern.family.value,
-        "attaches": pattern.attachment.value,
-        "aliases": list(pattern.aliases),
-        "parameters": [
-            {
-                "name": p.name,
-                "is": p.kind.noun,
-                "required": p.required,
-                "default": None if p.required else p.default,
-            }
-            for p in pattern.parameters
-        ],
-        "description": pattern.description,
-        "rating": "full",
-    }
+    used = (pattern for name in names if (pattern := registry.find(name)) is not None)
+    return sorted(used, key=lambda p: (p.id or 99, p.key))

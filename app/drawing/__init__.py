@@ -116,9 +116,9 @@ def _drawing(
     if isinstance(what, CompiledSpecification):
         return net_drawing(what, overlays(what, case, path))
     from weft.connectors import builtin as builtin_connectors
-    from weft.patterns import builtin as builtin_patterns
+    from weft.patterns.installed import installed
 
-    registry = builtin_patterns() if registry is None else registry
+    registry = installed() if registry is None else registry
     connectors = builtin_connectors() if connectors is None else connectors
     compiled = compile_specification(what, registry=registry, connectors=connectors)
     if case is not None and case.compiled.hash != compiled.hash:

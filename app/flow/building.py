@@ -432,9 +432,9 @@ def checked(
         DefinitionErrors: Everything that is wrong with it.
     """
     from weft.connectors import builtin as builtin_connectors
-    from weft.patterns import builtin as builtin_patterns
+    from weft.patterns.installed import installed
 
-    registry = builtin_patterns()
+    registry = installed()
     for executor in patterns:
         registry.register(executor)
     compile_specification(

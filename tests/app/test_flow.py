@@ -8,6 +8,7 @@ import os
 import subprocess as processes
 import sys
 from enum import Enum
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -298,6 +299,7 @@ def test_a_process_is_kept_in_the_store_as_yaml():
     assert repr(made) == "<Process claim 2>"
 
 
+ALL = builtin_patterns()
 SAMPLES: list[Any] = [
     [{"when": "count > 1", "to": "a"}, {"to": "b"}],
     "count > 1",
@@ -306,12 +308,15 @@ SAMPLES: list[Any] = [
     ["a", "b"],
     [["a"], ["b"]],
     "ready",
+    True,
+    False,
+    "cancel",
 ]
 """What parameters of patterns may be; each takes the first that it reads and that compiles."""
 
 
 def arguments(pattern: Pattern) -> Any:
-    """Arguments for a pattern: of required parameters, then with one of the others."""
+    """Arguments for a pattern: of required parameters, then with one of the others, or two."""
     required = [p for p in pattern.parameters if p.required]
     others = [p for p in pattern.parameters if not p.required]
 
@@ -331,20 +336,28 @@ def arguments(pattern: Pattern) -> Any:
             made = [{**m, parameter.name: s} for m in made for s in samples(parameter)]
         return made
 
-    found = [c for extra in [[], *([o] for o in others)] for c in combined([*required, *extra])]
-    return [c or None for c in found]
+    # Where patterns share a word, one of them may need two parameters that each can do without.
+    pairs = combinations(others, 2) if pattern.word else ()
+    extras = [[], *([o] for o in others), *map(list, pairs)]
+    found = [c for extra in extras for c in combined([*required, *extra])]
+    meant = (c for c in found if ALL.meant(pattern.written, c or None) == pattern)
+    return [c or None for c in islice(meant, 80)]
 
 
 def both_ways(pattern: Pattern, argument: Any) -> tuple[str, Any]:
     """A net around a pattern, as YAML and as Python."""
-    use = json.dumps({pattern.key: argument})
-    named = pattern.key if argument is None else use
+    use = json.dumps({pattern.written: argument})
+    named = pattern.written if argument is None else use
     at = pattern.attachment
     # A merge that is told what does not come stands behind a choice that can say so.
     told = at is Attachment.JOIN and "skips" in pattern.wants
     ways: Any = [{"when": "count > 1", "to": "a"}, {"to": "b"}] if told else ["a", "b"]
     split = "multi-choice" if told else "parallel-split"
     parted = json.dumps({split: ways})
+    # What withdraws instances, or completes them, names tasks that have some.
+    several = any(p.names_several for p in pattern.parameters)
+    instances = by("for-each", {"times": 2})
+    many = f"{instances.name}: {json.dumps(instances.argument)}, " if several else ""
     yaml = f"""\
 weft: 1
 name: x
@@ -354,20 +367,21 @@ net:
   places: {{ready: {{tokens: 1, description: it is ready}}}}
   tasks:
     s: {{shell: [x], then: {named if at is Attachment.THEN else parted}
-       {f", {json.dumps(pattern.key)}: {json.dumps(argument)}" if at is Attachment.TASK else ""}}}
-    a: {{shell: [x], then: j{"" if told else ", on-failure: b"}}}
-    b: {{shell: [x], then: j}}
+       {f", {json.dumps(pattern.written)}: {json.dumps(argument)}" if at is Attachment.TASK else ""}}}
+    a: {{{many}shell: [x], then: j{"" if told else ", on-failure: b"}}}
+    b: {{{many}shell: [x], then: j}}
     j: {{{f"join: {named}," if at is Attachment.JOIN else ""} shell: [x]}}
   patterns: [{named if at is Attachment.NET else ""}]
 """
     made = graph("x", keeps=[Variable("count", int, default=2)])
-    around = [by(pattern.key, argument)] if at is Attachment.TASK else []
+    around = [by(pattern.written, argument)] if at is Attachment.TASK else []
     first = shell("s", "x")
     for use_around in around:
         first = first.around(use_around)
-    s, a, b, j = (made.task(t) for t in (first, *(shell(n, "x") for n in "abj")))
+    others = [shell(n, "x").around(instances) if several else shell(n, "x") for n in "ab"]
+    s, a, b, j = (made.task(t) for t in (first, *others, shell("j", "x")))
     ready = made.place("ready", tokens=1, description="it is ready")
-    here = by(pattern.key, argument)
+    here = by(pattern.written, argument)
     made.then(s, here if at is Attachment.THEN else by(split, ways))
     made.then(a, j)
     if not told:
@@ -380,7 +394,7 @@ net:
     return yaml, made.start(s, ready, *([a, b] if at is Attachment.THEN else []))
 
 
-@pytest.mark.parametrize("pattern", list(builtin_patterns()), ids=lambda p: p.key)
+@pytest.mark.parametrize("pattern", list(ALL), ids=lambda p: p.key)
 def test_every_pattern_by_name_is_the_same_net(pattern):
     hashes = set()
     for argument in arguments(pattern):

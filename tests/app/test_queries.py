@@ -367,9 +367,63 @@ def test_one_pattern_by_number_name_or_alias(weft, name):
     assert "also called XOR-split" in out
 
 
-def test_every_pattern_shows_itself(weft):
+def test_every_pattern_shows_itself_by_each_of_its_names(weft):
     for pattern in weft("patterns", "--json").json["patterns"]:
-        assert pattern["key"] in weft("patterns", pattern["key"]).out
+        for name in (pattern["key"], pattern["name"], pattern["written"], *pattern["aliases"]):
+            found = weft("patterns", name, "--json").json["patterns"]
+            assert pattern in found
+            assert len(found) == 1 or pattern["written"] == name
+        if pattern["id"] is not None:
+            shown = weft("patterns", pattern["id"]).out
+            assert pattern["written"] in shown
+            assert "rating      full" in shown
+            assert all(promise in shown for promise in pattern["promises"])
+            assert pattern["example"].splitlines()[0] in shown
+
+
+def test_the_patterns_that_share_a_word(weft):
+    found = weft("patterns", "for-each", "--json").json["patterns"]
+    assert [p["id"] for p in found] == [12, 13, 14, 15, 34, 35, 36]
+    out = weft("patterns", "for-each").out
+    assert out.count("written 'for-each' at task") == 7
+
+
+def test_a_number_of_somebody_else_is_shown_and_never_used(weft):
+    assert "numbered 26 by knhk" in weft("patterns", "28").out
+    assert weft("patterns", "26", "--json").json["patterns"][0]["id"] == 26
+
+
+def test_the_example_of_a_pattern_runs(weft):
+    done = weft("patterns", "30", "--example")
+    Path("example.yaml").write_text(done.out)
+    assert weft("run", "example.yaml", "--json").json["status"] == "completed"
+    assert weft("patterns", "30", "--example", "--json").json["patterns"][0]["example"] in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["--example"], "say of which pattern: --example takes one of 1, 2, 3"),
+        (["for-each", "--example"], "for-each is several patterns: --example takes one of 12, 13"),
+        (["wait", "--example"], "Wait brings no example"),
+        (["44"], "no pattern is called '44'; there are: WCP-1 Sequence"),
+        (["no such"], "no pattern is called 'no such'"),
+    ],
+)
+def test_what_the_catalogue_cannot_answer(weft, arguments, wrong):
+    done = weft("patterns", *arguments)
+    assert done.code == 2
+    assert wrong in done.err
+
+
+def test_pages_are_written_where_they_are_wanted(weft):
+    done = weft("patterns", "9", "--pages", "pages", "--json")
+    assert sorted(done.json["pages"]) == ["pages/09-structured-discriminator.md", "pages/README.md"]
+    assert "WCP-9" in Path("pages/09-structured-discriminator.md").read_text()
+    Path("file").touch()
+    done = weft("patterns", "9", "--pages", "file/below")
+    assert done.code == 2
+    assert "cannot write to file/below" in done.err
 
 
 def test_a_store_of_an_older_layout_is_not_changed_to_look_at_it(weft, asks):

@@ -1,0 +1,54 @@
+"""Writes ``patterns/evidence.json``: ``python -m tests.patterns.evidence [NUMBER…]``.
+
+What it writes is what `tests.patterns.test_proofs` finds when it explores, and compares.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from tests.patterns.models import PROOFS
+from tests.patterns.proof import SURROUNDINGS, Proof, explored, surrounded, surviving
+from weft.patterns import builtin
+from weft.patterns.evidence import Evidence
+
+__all__ = ["FILE", "key", "measured", "write"]
+
+FILE = Path(__file__).resolve().parents[2] / "patterns" / "evidence.json"
+
+
+def key(proof: Proof) -> str:
+    """The name of the pattern that a proof is about."""
+    found = builtin().find(proof.pattern)
+    assert found is not None
+    return found.key
+
+
+def measured(proof: Proof) -> Evidence:
+    """Everything that the proof of one pattern finds."""
+    made, survivors = surviving(proof)
+    return Evidence(
+        example=proof.example,
+        promises=tuple(proof.promises),
+        surroundings={w: len(explored(proof, surrounded(proof, w))[0]) for w in SURROUNDINGS},
+        mutants=made,
+        survivors={name: proof.survivors[name] for name in sorted(survivors)},
+    )
+
+
+def write(numbers: frozenset[int]) -> None:
+    """Measure these patterns anew (none: all), and keep what is known of the others."""
+    rows = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
+    for proof in PROOFS:
+        if not numbers or proof.pattern in numbers:
+            rows[key(proof)] = measured(proof).as_json()
+            print(proof.example, flush=True)
+    order = {key(proof): proof.pattern for proof in PROOFS}
+    rows = {name: rows[name] for name in sorted(order, key=order.__getitem__) if name in rows}
+    FILE.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    write(frozenset(map(int, sys.argv[1:])))
