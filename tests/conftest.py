@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+SEEDS = 2
+"""How many seeds each test that draws schedules tries, if nobody asks for another number."""
 
 # No deadline: a loaded machine is not a bug. In CI the examples are the same on every run, so a
 # failure there is the change's own; `dev` goes on looking. A failure prints how to repeat it.
@@ -23,7 +25,7 @@ settings.load_profile(
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Tests that draw schedules from seeds take more of them, or one again."""
     group = parser.getgroup("schedules")
-    group.addoption("--seeds", type=int, default=2, help="how many seeds each such test tries")
+    group.addoption("--seeds", type=int, default=SEEDS, help="how many seeds each such test tries")
     group.addoption("--seed", type=int, default=1, help="the first of them")
 
 

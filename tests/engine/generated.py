@@ -7,8 +7,9 @@ state of a case, and sometimes do not.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 from hypothesis import strategies as st
@@ -149,10 +150,61 @@ def compiled(
 # ── generated specifications ─────────────────────────────────────────────────────────────────
 
 
+class Choices(Protocol):
+    """What drawing a specification asks: of Hypothesis, or of a seed."""
+
+    def one(self, of: Sequence[Any]) -> Any:
+        """One of several."""
+
+    def some(self, of: Sequence[str], most: int) -> list[str]:
+        """From one to so many of several, each once."""
+
+    def number(self, least: int, most: int) -> int:
+        """An integer; both bounds are possible."""
+
+
+class _Drawn:
+    """Hypothesis chooses, and shrinks."""
+
+    def __init__(self, draw: Any) -> None:
+        self._draw = draw
+
+    def one(self, of: Sequence[Any]) -> Any:
+        return self._draw(st.sampled_from(of))
+
+    def some(self, of: Sequence[str], most: int) -> list[str]:
+        drawn: list[str] = self._draw(
+            st.lists(st.sampled_from(of), min_size=1, max_size=most, unique=True)
+        )
+        return drawn
+
+    def number(self, least: int, most: int) -> int:
+        return int(self._draw(st.integers(least, most)))
+
+
+class Seeded:
+    """A seed chooses."""
+
+    def __init__(self, source: random.Random) -> None:
+        self._source = source
+
+    def one(self, of: Sequence[Any]) -> Any:
+        """One of several."""
+        return self._source.choice(of)
+
+    def some(self, of: Sequence[str], most: int) -> list[str]:
+        """From one to so many of several, each once."""
+        return self._source.sample(of, self._source.randint(1, min(most, len(of))))
+
+    def number(self, least: int, most: int) -> int:
+        """An integer; both bounds are possible."""
+        return self._source.randint(least, most)
+
+
 class _Net:
     """Draws one net."""
 
-    def __init__(self, draw: Any, name: str, children: Sequence[str]) -> None:
+    def __init__(self, draw: Choices, name: str, children: Sequence[str]) -> None:
         self.draw = draw
         self.name = name
         self.children = children
@@ -167,8 +219,8 @@ class _Net:
 
     def guards(self, targets: Sequence[str]) -> list[dict[str, str]]:
         """Branches over targets; mostly with a default at the end."""
-        branches = [{"when": self.draw(st.sampled_from(GUARDS)), "to": to} for to in targets]
-        if len(branches) > 1 and self.draw(st.integers(0, 3)):
+        branches = [{"when": self.draw.one(GUARDS), "to": to} for to in targets]
+        if len(branches) > 1 and self.draw.number(0, 3):
             del branches[-1]["when"]
         return branches
 
@@ -176,28 +228,28 @@ class _Net:
         """Add a task of a kind; ``work`` draws which kind of work, and its policies."""
         name = name or self.new_name()
         if kind == "work":
-            kind = self.draw(st.sampled_from(("auto", "auto", "person", "net")))
+            kind = self.draw.one(("auto", "auto", "person", "net"))
             if kind == "net" and not self.children:
                 kind = "person"
         if kind is None:
             self.tasks.append(task(name, None, then, **more))
             return name
-        given: dict[str, Any] = {"outputs": {self.draw(st.sampled_from("xy")): "result"}}
+        given: dict[str, Any] = {"outputs": {self.draw.one("xy"): "result"}}
         if kind == "net":
-            given = {"child": self.draw(st.sampled_from(self.children))}
+            given = {"child": self.draw.one(self.children)}
             given["outputs"] = {"x": "result.x"}
-        if self.draw(st.integers(0, 3)) == 0:
+        if self.draw.number(0, 3) == 0:
             given["retry"] = Retry(attempts=2, delay_seconds=1.0)
-        if self.draw(st.integers(0, 4)) == 0:
+        if self.draw.number(0, 4) == 0:
             given["concurrency"] = 1
-        if self.draw(st.integers(0, 4)) == 0:
-            given["around"] = [Use("for-each", self.draw(st.sampled_from(FOR_EACH)))]
+        if self.draw.number(0, 4) == 0:
+            given["around"] = [Use("for-each", self.draw.one(FOR_EACH))]
             if kind == "net":
                 given["inputs"] = {"x": "index"}
             del given["outputs"]
-        elif self.draw(st.integers(0, 4)) == 0:
-            word = self.draw(st.sampled_from(("while", "until")))
-            condition = self.draw(st.sampled_from(GUARDS[:4]))
+        elif self.draw.number(0, 4) == 0:
+            word = self.draw.one(("while", "until"))
+            condition = self.draw.one(GUARDS[:4])
             given["around"] = [Use("structured-loop", {word: condition})]
         self.tasks.append(task(name, kind, then, **given, **more))
         return name
@@ -209,13 +261,11 @@ class _Net:
         kinds = ["task", "task", "caught"]
         if depth > 0:
             kinds += ["sequence", "parallel", "exclusive", "multi", "deferred", "loop"]
-        match self.draw(st.sampled_from(kinds)):
+        match self.draw.one(kinds):
             case "sequence":
                 return self.block(self.block(following, depth - 1), depth - 1)
             case "parallel":
-                close = self.add(
-                    self.draw(st.sampled_from((None, "work"))), following, join="synchronization"
-                )
+                close = self.add(self.draw.one((None, "work")), following, join="synchronization")
                 branches = [self.block(close, depth - 1) for _ in range(2)]
                 return self.add(None, {"parallel-split": branches})
             case "exclusive":
@@ -223,8 +273,8 @@ class _Net:
                 branches = [self.block(close, depth - 1) for _ in range(2)]
                 return self.add("work", {"exclusive-choice": self.guards(branches)})
             case "multi":
-                merge = self.draw(st.sampled_from(("multi-merge", "general-synchronizing-merge")))
-                close = self.add(self.draw(st.sampled_from((None, "work"))), following, join=merge)
+                merge = self.draw.one(("multi-merge", "general-synchronizing-merge"))
+                close = self.add(self.draw.one((None, "work")), following, join=merge)
                 branches = [self.block(close, depth - 1) for _ in range(2)]
                 return self.add("work", {"multi-choice": self.guards(branches)})
             case "deferred":
@@ -245,33 +295,33 @@ class _Net:
 
     def tangle(self) -> Sequence[str]:
         """Draw tasks whose flows go anywhere; gives those it starts with."""
-        size = self.draw(st.integers(2, 5))
+        size = self.draw.number(2, 5)
         names = [f"t{i}" for i in range(size)]
-        if self.draw(st.booleans()):
-            tokens = self.draw(st.integers(0, 2))
+        if self.draw.number(0, 1):
+            tokens = self.draw.number(0, 2)
             self.places.append(PlaceDefinition("store", tokens, use(self.leads(names))))
         ends = [*names, "store"] if self.places else names
         for name in names:
-            kind = self.draw(st.sampled_from(("work", "work", "work", None)))
+            kind = self.draw.one(("work", "work", "work", None))
             more: dict[str, Any] = {}
-            if kind is not None and self.draw(st.integers(0, 4)) == 0:
-                more["on_failure"] = self.draw(st.sampled_from(names))
+            if kind is not None and self.draw.number(0, 4) == 0:
+                more["on_failure"] = self.draw.one(names)
             self.add(kind, self.leads(ends), name=name, **more)
         start = [names[0], *(n for n in names[1:] if not any(t for t, _ in self.flows_to(n)))]
         for i, made in enumerate(self.tasks):
             flows = len(set(self.flows_to(made.name))) + (made.name in start)
             join = self.join(names) if flows > 1 else None
             self.tasks[i] = attrs.evolve(made, join=join, uses=(*made.uses, *self.around(names)))
-        if size > 3 and self.draw(st.integers(0, 2)) == 0:
+        if size > 3 and self.draw.number(0, 2) == 0:
             groups = {"regions": [names[:2], names[2:]]}
             both = (Use("critical-section", groups), Use("interleaved-routing", {"tasks": names}))
-            self.uses.append(self.draw(st.sampled_from(both)))
+            self.uses.append(self.draw.one(both))
         return start
 
     def join(self, names: Sequence[str]) -> Use | None:
         """A join of several flows."""
-        n = {"n": self.draw(st.integers(1, 2))}
-        cancels = {"cancels": [self.draw(st.sampled_from(names))]}
+        n = {"n": self.draw.number(1, 2)}
+        cancels = {"cancels": [self.draw.one(names)]}
         joins = (
             *(None, None, Use("synchronization"), Use("multi-merge")),
             *(Use("generalised-and-join"), Use("structured-discriminator")),
@@ -283,11 +333,11 @@ class _Net:
                 Use("cancelling-partial-join", n | cancels),
             ),
         )
-        return self.draw(st.sampled_from(joins))
+        return self.draw.one(joins)
 
     def around(self, names: Sequence[str]) -> Sequence[Use]:
         """Patterns at a task: mostly none."""
-        others = self.draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True))
+        others = self.draw.some(names, 2)
         patterns = (
             Use("cancel-region", {"region": others}),
             Use("cancel-task", {"tasks": others}),
@@ -296,7 +346,7 @@ class _Net:
             Use("cancel-multiple-instance-task", {"tasks": others}),
             Use("complete-multiple-instance-task", {"tasks": others}),
         )
-        return [self.draw(st.sampled_from(patterns))] if self.draw(st.integers(0, 3)) == 0 else []
+        return [self.draw.one(patterns)] if self.draw.number(0, 3) == 0 else []
 
     def flows_to(self, name: str) -> Sequence[tuple[str, str]]:
         """The flows that lead to a task of a tangle, by owner and kind; not those of itself."""
@@ -312,8 +362,8 @@ class _Net:
         """What follows a task in a tangle."""
         choices = ("exclusive-choice", "multi-choice", "deferred-choice")
         shapes = ("to", "to", "parallel-split", *choices, "threads", "end", "stop", "cancel")
-        shape = self.draw(st.sampled_from(shapes))
-        to = self.draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
+        shape = self.draw.one(shapes)
+        to = self.draw.some(names, 3)
         match shape:
             case "end":
                 return None
@@ -322,9 +372,7 @@ class _Net:
             case "cancel":
                 return {"cancel-case": None}
             case "threads":
-                return {
-                    "thread-split": {"to": to[0], "n": self.draw(st.sampled_from((2, "x + 1")))}
-                }
+                return {"thread-split": {"to": to[0], "n": self.draw.one((2, "x + 1"))}}
             case "exclusive-choice" | "multi-choice":
                 return {shape: self.guards(to)}
             case "parallel-split" | "deferred-choice" if len(to) > 1:
@@ -335,12 +383,17 @@ class _Net:
 @st.composite
 def specifications(draw: Any, *, structured: bool | None = None) -> Specification:
     """A specification: block-structured, or a tangle (which may not compile), or either."""
+    return made(_Drawn(draw), structured=structured)
+
+
+def made(choices: Choices, *, structured: bool | None = None) -> Specification:
+    """A specification by whoever makes the choices."""
     if structured is None:
-        structured = draw(st.booleans())
-    children = ["child"] if draw(st.booleans()) else []
+        structured = bool(choices.number(0, 1))
+    children = ["child"] if bool(choices.number(0, 1)) else []
     nets: dict[str, NetDefinition] = {}
     for name in ["net", *children]:
-        drawn = _Net(draw, name, children)
+        drawn = _Net(choices, name, children)
         start = [drawn.block(None, 2)] if structured else drawn.tangle()
         if (
             name == "net"
@@ -349,7 +402,7 @@ def specifications(draw: Any, *, structured: bool | None = None) -> Specificatio
         ):
             drawn.tasks.append(task("last", child="child"))
             start = [*start, "last"]
-        explicit = not structured and draw(st.integers(0, 5)) == 0
+        explicit = not structured and choices.number(0, 5) == 0
         nets[name] = net(
             start,
             *drawn.tasks,

@@ -49,6 +49,7 @@ __all__ = [
     "Model",
     "Observation",
     "Proof",
+    "at_rest",
     "explored",
     "reached",
     "specified",
@@ -436,7 +437,7 @@ def explored(proof: Proof, nets: CompiledSpecification, most: int = MOST) -> tup
                 watching = {s: m for s, m in watching.items() if s in decision.case.scopes}
                 state = canonical(decision.case)
                 states.add(state)
-                _at_rest(decision.case)
+                at_rest(decision.case)
                 key = (state, _memory(watching))
                 if key not in seen:
                     seen.add(key)
@@ -471,7 +472,7 @@ def reached(proof: Proof, nets: CompiledSpecification) -> set[Any]:
     return states
 
 
-def _at_rest(case: CaseState) -> None:
+def at_rest(case: CaseState) -> None:
     """What a fragment declares never changes: its place invariants."""
     for scope, marking in case.marking().items():
         if case.status is CaseStatus.RUNNING:

@@ -272,7 +272,7 @@ class Run:
         if engine.journal.summary(CASE) is None:
             assert not self.acknowledged, "the case was told to be there, and is not"
             self.trail.append("start")
-            return await engine.start(self.spec, case=CASE)
+            return await engine.start(self.spec, case=CASE, unverified=True)
         records = engine.journal.records(CASE)
         kept = [record.hash for record in records]
         told = len(self.acknowledged)
@@ -403,14 +403,15 @@ class Run:
         due = any(i.retry_at is not None and i.retry_at <= now for i in case.items.values())
         wanted, held = self._work(case)
         ended = any(h.ended.is_set() for h in self.held.values())
-        if case.status is CaseStatus.SUSPENDED:  # what a crash has interrupted is not begun again
+        if case.status in (CaseStatus.SUSPENDED, CaseStatus.FAILED):
+            # What a crash has interrupted is not begun again; what runs may end.
             return wanted >= held and not ended
         return wanted == held and not ended and not due
 
     def _work(self, case: CaseState) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
         """The attempts that there ought to be, and those that there are."""
         wanted = {(i.id, i.attempt) for i in case.items.values() if _performed(case, i)}
-        if not g.active(case):
+        if case.status.final:
             wanted = set()
         return wanted, {(h.work.item, h.work.attempt) for h in self.held.values()}
 

@@ -8,17 +8,22 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import SEEDS
 from tests.patterns.models import PROOFS
-from tests.patterns.proof import Proof, reached, specified, surrounded
+from tests.patterns.proof import SURROUNDINGS, Proof, reached, specified, surrounded
 from tests.patterns.running import Run, Seen
 from weft.engine.runtime.engine import Case, Engine
 from weft.engine.runtime.live import LiveCase
 from weft.schema.errors import JournalError
 
-WHERE = ("alone", "loop")
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Alone and in a loop; in all surroundings where a number of seeds is asked for."""
+    if "where" in metafunc.fixturenames:
+        asked = metafunc.config.getoption("--seeds") != SEEDS
+        metafunc.parametrize("where", SURROUNDINGS if asked else ("alone", "loop"))
 
 
-@pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("proof", PROOFS, ids=lambda p: p.example)
 async def test_running(
     proof: Proof, where: str, tmp_path: Path, seeds: range, request: pytest.FixtureRequest
