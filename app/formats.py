@@ -25,7 +25,8 @@ Read = Callable[[bytes, str | None, Path | None], Specification]
 class Written:
     """A specification as the text of a format, and what of it that format cannot say.
 
-    What is ``lost`` does not change what a case does, or else nothing would be written.
+    What is ``lost`` does not change what a case does, or else nothing would be written; PNML alone
+    is only the case's own net.
     """
 
     text: bytes
@@ -169,6 +170,29 @@ def _read_yawl(text: bytes, file: str | None, origin: Path | None) -> Specificat
     return read_yawl(text, file=file, origin=origin)
 
 
+def _write_pnml(specification: Specification) -> Written:
+    """The net of a specification, without its data."""
+    from weft.connectors import builtin as connectors
+    from weft.engine.compile import compile_specification
+    from weft.engine.verify.plain import pnml_net
+    from weft.patterns import builtin as patterns
+
+    try:
+        from weft.schema.pnml_writer import write_pnml
+    except ImportError as error:
+        raise UsageError(
+            f"PNML needs the extra `xml`: pip install 'weft[xml]' ({error})", code="extra"
+        ) from error
+    compiled = compile_specification(specification, registry=patterns(), connectors=connectors())
+    try:
+        text = write_pnml(pnml_net(compiled.net))
+    except UsageError as error:
+        raise DefinitionError(error.message, code="pnml", file=specification.source.file) from error
+    lost = ["data, conditions and who does the work"]
+    lost += [f"the net {name!r}" for name in compiled.nets if name != compiled.root]
+    return Written(text, lost)
+
+
 @cache
 def formats() -> Formats:
     """All formats there are."""
@@ -188,6 +212,7 @@ def formats() -> Formats:
                 read=_read_yaml,
                 write=_write_steps,
             ),
+            Format("pnml", "PNML, a net without data", (".pnml",), write=_write_pnml),
             Format("bpmn", "BPMN 2.0", (".bpmn", ".bpmn2", ".bpmn20.xml"), read=_read_bpmn),
             Format("yawl", "YAWL's XML", (".yawl", ".ywl", ".xml"), read=_read_xml),
         )
