@@ -11,18 +11,22 @@ and others, "Instantaneous Soundness Checking of Industrial Business Process Mod
 
 The answer is sought in the reduced net first, where most sound nets are of two or three markings.
 Whatever it finds wrong is found again in the net itself, where the path that shows it is a
-shortest one. A reduced net that is still too large is explored with stubborn sets.
+shortest one. A reduced net that is still too large is explored with stubborn sets. What markings
+without end, or too many, leave open is asked of what can be covered (`weft.engine.verify.
+coverable`): all but the option to complete is settled by that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from weft.engine.coverability import OutOfBounds
 from weft.engine.net import Net
 from weft.engine.verify.arcs import ArcNet, flat, members
+from weft.engine.verify.coverable import Backwards, coverability_set
 from weft.engine.verify.graph import Graph, explored
 from weft.engine.verify.markings import Markings
 from weft.engine.verify.reduce import reduced
@@ -37,6 +41,9 @@ DEFAULT_MAX_STATES = 500_000
 
 PATH_STATES = 60_000
 """So many markings of the net itself are looked at for the shortest path to a fault."""
+
+ASKED = 300
+"""So many of the markings that were met are asked whether an end can still be marked."""
 
 SHOWN = 10
 """So many deadlocks, and so many dead transitions, are told one by one."""
@@ -125,6 +132,7 @@ class Look:
         self.markings = Markings(net)
         self.single = single
         self.vanishing = vanishing
+        self.max_states = max_states
         self.wanted = None if wanted is None else set(wanted)
         self.facts = Facts()
         places = self.markings.places
@@ -233,11 +241,29 @@ class _Verification:
                 "the net has no sink (from every place something takes), so no marking is final "
                 "and it can never complete",
             )
-            return self.answer(Facts(option=False), [], None)
         try:
-            return self.sought()
+            return self.sought() if self.sinks else self.without_end()
         except OverflowError as error:
             return self.answer(Facts(), [], f"a place overflows: {error}")
+
+    def without_end(self) -> Report:
+        """A net that has no final marking: the option to complete is not asked, all else is."""
+        own = self.look(self.arcs, most=PATH_STATES)
+        facts, undecided, dead = own.facts, None, []
+        facts.option, facts.proper = False, True  # it never completes, so never improperly
+        if own.graph.complete:
+            dead = [t for t in self.arcs.transitions if t not in facts.fired]
+        else:
+            undecided, dead = self.covered(own)
+        for kind in ("unbounded", "unsafe"):
+            if own.witness(kind) is not None:
+                self.explain(kind, own, shortest=True)
+        self.tell_dead(dead)
+        deadlocks = [
+            DeadMarking(self.reached(path), self.names(path))
+            for path in map(own.path, facts.dead_ends[:SHOWN])
+        ]
+        return self.answer(facts, deadlocks, undecided, dead)
 
     def sought(self) -> Report:
         small = reduced(self.arcs)
@@ -246,7 +272,7 @@ class _Verification:
         if not first.graph.complete and facts.bounded is not False:
             undecided = self.more(small, facts)
         suspects = self.never_fired(small, facts) if undecided is None else []
-        if not any(facts.faults.values()) and not suspects:
+        if not any(facts.faults.values()) and not suspects and undecided is None:
             return self.answer(facts, [], undecided)
         return self.found_again(first, suspects, undecided)
 
@@ -283,7 +309,7 @@ class _Verification:
         """Find in the net itself, by shortest paths, what the reduced net has shown."""
         known = first.facts
         wanted = [kind for kind, found in known.faults.items() if found]
-        whole = bool(suspects) or "livelock" in wanted or "unbounded" in wanted
+        whole = not wanted or bool(suspects) or "livelock" in wanted or "unbounded" in wanted
         own = self.look(self.arcs, most=PATH_STATES, wanted=None if whole else wanted)
         facts = own.facts
         for verdict in ("bounded", "safe", "option", "proper"):
@@ -293,22 +319,15 @@ class _Verification:
         if own.graph.complete:
             undecided = None
             dead = [t for t in self.arcs.transitions if t not in facts.fired]
-        elif suspects:
-            undecided = undecided or (
-                f"whether {len(suspects)} transitions are dead, within {PATH_STATES:,} markings"
-            )
-        if own.graph.complete:
-            wanted = [kind for kind, found in facts.faults.items() if found]
+            wanted = []
+        elif facts.bounded is False or undecided is not None or suspects:
+            undecided, dead = self.covered(own)
+        wanted += [kind for kind, found in facts.faults.items() if found and kind not in wanted]
         for kind in wanted:
             look = own if own.witness(kind) is not None else first
             if look.witness(kind) is not None:
                 self.explain(kind, look, shortest=look is own)
-        for t in dead[:SHOWN]:
-            name = self.net.transitions[t].name
-            self.tell("error", "dead-transition", f"{name!r} can never fire", element=name)
-        if len(dead) > SHOWN:
-            more = f"{len(dead) - SHOWN} more transitions can never fire"
-            self.tell("error", "dead-transition", more)
+        self.tell_dead(dead)
         ends = own if facts.dead_ends or own.graph.complete else first
         deadlocks = [
             DeadMarking(self.reached(path), self.names(path))
@@ -317,7 +336,140 @@ class _Verification:
         ]
         return self.answer(facts, deadlocks, undecided, dead)
 
+    def tell_dead(self, dead: Sequence[int]) -> None:
+        """Dead transitions, the first ones by name."""
+        for t in dead[:SHOWN]:
+            name = self.net.transitions[t].name
+            self.tell("error", "dead-transition", f"{name!r} can never fire", element=name)
+        if len(dead) > SHOWN:
+            more = f"{len(dead) - SHOWN} more transitions can never fire"
+            self.tell("error", "dead-transition", more)
+
+    # ── what can be covered ──────────────────────────────────────────────────────────────────
+
+    def covered(self, own: Look) -> tuple[str | None, list[int]]:
+        """Settle by what can be covered what the markings that were seen leave open.
+
+        Returns:
+            What stays open, and the dead transitions.
+        """
+        facts, dead = own.facts, None
+        if self.arcs.monotone:
+            dead = self.by_omega(own)
+        elif not any(t.lacks for t in self.arcs.transitions.values()):
+            dead = self.covered_backwards(own)
+        if facts.option is None:
+            self.never_ending(own)
+        if (facts.option, facts.bounded, facts.proper) == (None, False, True):
+            if len(self.sinks) == 1 and self.arcs.monotone:
+                # From what is covered an end is reached; by the same way from what covers it an
+                # end with more beside it (van der Aalst 1997: a sound net is bounded).
+                facts.option = False
+                self.tell(
+                    "error",
+                    "livelock",
+                    "what has grown can never be used up: if a case could complete from before "
+                    "it has grown, one could complete with it left over, and none can",
+                )
+        asked = {
+            "the option to complete": facts.option,
+            "proper completion": facts.proper,
+            "boundedness": facts.bounded,
+            "dead transitions": dead,
+        }
+        left = [question for question, answer in asked.items() if answer is None]
+        why = "the markings are infinitely many"
+        if facts.bounded is not False:
+            why = f"there are more than {own.max_states:,} markings"
+        return f"{' and '.join(left)}: {why}" if left else None, dead or []
+
+    def by_omega(self, own: Look) -> list[int] | None:
+        """Ask the coverability set; the dead transitions, or None if it is too large."""
+        facts = own.facts
+        covering = coverability_set(self.arcs)
+        if covering is None:
+            return None
+        if covering.growth is not None and facts.bounded is not False:
+            facts.bounded = False
+            names, grown = self.names(covering.growth), self.place_names(covering.grown)
+            text = f"{_after(names)} {told(grown)} has grown, and can grow so again for ever"
+            self.tell("error", "unbounded", text, element=grown[0], path=names)
+        facts.bounded = covering.bounded
+        facts.safe = covering.safe
+        improper = any(map(covering.covers, self.improprieties()))
+        if improper and facts.proper is not False:
+            self.improper_by_cover(own)
+        facts.proper = not improper
+        return [t for t in self.arcs.transitions if t not in covering.fired]
+
+    def covered_backwards(self, own: Look) -> list[int] | None:
+        """Ask backwards, target by target; the dead transitions, or None if some stay open."""
+        facts = own.facts
+        if facts.proper is None:
+            self.improper_by_cover(own)
+        asked = Backwards(self.arcs, own.markings.places)
+        dead = []
+        try:
+            for number, t in self.arcs.transitions.items():
+                if number in facts.fired:
+                    continue
+                least = {p: max(t.take.get(p, 0), t.needs.get(p, 0)) for p in (*t.take, *t.needs)}
+                if asked.path(iter([least])) is None:
+                    dead.append(number)
+                facts.fired.add(number)
+            if facts.safe is None:
+                double = asked.path({p: 2} for p in own.markings.places)
+                facts.safe = double is None
+        except OutOfBounds:
+            return None
+        return dead
+
+    def improprieties(self) -> Iterator[Mapping[int, int]]:
+        """What is marked at least where a net has completed improperly."""
+        for end in sorted(self.sinks):
+            yield {end: 2}
+            if len(self.sinks) == 1:
+                others = range(self.arcs.places)
+                yield from ({end: 1, p: 1} for p in others if p != end)
+
+    def improper_by_cover(self, own: Look) -> None:
+        """Find improper completion backwards, with a path."""
+        asked = Backwards(self.arcs, own.markings.places)
+        cells = set(own.markings.places)
+        try:
+            path = asked.path(t for t in self.improprieties() if cells.issuperset(t))
+        except OutOfBounds:
+            return
+        own.facts.proper = path is None
+        if path is None:
+            return
+        names, marking = self.names(path), self.reached(path)
+        ends = self.place_names(p for p in sorted(self.sinks) if self.net.places[p].name in marking)
+        left = told([p for p in marking if p not in ends])
+        text = f"{_after(names)} the end {told(ends)} is marked " + (
+            f"while {left} still is" if left else "more than once"
+        )
+        self.tell("error", "improper-completion", text, element=ends[0], path=names)
+
+    def never_ending(self, own: Look) -> None:
+        """Find a marking among those that were met from which no end can be marked any more."""
+        if any(t.lacks for t in self.arcs.transitions.values()):
+            return
+        asked = Backwards(self.arcs, own.markings.places)
+        ends = [asked.target({end: 1}) for end in sorted(self.sinks)]
+        try:
+            for at, state in enumerate(own.graph.states[:ASKED]):
+                cells = memoryview(state).cast("i").tolist()
+                if not any(end.covers(cells) for end in ends):
+                    own.facts.option, own.facts.stuck = False, at
+                    return
+        except OutOfBounds:
+            return
+
     # ── words ────────────────────────────────────────────────────────────────────────────────
+
+    def place_names(self, places: Iterable[int]) -> list[str]:
+        return [self.net.places[p].name for p in places]
 
     def names(self, path: Sequence[int]) -> list[str]:
         return [self.net.transitions[t].name for t in path]
@@ -353,7 +505,7 @@ class _Verification:
         path = look.path(state)
         marking = self.reached(path)
         names = self.names(path)
-        after = "at the start" if not path else f"after {told(names)}"
+        after = _after(names)
         sinks = {self.net.places[p].name for p in self.sinks}
         left = told([p for p in marking if p not in sinks])
         double = told([p for p, n in marking.items() if n > 1])
@@ -423,8 +575,6 @@ class _Verification:
         undecided: str | None,
         dead: Sequence[int] = (),
     ) -> Report:
-        if undecided is None and facts.option is None and facts.bounded is False:
-            undecided = "the option to complete, because the markings are infinitely many"
         return Report(
             name=self.net.name,
             option_to_complete=facts.option,
@@ -437,6 +587,10 @@ class _Verification:
             diagnostics=self.diagnostics,
             undecided=undecided,
         )
+
+
+def _after(names: Sequence[str]) -> str:
+    return "at the start" if not names else f"after {told(names)}"
 
 
 def told(names: Sequence[str], most: int = 12) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import attrs
 from hypothesis import strategies as st
@@ -160,3 +161,19 @@ def judged(net: Net, most: int = 400) -> Judged | None:
         unsafe=min(unsafe, default=None),
         markings=len(seen),
     )
+
+
+def replayed(net: Net, path: Sequence[str]) -> dict[str, int]:
+    """The marking that a path leads to; every step of it has to be enabled."""
+    marking = {p.name: p.tokens for p in net.places}
+    for name in path:
+        t = next(t for t in net.transitions if t.name == name)
+        assert all(marking[a.place] >= a.weight for a in (*t.take, *t.needs)), (path, name)
+        assert all(marking[a.place] < a.weight for a in t.lacks)
+        for a in t.take:
+            marking[a.place] -= a.weight
+        for p in t.clear:
+            marking[p] = 0
+        for a in t.put:
+            marking[a.place] += a.weight
+    return {p: n for p, n in marking.items() if n}

@@ -1,0 +1,236 @@
+"""What can be covered in a plain net, however many markings it has.
+
+*   The *coverability set* of a net without inhibitor and reset arcs: finitely many markings, some
+    of whose places hold ω (any number of tokens), below which lie all that can be reached and
+    nothing else that is closed downwards (R. M. Karp and R. E. Miller, "Parallel Program
+    Schemata", 1969). It is built without its redundant part: what is below a marking that is
+    there already is not looked at, and what comes below a new one goes; its successors stay in
+    turn, since cutting them off as well is what made earlier algorithms wrong (A. Valmari and
+    H. Hansen, "Old and New Algorithms for Minimal Coverability Sets", 2014). It settles
+    boundedness, safeness, dead transitions and what can be marked beside what.
+*   With reset arcs, whether so much can be covered is still decidable, backwards
+    (`weft.engine.coverability`); boundedness is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from operator import ge
+
+import attrs
+
+from weft.engine.coverability import Move, ResetNet, Saturation
+from weft.engine.verify.arcs import ArcNet, Arcs
+
+__all__ = ["OMEGA", "Backwards", "Covering", "coverability_set"]
+
+OMEGA = 1 << 40
+"""Any number of tokens; more than a place can hold."""
+
+WORK = 1_500_000
+"""So many comparisons of markings, and looks at transitions, are made: a second or two."""
+
+BACKWARDS_WORK = 100_000
+"""The work that one target is given (see `weft.engine.coverability`)."""
+
+Cells = tuple[int, ...]
+
+
+@attrs.frozen
+class Covering:
+    """The coverability set of a net.
+
+    Args:
+        places: The places behind the cells of a marking.
+        markings: Its maximal markings with ω.
+        fired: The transitions that can fire.
+        growth: A path after which there is more than at a moment before, and no less; None: the
+            net is bounded.
+        grown: The places that have then grown.
+    """
+
+    places: Sequence[int]
+    markings: Sequence[Cells]
+    fired: frozenset[int]
+    growth: Sequence[int] | None
+    grown: Sequence[int]
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is no ω."""
+        return self.growth is None
+
+    @property
+    def safe(self) -> bool:
+        """Whether no place can hold two tokens."""
+        return all(n <= 1 for marking in self.markings for n in marking)
+
+    def covers(self, target: Mapping[int, int]) -> bool:
+        """Whether a marking with at least these tokens can be reached."""
+        cell = {p: i for i, p in enumerate(self.places)}
+        if any(p not in cell for p, n in target.items() if n):
+            return False
+        wanted = [(cell[p], n) for p, n in target.items() if n]
+        return any(all(m[i] >= n for i, n in wanted) for m in self.markings)
+
+
+@attrs.frozen
+class _Arcs:
+    number: int
+    least: tuple[tuple[int, int], ...]
+    take: tuple[tuple[int, int], ...]
+    put: tuple[tuple[int, int], ...]
+
+    def fire(self, cells: Cells) -> Cells | None:
+        for i, n in self.least:
+            if cells[i] < n:
+                return None
+        after = list(cells)
+        for i, n in self.take:
+            if after[i] < OMEGA:
+                after[i] -= n
+        for i, n in self.put:
+            if after[i] < OMEGA:
+                after[i] += n
+        return tuple(after)
+
+
+def coverability_set(net: ArcNet, *, work: int = WORK) -> Covering | None:
+    """The coverability set of a net without inhibitor and reset arcs; None: too much work."""
+    assert net.monotone
+    places = _places(net)
+    cell = {p: i for i, p in enumerate(places)}
+    arcs = [_arcs(number, t, cell) for number, t in net.transitions.items()]
+    first = tuple(net.initial.get(p, 0) for p in places)
+    nodes: list[Cells] = [first]
+    parents, via = [-1], [-1]
+    current: dict[int, int] = {0: sum(first)}
+    """The nodes that are maximal so far, with their tokens: what is below has no more."""
+    fired: set[int] = set()
+    growth: tuple[list[int], list[int]] | None = None
+    at = 0
+    while at < len(nodes):
+        if at not in current:
+            at += 1
+            continue
+        work -= len(arcs) + 1
+        for t in arcs:
+            after = t.fire(nodes[at])
+            if after is None:
+                continue
+            fired.add(t.number)
+            total = sum(after)
+            work -= len(current) // 4 + 1
+            if work < 0:
+                return None
+            if any(n >= total and all(map(ge, nodes[k], after)) for k, n in current.items()):
+                continue
+            ancestor = at
+            while ancestor >= 0:
+                work -= 1
+                before = nodes[ancestor]
+                if all(map(ge, after, before)) and after != before:
+                    more = [i for i, n in enumerate(before) if n < after[i] and after[i] < OMEGA]
+                    if growth is None:
+                        growth = [*_path(parents, via, at), t.number], [places[i] for i in more]
+                    if more:  # and what is behind may now be covered as well
+                        after = tuple(OMEGA if i in more else n for i, n in enumerate(after))
+                        ancestor = at
+                        continue
+                ancestor = parents[ancestor]
+            total = sum(after)
+            below = [k for k, n in current.items() if n <= total and all(map(ge, after, nodes[k]))]
+            for k in below:
+                del current[k]
+            current[len(nodes)] = total
+            nodes.append(after)
+            parents.append(at)
+            via.append(t.number)
+            if at not in current:
+                break  # what follows on it follows on the new one too
+        at += 1
+    path, grown = growth or (None, [])
+    return Covering(places, [nodes[k] for k in current], frozenset(fired), path, grown)
+
+
+def _places(net: ArcNet) -> list[int]:
+    used = set(net.initial)
+    for t in net.transitions.values():
+        used.update(t.take, t.put, t.needs, t.lacks, t.clear)
+    return sorted(used)
+
+
+def _arcs(number: int, t: Arcs, cell: Mapping[int, int]) -> _Arcs:
+    least = dict(t.take)
+    for p, n in t.needs.items():
+        least[p] = max(n, least.get(p, 0))
+
+    def cells(arcs: Mapping[int, int]) -> tuple[tuple[int, int], ...]:
+        return tuple((cell[p], n) for p, n in arcs.items())
+
+    return _Arcs(number, cells(least), cells(t.take), cells(t.put))
+
+
+def _path(parents: Sequence[int], via: Sequence[int], node: int) -> list[int]:
+    path = []
+    while parents[node] >= 0:
+        path.append(via[node])
+        node = parents[node]
+    path.reverse()
+    return path
+
+
+class Backwards:
+    """What can be covered in a net without inhibitor arcs, asked backwards from each target.
+
+    Args:
+        net: The net; it may have reset arcs.
+        places: The places behind the cells of the markings that are asked about.
+    """
+
+    def __init__(self, net: ArcNet, places: Sequence[int]) -> None:
+        assert not any(t.lacks for t in net.transitions.values())
+        cell = {p: i for i, p in enumerate(places)}
+        self.cell = cell
+
+        def cells(arcs: Mapping[int, int]) -> dict[int, int]:
+            return {cell[p]: n for p, n in arcs.items()}
+
+        self.numbers = list(net.transitions)
+        self.net = ResetNet(
+            [
+                Move(
+                    take=cells(t.take),
+                    put=cells(t.put),
+                    needs=cells(t.needs),
+                    clear=frozenset(cell[p] for p in t.clear),
+                )
+                for t in net.transitions.values()
+            ]
+        )
+        self.initial = tuple(net.initial.get(p, 0) for p in places)
+
+    def target(self, tokens: Mapping[int, int], work: int = BACKWARDS_WORK) -> Saturation:
+        """The question whether so much can be covered."""
+        wanted = {self.cell[p]: n for p, n in tokens.items()}
+        return Saturation(self.net, wanted, work=work)
+
+    def path(
+        self, targets: Iterator[Mapping[int, int]], work: int = BACKWARDS_WORK
+    ) -> list[int] | None:
+        """The firings that lead to the first target that can be covered; None: none can be.
+
+        Args:
+            targets: Tokens by place.
+            work: What all of them together may cost.
+
+        Raises:
+            OutOfBounds: The work allowed does not suffice to tell.
+        """
+        for tokens in targets:
+            target = self.target(tokens, work)
+            moves = target.path(self.initial)
+            work -= target.done
+            if moves is not None:
+                return [self.numbers[m] for m in moves]
+        return None
