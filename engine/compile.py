@@ -51,6 +51,7 @@ from weft.engine.registry import Attachment, Family, Parameter, Pattern, Registr
 from weft.engine.signals import Signals
 from weft.engine.starting import trigger_faults
 from weft.engine.undoing import TURN, UNDOING, all_undone, turned_round, undoable_place
+from weft.engine.usage import patterns_used
 from weft.engine.wellformed import net_faults
 from weft.schema.errors import DefinitionError, raise_faults
 from weft.schema.jsonvalue import JsonValue
@@ -154,13 +155,15 @@ def compile_specification(
         f"{specification.source.file or specification.name} is not a valid specification",
         sorted(faults, key=lambda fault: (fault.line or 0, fault.column or 0)),
     )
-    return CompiledSpecification(
+    compiled = CompiledSpecification(
         name=specification.name,
         version=specification.version,
         nets=nets,
         root=specification.root,
         language=specification.language,
     )
+    compiled.__dict__["patterns"] = tuple(p.key for p in patterns_used(specification, registry))
+    return compiled
 
 
 def asked_for(specification: Specification) -> set[str]:

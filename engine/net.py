@@ -622,6 +622,14 @@ class CompiledSpecification(msgspec.Struct, frozen=True, omit_defaults=True, dic
         return hashlib.sha256(self.content).hexdigest()
 
     @cached_property
+    def patterns(self) -> tuple[str, ...]:
+        """The keys of the patterns that the specification asks for, where it was compiled here.
+
+        They are no part of the net: one that a journal gave back has none.
+        """
+        return ()
+
+    @cached_property
     def case_wide(self) -> bool:
         """Whether what happens in one scope may enable something in another."""
         return any(net.case_wide for net in self.nets.values())

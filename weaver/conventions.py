@@ -121,6 +121,159 @@ WEFT_NET_NAME: Final = "weft.net.name"
 WEFT_PARTICIPANT: Final = "weft.participant"
 """The person or program that acted on a case or a work item. (string)"""
 
+WEFT_PATTERN_NAME: Final = "weft.pattern.name"
+"""A control-flow pattern that a specification asks for. (enum)"""
+
+
+class WeftPatternNameValues:
+    """Known values of ``weft.pattern.name``."""
+
+    SEQUENCE: Final = "sequence"
+    """Pattern 1, Sequence."""
+
+    PARALLEL_SPLIT: Final = "parallel-split"
+    """Pattern 2, Parallel Split."""
+
+    SYNCHRONIZATION: Final = "synchronization"
+    """Pattern 3, Synchronization."""
+
+    EXCLUSIVE_CHOICE: Final = "exclusive-choice"
+    """Pattern 4, Exclusive Choice."""
+
+    SIMPLE_MERGE: Final = "simple-merge"
+    """Pattern 5, Simple Merge."""
+
+    MULTI_CHOICE: Final = "multi-choice"
+    """Pattern 6, Multi-Choice."""
+
+    STRUCTURED_SYNCHRONIZING_MERGE: Final = "structured-synchronizing-merge"
+    """Pattern 7, Structured Synchronizing Merge."""
+
+    MULTI_MERGE: Final = "multi-merge"
+    """Pattern 8, Multi-Merge."""
+
+    STRUCTURED_DISCRIMINATOR: Final = "structured-discriminator"
+    """Pattern 9, Structured Discriminator."""
+
+    ARBITRARY_CYCLES: Final = "arbitrary-cycles"
+    """Pattern 10, Arbitrary Cycles."""
+
+    IMPLICIT_TERMINATION: Final = "implicit-termination"
+    """Pattern 11, Implicit Termination."""
+
+    MULTIPLE_INSTANCES_WITHOUT_SYNCHRONIZATION: Final = "multiple-instances-without-synchronization"
+    """Pattern 12, Multiple Instances without Synchronization."""
+
+    MULTIPLE_INSTANCES_WITH_A_PRIORI_DESIGN_TIME_KNOWLEDGE: Final = (
+        "multiple-instances-with-a-priori-design-time-knowledge"
+    )
+    """Pattern 13, Multiple Instances with a Priori Design-Time Knowledge."""
+
+    MULTIPLE_INSTANCES_WITH_A_PRIORI_RUN_TIME_KNOWLEDGE: Final = (
+        "multiple-instances-with-a-priori-run-time-knowledge"
+    )
+    """Pattern 14, Multiple Instances with a Priori Run-Time Knowledge."""
+
+    MULTIPLE_INSTANCES_WITHOUT_A_PRIORI_RUN_TIME_KNOWLEDGE: Final = (
+        "multiple-instances-without-a-priori-run-time-knowledge"
+    )
+    """Pattern 15, Multiple Instances without a Priori Run-Time Knowledge."""
+
+    DEFERRED_CHOICE: Final = "deferred-choice"
+    """Pattern 16, Deferred Choice."""
+
+    INTERLEAVED_PARALLEL_ROUTING: Final = "interleaved-parallel-routing"
+    """Pattern 17, Interleaved Parallel Routing."""
+
+    MILESTONE: Final = "milestone"
+    """Pattern 18, Milestone."""
+
+    CANCEL_TASK: Final = "cancel-task"
+    """Pattern 19, Cancel Task."""
+
+    CANCEL_CASE: Final = "cancel-case"
+    """Pattern 20, Cancel Case."""
+
+    STRUCTURED_LOOP: Final = "structured-loop"
+    """Pattern 21, Structured Loop."""
+
+    RECURSION: Final = "recursion"
+    """Pattern 22, Recursion."""
+
+    TRANSIENT_TRIGGER: Final = "transient-trigger"
+    """Pattern 23, Transient Trigger."""
+
+    PERSISTENT_TRIGGER: Final = "persistent-trigger"
+    """Pattern 24, Persistent Trigger."""
+
+    CANCEL_REGION: Final = "cancel-region"
+    """Pattern 25, Cancel Region."""
+
+    CANCEL_MULTIPLE_INSTANCE_TASK: Final = "cancel-multiple-instance-task"
+    """Pattern 26, Cancel Multiple Instance Task."""
+
+    COMPLETE_MULTIPLE_INSTANCE_TASK: Final = "complete-multiple-instance-task"
+    """Pattern 27, Complete Multiple Instance Task."""
+
+    BLOCKING_DISCRIMINATOR: Final = "blocking-discriminator"
+    """Pattern 28, Blocking Discriminator."""
+
+    CANCELLING_DISCRIMINATOR: Final = "cancelling-discriminator"
+    """Pattern 29, Cancelling Discriminator."""
+
+    STRUCTURED_PARTIAL_JOIN: Final = "structured-partial-join"
+    """Pattern 30, Structured Partial Join."""
+
+    BLOCKING_PARTIAL_JOIN: Final = "blocking-partial-join"
+    """Pattern 31, Blocking Partial Join."""
+
+    CANCELLING_PARTIAL_JOIN: Final = "cancelling-partial-join"
+    """Pattern 32, Cancelling Partial Join."""
+
+    GENERALISED_AND_JOIN: Final = "generalised-and-join"
+    """Pattern 33, Generalised AND-Join."""
+
+    STATIC_PARTIAL_JOIN_FOR_MULTIPLE_INSTANCES: Final = "static-partial-join-for-multiple-instances"
+    """Pattern 34, Static Partial Join for Multiple Instances."""
+
+    CANCELLING_PARTIAL_JOIN_FOR_MULTIPLE_INSTANCES: Final = (
+        "cancelling-partial-join-for-multiple-instances"
+    )
+    """Pattern 35, Cancelling Partial Join for Multiple Instances."""
+
+    DYNAMIC_PARTIAL_JOIN_FOR_MULTIPLE_INSTANCES: Final = (
+        "dynamic-partial-join-for-multiple-instances"
+    )
+    """Pattern 36, Dynamic Partial Join for Multiple Instances."""
+
+    LOCAL_SYNCHRONIZING_MERGE: Final = "local-synchronizing-merge"
+    """Pattern 37, Local Synchronizing Merge."""
+
+    GENERAL_SYNCHRONIZING_MERGE: Final = "general-synchronizing-merge"
+    """Pattern 38, General Synchronizing Merge."""
+
+    CRITICAL_SECTION: Final = "critical-section"
+    """Pattern 39, Critical Section."""
+
+    INTERLEAVED_ROUTING: Final = "interleaved-routing"
+    """Pattern 40, Interleaved Routing."""
+
+    THREAD_MERGE: Final = "thread-merge"
+    """Pattern 41, Thread Merge."""
+
+    THREAD_SPLIT: Final = "thread-split"
+    """Pattern 42, Thread Split."""
+
+    EXPLICIT_TERMINATION: Final = "explicit-termination"
+    """Pattern 43, Explicit Termination."""
+
+    START_LIMIT: Final = "start-limit"
+    """Start Limit, beside the numbered patterns."""
+
+    WAIT: Final = "wait"
+    """Wait, beside the numbered patterns."""
+
+
 WEFT_REASON: Final = "weft.reason"
 """Why somebody did it, in their words. (string)"""
 
@@ -372,6 +525,18 @@ METRIC_WEFT_ENGINE_QUEUE_DEPTH_UNIT: Final = "{attempt}"
 METRIC_WEFT_JOURNAL_COMMIT_DURATION: Final = "weft.journal.commit.duration"
 """How long it took until a batch of events was durable."""
 METRIC_WEFT_JOURNAL_COMMIT_DURATION_UNIT: Final = "s"
+
+METRIC_WEFT_PATTERN_USED: Final = "weft.pattern.used"
+"""The number of cases that were started by a specification that asks for the pattern."""
+METRIC_WEFT_PATTERN_USED_UNIT: Final = "{case}"
+WeftPatternUsedMetricAttributes = TypedDict(
+    "WeftPatternUsedMetricAttributes",
+    {
+        "weft.specification.name": Required[str],
+        "weft.pattern.name": Required[str],
+    },
+    total=False,
+)
 
 METRIC_WEFT_TELEMETRY_DROPPED: Final = "weft.telemetry.dropped"
 """The number of spans, log records and collections of metrics that were not exported."""

@@ -192,8 +192,12 @@ class _Logs(LogRecordProcessor):
         self._shipper = shipper
 
     def on_emit(self, log_record: Any) -> None:
-        """A record was emitted; its context may be large, and has been read."""
-        record = copy.copy(log_record.log_record)
+        """A record was emitted; its context has been read, and what else is in it may be large."""
+        record = log_record.log_record
+        if len(record.context or ()) <= 1:  # its span alone
+            self._shipper.put(log_record)
+            return
+        record = copy.copy(record)
         record.context = Context()
         self._shipper.put(
             ReadableLogRecord(

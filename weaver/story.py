@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -311,6 +312,9 @@ class CaseStory:
         self.active = True
         yield Count(names.METRIC_WEFT_CASE_STARTED, 1, self._about)
         yield Count(names.METRIC_WEFT_CASE_ACTIVE, 1, self._about)
+        for key in self.compiled.patterns:
+            about = {**self._about, names.WEFT_PATTERN_NAME: key}
+            yield Count(names.METRIC_WEFT_PATTERN_USED, 1, about)
 
     def _marked(self, event: e.Event, time: int) -> Iterator[Fact]:
         if len(self._marks) < MAX_NAMES:
@@ -712,10 +716,9 @@ class CaseStory:
         }
         if item is not None:
             attributes[names.WEFT_TASK_NAME] = item.task
-        for field in event.__struct_fields__:
-            tell = _FIELDS.get(field)
+        for field, tell in _tellers(type(event)):
             value = getattr(event, field)
-            if tell is not None and value is not None:
+            if value is not None:
                 attributes.update(tell(event, value, time))
         if isinstance(event, e.WorkItemFailed) and item is not None:
             attributes[names.WEFT_WORK_ITEM_ATTEMPT] = item.attempt
@@ -723,7 +726,7 @@ class CaseStory:
         if item is not None:
             span = item.span if item.attempt_start is None else item.attempt_span
         severity = _SEVERITIES.get(type(event), INFO)
-        return Log(event_name(type(event)), span, time, severity, attributes)
+        return Log(_event_name(type(event)), span, time, severity, attributes)
 
 
 _BY_COMMAND: Final = (
@@ -787,6 +790,14 @@ _FIELDS: Final[Mapping[str, _Teller]] = {
     "dropped": _total(names.WEFT_TOKEN_DROPPED),
 }
 """What is told of the fields of events. Others stay in the journal: they are the user's data."""
+
+
+@cache
+def _tellers(cls: type[e.Event]) -> tuple[tuple[str, _Teller], ...]:
+    return tuple((field, _FIELDS[field]) for field in cls.__struct_fields__ if field in _FIELDS)
+
+
+_event_name = cache(event_name)
 
 
 def _seconds(start: int, end: int) -> float:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
@@ -29,7 +30,7 @@ from weft.weaver.story import CaseStory, Count, Duration, Fact, Link, Log, Span,
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
-    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.metrics import Meter, MeterProvider
     from opentelemetry.trace import TracerProvider
 
     from weft.engine.runtime.engine import Engine
@@ -92,6 +93,101 @@ class _Ids:
         return False
 
 
+class _Instruments:
+    """The instruments of a meter, and what has been counted so far.
+
+    Counters are observed when metrics are collected: adding to a total of our own costs a fraction
+    of what the SDK takes for a measurement. A meter has each instrument once, so all that is told
+    through it shares these.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+        self.engines: WeakSet[Engine] = WeakSet()
+        self._lock = threading.Lock()
+        self._totals: dict[str, dict[tuple[Any, ...], float]] = {}
+        for metric, unit in _COUNTERS:
+            self._totals[metric] = {}
+            meter.create_observable_counter(metric, [partial(self._observed, metric)], unit)
+        for metric, unit in _GAUGED:
+            self._totals[metric] = {}
+            meter.create_observable_up_down_counter(metric, [partial(self._observed, metric)], unit)
+        self.histograms = {
+            metric: meter.create_histogram(
+                metric, "s", explicit_bucket_boundaries_advisory=list(BUCKETS)
+            )
+            for metric in _HISTOGRAMS
+        }
+        meter.create_observable_up_down_counter(
+            names.METRIC_WEFT_ENGINE_QUEUE_DEPTH,
+            [self._queue_depth],
+            names.METRIC_WEFT_ENGINE_QUEUE_DEPTH_UNIT,
+        )
+        meter.create_observable_up_down_counter(
+            names.METRIC_PROCESS_MEMORY_USAGE, [_memory], names.METRIC_PROCESS_MEMORY_USAGE_UNIT
+        )
+
+    def add(self, metric: str, amount: int, attributes: Mapping[str, Any]) -> None:
+        """Add to a counter; the same attributes always come in the same order."""
+        key = tuple(attributes.items())
+        totals = self._totals[metric]
+        with self._lock:
+            totals[key] = totals.get(key, 0) + amount
+
+    def _observed(self, metric: str, options: CallbackOptions) -> Iterable[Observation]:
+        del options
+        with self._lock:
+            totals = list(self._totals[metric].items())
+        return [Observation(total, dict(key)) for key, total in totals]
+
+    def _queue_depth(self, options: CallbackOptions) -> Iterable[Observation]:
+        del options
+        return [Observation(sum(engine.waiting for engine in list(self.engines)))]
+
+
+_known: WeakSet[_Instruments] = WeakSet()
+"""Those there are; each lives as long as its meter, which has its callbacks."""
+
+
+def _instruments(meter: Meter) -> _Instruments:
+    """The instruments of a meter, which are made only once."""
+
+    def real(meter: Meter) -> Meter:
+        """The meter that the API's own stands for, once the program has set a provider."""
+        found: Meter | None = getattr(meter, "_real_meter", None)
+        return meter if found is None else found
+
+    for each in list(_known):
+        if real(each.meter) is real(meter):
+            return each
+    made = _Instruments(meter)
+    _known.add(made)
+    return made
+
+
+_COUNTERS: Final = (
+    (names.METRIC_WEFT_CASE_STARTED, names.METRIC_WEFT_CASE_STARTED_UNIT),
+    (names.METRIC_WEFT_CASE_ENDED, names.METRIC_WEFT_CASE_ENDED_UNIT),
+    (names.METRIC_WEFT_PATTERN_USED, names.METRIC_WEFT_PATTERN_USED_UNIT),
+    (names.METRIC_WEFT_WORK_ITEM_STARTED, names.METRIC_WEFT_WORK_ITEM_STARTED_UNIT),
+    (names.METRIC_WEFT_WORK_ITEM_ENDED, names.METRIC_WEFT_WORK_ITEM_ENDED_UNIT),
+    (names.METRIC_WEFT_ENGINE_EVENTS, names.METRIC_WEFT_ENGINE_EVENTS_UNIT),
+    (names.METRIC_WEFT_ENGINE_FIRINGS, names.METRIC_WEFT_ENGINE_FIRINGS_UNIT),
+    (names.METRIC_WEFT_TELEMETRY_DROPPED, names.METRIC_WEFT_TELEMETRY_DROPPED_UNIT),
+)
+_GAUGED: Final = (
+    (names.METRIC_WEFT_CASE_ACTIVE, names.METRIC_WEFT_CASE_ACTIVE_UNIT),
+    (names.METRIC_WEFT_WORK_ITEM_ACTIVE, names.METRIC_WEFT_WORK_ITEM_ACTIVE_UNIT),
+)
+_HISTOGRAMS: Final = (
+    names.METRIC_WEFT_CASE_DURATION,
+    names.METRIC_WEFT_WORK_ITEM_DURATION,
+    names.METRIC_WEFT_ATTEMPT_DURATION,
+    names.METRIC_WEFT_ENGINE_LOOP_LAG,
+    names.METRIC_WEFT_JOURNAL_COMMIT_DURATION,
+)
+
+
 class Telemetry:
     """What an engine tells OpenTelemetry, and through which providers.
 
@@ -128,47 +224,7 @@ class Telemetry:
         self._sampler: Any = getattr(self._tracer, "sampler", None)
         self._parent = parent
         self._pipeline = pipeline
-        self._engines: WeakSet[Engine] = WeakSet()
-        self._counters: dict[str, Any] = {
-            name: meter.create_counter(name, unit)
-            for name, unit in (
-                (names.METRIC_WEFT_CASE_STARTED, names.METRIC_WEFT_CASE_STARTED_UNIT),
-                (names.METRIC_WEFT_CASE_ENDED, names.METRIC_WEFT_CASE_ENDED_UNIT),
-                (names.METRIC_WEFT_WORK_ITEM_STARTED, names.METRIC_WEFT_WORK_ITEM_STARTED_UNIT),
-                (names.METRIC_WEFT_WORK_ITEM_ENDED, names.METRIC_WEFT_WORK_ITEM_ENDED_UNIT),
-                (names.METRIC_WEFT_ENGINE_EVENTS, names.METRIC_WEFT_ENGINE_EVENTS_UNIT),
-                (names.METRIC_WEFT_ENGINE_FIRINGS, names.METRIC_WEFT_ENGINE_FIRINGS_UNIT),
-                (names.METRIC_WEFT_TELEMETRY_DROPPED, names.METRIC_WEFT_TELEMETRY_DROPPED_UNIT),
-            )
-        } | {
-            name: meter.create_up_down_counter(name, unit)
-            for name, unit in (
-                (names.METRIC_WEFT_CASE_ACTIVE, names.METRIC_WEFT_CASE_ACTIVE_UNIT),
-                (names.METRIC_WEFT_WORK_ITEM_ACTIVE, names.METRIC_WEFT_WORK_ITEM_ACTIVE_UNIT),
-            )
-        }
-        self._histograms: dict[str, Any] = {
-            name: meter.create_histogram(
-                name, "s", explicit_bucket_boundaries_advisory=list(BUCKETS)
-            )
-            for name in (
-                names.METRIC_WEFT_CASE_DURATION,
-                names.METRIC_WEFT_WORK_ITEM_DURATION,
-                names.METRIC_WEFT_ATTEMPT_DURATION,
-                names.METRIC_WEFT_ENGINE_LOOP_LAG,
-                names.METRIC_WEFT_JOURNAL_COMMIT_DURATION,
-            )
-        }
-        meter.create_observable_up_down_counter(
-            names.METRIC_WEFT_ENGINE_QUEUE_DEPTH,
-            [self._queue_depth],
-            names.METRIC_WEFT_ENGINE_QUEUE_DEPTH_UNIT,
-        )
-        meter.create_observable_up_down_counter(
-            names.METRIC_PROCESS_MEMORY_USAGE,
-            [_memory],
-            names.METRIC_PROCESS_MEMORY_USAGE_UNIT,
-        )
+        self._instruments = _instruments(meter)
         if pipeline is not None:
             pipeline.on_drop = self._dropped
 
@@ -176,12 +232,12 @@ class Telemetry:
 
     def attach(self, engine: Engine) -> Attachment:
         """Tell of an engine from now on; to be called on its event loop, before it has cases."""
-        self._engines.add(engine)
+        self._instruments.engines.add(engine)
         return Attachment(self, engine)
 
     def detach(self, engine: Engine) -> None:
         """Tell of an engine no more."""
-        self._engines.discard(engine)
+        self._instruments.engines.discard(engine)
 
     def close(self, seconds: float = 5.0) -> None:
         """Export what waits, as far as it goes in that time; the program's providers stay."""
@@ -221,9 +277,9 @@ class Telemetry:
             case Span():
                 self._span(story, fact)
             case Count(metric, amount, attributes):
-                self._counters[metric].add(amount, attributes)
+                self._instruments.add(metric, amount, attributes)
             case Duration(metric, seconds, attributes):
-                self._histograms[metric].record(seconds, attributes)
+                self._instruments.histograms[metric].record(seconds, attributes)
             case Log(name, span, time, severity, attributes):
                 self._logger.emit(
                     timestamp=time * 1000,
@@ -256,11 +312,11 @@ class Telemetry:
 
     def count(self, metric: str, amount: int, attributes: dict[str, Any]) -> None:
         """Add to one of the counters."""
-        self._counters[metric].add(amount, attributes)
+        self._instruments.add(metric, amount, attributes)
 
     def observe(self, metric: str, seconds: float) -> None:
         """Give a histogram an observation."""
-        self._histograms[metric].record(seconds)
+        self._instruments.histograms[metric].record(seconds)
 
     def caller(self) -> str | None:
         """The ``traceparent`` of who calls; else the one that all cases belong to."""
@@ -268,14 +324,11 @@ class Telemetry:
         return _traceparent(context) if context.is_valid else self._parent
 
     def _dropped(self, signal: str, reason: str, amount: int) -> None:
-        self._counters[names.METRIC_WEFT_TELEMETRY_DROPPED].add(
+        self._instruments.add(
+            names.METRIC_WEFT_TELEMETRY_DROPPED,
             amount,
             {names.WEFT_TELEMETRY_SIGNAL: signal, names.WEFT_TELEMETRY_DROP_REASON: reason},
         )
-
-    def _queue_depth(self, options: CallbackOptions) -> Iterable[Observation]:
-        del options
-        return [Observation(sum(engine.waiting for engine in list(self._engines)))]
 
 
 def _within(context: SpanContext) -> Context:

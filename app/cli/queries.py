@@ -6,7 +6,7 @@ They read the store without starting an engine, and exit 0 whatever they find.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -23,7 +23,7 @@ from weft.schema.errors import JournalError
 if TYPE_CHECKING:
     from weft.engine.net import Net
     from weft.engine.ports import CaseId, CaseSummary, Journal, Record
-    from weft.engine.registry import Pattern, Registry
+    from weft.engine.registry import Registry
     from weft.schema.specification import EventTrigger, Specification, TaskDefinition, Use
 
 __all__ = ["history", "list_cases", "show", "specs", "status", "worklist"]
@@ -283,6 +283,7 @@ def show(what: str, store: str, screen: Screen) -> Exit:
     from weft.cli.running import find_specification
     from weft.connectors import builtin as builtin_connectors
     from weft.engine.compile import asked_for
+    from weft.engine.usage import patterns_used
     from weft.patterns.installed import installed
 
     specification = find_specification(what, store)
@@ -394,31 +395,3 @@ def _flow(use: Use | None) -> str | None:
     if use.name == "sequence" and isinstance(use.argument, str):
         return use.argument
     return use.name if use.argument in (None, {}) else f"{use.name} {compact(use.argument)}"
-
-
-def uses_of(specification: Specification) -> Iterator[Use]:
-    """Every use of a pattern or connector in a specification."""
-    for net in specification.nets.values():
-        yield from net.uses
-        yield from (place.then for place in net.places.values() if place.then is not None)
-        for task in net.tasks.values():
-            yield from task.uses
-            yield from (u for u in (task.join, task.then, task.on_failure) if u is not None)
-
-
-def patterns_used(specification: Specification, registry: Registry) -> list[Pattern]:
-    """The patterns that a specification asks for, in the order of the catalogue."""
-    uses = list(uses_of(specification))
-    names = {p.key for use in uses if (p := registry.meant(use.name, use.argument)) is not None}
-    # A name alone may be that of a pattern: `then: explicit-termination`.
-    names |= {
-        use.argument
-        for use in uses
-        if use.name == "sequence" and isinstance(use.argument, str)
-        if not any(
-            use.argument in net.tasks or use.argument in net.places
-            for net in specification.nets.values()
-        )
-    }
-    used = (pattern for name in names if (pattern := registry.find(name)) is not None)
-    return sorted(used, key=lambda p: (p.id or 99, p.key))

@@ -43,12 +43,16 @@ class Told:
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
         logger_provider = LoggerProvider(shutdown_on_exit=False)
         logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
-        self.telemetry = Telemetry(
-            tracer_provider=self.tracer_provider,
-            meter_provider=MeterProvider([self._reader], shutdown_on_exit=False),
-            logger_provider=logger_provider,
-            parent=parent,
-        )
+        self._providers: dict[str, Any] = {
+            "tracer_provider": self.tracer_provider,
+            "meter_provider": MeterProvider([self._reader], shutdown_on_exit=False),
+            "logger_provider": logger_provider,
+        }
+        self.telemetry = Telemetry(**self._providers, parent=parent)
+
+    def again(self) -> Telemetry:
+        """More telemetry that tells the same."""
+        return Telemetry(**self._providers)
 
     @property
     def spans(self) -> Sequence[Seen]:
@@ -77,7 +81,7 @@ class Told:
         return [each.log_record for each in self._logs.get_finished_logs()]
 
     def metrics(self) -> dict[str, dict[tuple[Any, ...], Any]]:
-        """Metric to the values of its attributes (the specification's name left out) to a value."""
+        """Metric to the values of its attributes (the specification's name left out) to the sum."""
         found: dict[str, dict[tuple[Any, ...], Any]] = {}
         data = self._reader.get_metrics_data()
         for group in data.resource_metrics if data else ():
@@ -90,5 +94,6 @@ class Told:
                             for name, value in sorted(point.attributes.items())
                             if name != "weft.specification.name"
                         )
-                        points[key] = getattr(point, "value", getattr(point, "count", None))
+                        value = getattr(point, "value", None)
+                        points[key] = points.get(key, 0) + (point.count if value is None else value)
         return found

@@ -33,8 +33,9 @@ def fail() -> None:
     raise ZeroDivisionError("by zero")
 
 
-async def begin(engine: weft.Engine, text: str) -> weft.Case:
-    case = await engine.start(weft.loads(f"weft: 1\nname: signals\n{text}"))
+async def begin(engine: weft.Engine, text: str, *, unverified: bool = False) -> weft.Case:
+    specification = weft.loads(f"weft: 1\nname: signals\n{text}")
+    case = await engine.start(specification, unverified=unverified)
     await case.wait()
     return case
 
@@ -87,6 +88,7 @@ net:
     c: {then: d}
     d: {join: synchronization, python: work}
 """,
+        unverified=True,
     )
     assert case.status == "deadlocked"
 

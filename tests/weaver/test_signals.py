@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
+import weft
+from tests.weaver.telling import Told
 from weft.engine import events as e
+from weft.engine.usage import patterns_used
+from weft.patterns import builtin
 from weft.schema import errors
 from weft.weaver import conventions as names
 from weft.weaver.check import check, open_registry
@@ -58,3 +64,59 @@ def test_every_class_of_errors_is_a_declared_type_and_the_other_way_round(
     others = {"_OTHER", "deadlock", "interrupted"}
     assert declared - others == classes - {"WeftError"}
     assert others < declared
+
+
+def test_every_pattern_is_declared_and_the_other_way_round(registry: Registry) -> None:
+    declared = {
+        m.value: (m.id, m.brief) for m in registry.attributes[names.WEFT_PATTERN_NAME].members
+    }
+    assert declared == {
+        p.key: (
+            p.key.replace("-", "_"),
+            f"{p.name}, beside the numbered patterns."
+            if p.id is None
+            else f"Pattern {p.id}, {p.name}.",
+        )
+        for p in builtin()
+    }
+    assert sum(brief.startswith("Pattern ") for _, brief in declared.values()) == 43
+
+
+def test_every_numbered_pattern_is_told_by_a_case_of_its_example() -> None:
+    registered = builtin()
+    told = Told()
+    asked: Counter[str] = Counter()
+    with weft.open(telemetry=told.telemetry, unverified=True) as engine:
+        for file in sorted((resources.files("weft.patterns") / "examples").iterdir()):
+            specification = weft.load(Path(str(file)))
+            engine.run(specification)
+            used = patterns_used(specification, registered)
+            assert int(file.name[:2]) in {pattern.id for pattern in used}
+            asked.update(pattern.key for pattern in used)
+    assert told.metrics()["weft.pattern.used"] == {(key,): n for key, n in asked.items()}
+    assert {p.key for p in registered if p.id is not None} <= set(asked)
+
+
+def test_patterns_are_told_of_a_case_once_whoever_goes_on_with_it(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/weft.db"
+    one, two = Told(), Told()
+    text = "weft: 1\nname: a\nsequence: [{person: {title: Well}}, {person: {title: Good}}]"
+    with weft.open(store, telemetry=one.telemetry) as engine:
+        engine.run(weft.loads(text), case="c")
+    with weft.open(store, telemetry=two.telemetry) as engine:
+        case = engine.open("c")
+        for number in (1, 2):
+            case.complete(f"step-{number}/1", {})
+        assert case.status == "completed"
+    assert one.metrics()["weft.pattern.used"] == {("sequence",): 1}
+    assert "weft.pattern.used" not in two.metrics()
+
+
+def test_telemetry_of_several_engines_through_one_provider_adds_up() -> None:
+    one = Told()
+    other = one.again()
+    text = "weft: 1\nname: a\nsequence: [{python: {call: f, run-in: inline}}]"
+    for telemetry in (one.telemetry, other):
+        with weft.open(telemetry=telemetry, functions={"f": lambda: 1}) as engine:
+            engine.run(weft.loads(text))
+    assert one.metrics()["weft.case.started"] == {(): 2}
