@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -148,6 +149,7 @@ class Bus:
         *,
         key: str | None = None,
         id: str | None = None,
+        traceparent: str | None = None,
     ) -> Emitted:
         """Put an event on the bus; see `BusEvent`.
 
@@ -157,7 +159,12 @@ class Bus:
             UsageError: It is no event.
             JournalError: The store failed; with an id the event can be sent again.
         """
-        event = BusEvent(name, data, key, id)
+        event = BusEvent(name, data, key, id, traceparent)
+        tracing = self._engine.tracing
+        with nullcontext() if tracing is None else tracing.called_by(traceparent):
+            return await self._emit(event)
+
+    async def _emit(self, event: BusEvent) -> Emitted:
         delivered: list[Delivered] = []
         refused: list[Refused] = []
         for deliver in self._deliver:

@@ -311,7 +311,13 @@ class SyncEngine:
         return [self._case(case) for case in self._call(self._engine.recover)]
 
     def emit(
-        self, name: str, data: JsonValue = None, *, key: str | None = None, id: str | None = None
+        self,
+        name: str,
+        data: JsonValue = None,
+        *,
+        key: str | None = None,
+        id: str | None = None,
+        traceparent: str | None = None,
     ) -> Emitted:
         """Put an event on the bus: to the cases that wait for it, and those that it starts.
 
@@ -321,7 +327,7 @@ class SyncEngine:
             from weft.bus import Bus
 
             self._bus = Bus(self._engine)
-        return self._call(self._bus.emit, name, data, key=key, id=id)
+        return self._call(self._bus.emit, name, data, key=key, id=id, traceparent=traceparent)
 
     def work(self, seconds: float | None = None) -> None:
         """Work so long, or until the engine is closed; see `weft.work`."""

@@ -8,6 +8,7 @@ Times are whole microseconds since 1970-01-01 UTC (`Microseconds`); durations ar
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from enum import Enum
 from pathlib import Path
 from typing import Any, NewType, Protocol, runtime_checkable
@@ -434,6 +435,10 @@ class Tracing(Protocol):
 
     def caller(self) -> str | None:
         """The ``traceparent`` (W3C Trace Context) of the caller; None: it is in no trace."""
+        ...
+
+    def called_by(self, traceparent: str | None) -> AbstractContextManager[None]:
+        """Within it the caller is in that trace; None: where it is anyway."""
         ...
 
     def traced(self, work: Work, performer: Performer) -> tuple[Work, Performer]:

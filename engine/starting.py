@@ -32,6 +32,8 @@ class BusEvent:
         data: What is known of it, as JSON.
         key: What it is about, such as the number of an order: waiting cases are told apart by it.
         id: Names this very event: put on the bus twice, it has one effect.
+        traceparent: The trace of who sends it (W3C Trace Context): telemetry puts the cases that
+            it starts there, and links those that it reaches; one that is not well-formed is none.
 
     Raises:
         UsageError: The name is none, or the data cannot be stored.
@@ -41,6 +43,7 @@ class BusEvent:
     data: JsonValue = None
     key: str | None = None
     id: str | None = None
+    traceparent: str | None = None
 
     def __attrs_post_init__(self) -> None:
         """Refuse what could not be routed or stored."""
@@ -50,7 +53,7 @@ class BusEvent:
                 "(a-z, A-Z), digits, _ . : / and -, and begins with a letter, digit or _",
                 code="event",
             )
-        for what in ("data", "key", "id"):
+        for what in ("data", "key", "id", "traceparent"):
             try:
                 value = checked(getattr(self, what), what=what)
             except NotJson as error:

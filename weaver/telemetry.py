@@ -11,6 +11,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -223,6 +224,8 @@ class Telemetry:
         self._ids: _Ids | None = getattr(self._tracer, "id_generator", None)
         self._sampler: Any = getattr(self._tracer, "sampler", None)
         self._parent = parent
+        parsed = parse_traceparent(parent)
+        self._above: Link | None = None if parsed is None else parsed[:2]
         self._pipeline = pipeline
         self._instruments = _instruments(meter)
         if pipeline is not None:
@@ -323,6 +326,11 @@ class Telemetry:
         context = trace.get_current_span().get_span_context()
         return _traceparent(context) if context.is_valid else self._parent
 
+    def calling(self) -> Link | None:
+        """The span of who calls; else the one that all cases belong to."""
+        context = trace.get_current_span().get_span_context()
+        return (context.trace_id, context.span_id) if context.is_valid else self._above
+
     def _dropped(self, signal: str, reason: str, amount: int) -> None:
         self._instruments.add(
             names.METRIC_WEFT_TELEMETRY_DROPPED,
@@ -394,7 +402,7 @@ class Attachment:
         story = self._stories.get(batch.case)
         if story is None:
             story = self._stories[batch.case] = self._begin(batch)
-        caller = _current_link()
+        caller = telemetry.calling()
         for event, record in zip(batch.events, batch.records, strict=True):
             for fact in story.tell(event, record.sequence, record.time, record.hash, caller):
                 telemetry.hand_on(story, fact)
@@ -431,6 +439,21 @@ class Attachment:
     def caller(self) -> str | None:
         """The ``traceparent`` of who starts a case."""
         return self._telemetry.caller()
+
+    @contextmanager
+    def called_by(self, traceparent: str | None) -> Iterator[None]:
+        """Have the caller be in a trace; one that is not well-formed is none."""
+        parsed = parse_traceparent(traceparent)
+        if parsed is None:
+            yield
+            return
+        trace_id, span_id, flags = parsed
+        span = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags & 1))
+        token = attach(_within(span))
+        try:
+            yield
+        finally:
+            detach(token)
 
     def traced(self, work: Work, performer: Performer) -> tuple[Work, Performer]:
         """An attempt with its span as the current one, and in what it hands on."""
@@ -475,11 +498,6 @@ class Attachment:
             now = loop.time()
             self._telemetry.observe(names.METRIC_WEFT_ENGINE_LOOP_LAG, max(now - due, 0.0))
             self._look_at_loop(now + LAG_SECONDS, LAG_SECONDS)
-
-
-def _current_link() -> Link | None:
-    context = trace.get_current_span().get_span_context()
-    return (context.trace_id, context.span_id) if context.is_valid else None
 
 
 class _TimedJournal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import click
@@ -14,12 +14,14 @@ from weft.cli.nets import GRAVEST_FIRST
 from weft.cli.output import Exit, Screen, error_object, exit_of_error
 from weft.cli.own import engine_options, own_options
 from weft.cli.running import json_value
+from weft.cli.telling import otlp_option
 from weft.schema.errors import DefinitionError, WeftError
 
 if TYPE_CHECKING:
-    from weft.bus import Emitted
+    from weft.bus import BusEvent, Emitted
     from weft.engine.ports import CaseSummary
     from weft.engine.runtime.engine import Case
+    from weft.weaver.telemetry import Telemetry
 
 __all__ = ["deploy", "emit"]
 
@@ -88,6 +90,7 @@ def deploy(files: Sequence[str], store: str, screen: Screen) -> Exit:
     help="Names this very event: emitted twice with the same id it has one effect.",
 )  # fmt: skip
 @own_options
+@otlp_option
 @store_option
 @answering
 def emit(
@@ -101,23 +104,27 @@ def emit(
     import anyio
 
     from weft.bus import BusEvent
+    from weft.cli.telling import telling
 
     value = None if data is None else json_value(data, "--data")
-    BusEvent(name, value, key, id)  # refused before a store is made
-    return _answer(*anyio.run(_emitted, name, value, key, id, store), screen)
+    event = BusEvent(name, value, key, id)  # refused before a store is made
+    with telling(screen.warn) as told:
+        done = anyio.run(_emitted, event, store, told)
+    return _answer(*done, screen)
 
 
 async def _emitted(
-    name: str, data: Any, key: str | None, id: str | None, store: str
+    event: BusEvent, store: str, told: Telemetry | bool
 ) -> tuple[Emitted, dict[str, CaseSummary]]:
     """Emit an event and drive its cases; what has become of it, and of them."""
     from weft.bus import Bus
     from weft.session import open as open_session
 
     refused: WeftError | None = None
-    async with open_session(store, **engine_options()) as engine:
+    options = engine_options() | {"telemetry": told}
+    async with open_session(store, **options) as engine:
         try:
-            emitted = await Bus(engine).emit(name, data, key=key, id=id)
+            emitted = await Bus(engine).emit(event.name, event.data, key=event.key, id=event.id)
             cases: list[Case] = [d.case for d in emitted.delivered]
             cases += [s.handle for s in emitted.started if s.handle is not None]
             for case in cases:

@@ -466,7 +466,9 @@ def test_the_command_draws_a_case(weft, folder):
     folder.joinpath("t.yaml").write_text(
         TRAVEL.replace("Take off", "Fly").replace("b > 1", "b > 2")
     )
-    assert weft("run", "t.yaml", "-p", "a=2", "-p", "b=3", "--unverified").code == 3  # the source is replaced
+    assert (
+        weft("run", "t.yaml", "-p", "a=2", "-p", "b=3", "--unverified").code == 3
+    )  # the source is replaced
     assert weft("draw", "--case", case, "-o", "c.mmd").code == 0
     assert "flight.run" in folder.joinpath("c.mmd").read_text(encoding="utf-8")
 

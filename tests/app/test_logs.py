@@ -44,7 +44,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         engine.start(weft.load("order.yaml"), case="order-2")
         first.claim("check/1", "ann & <bob>")
         for task in ("check", "write", "pack"):
-            first.complete(next(i.id for i in first.work_items if i.task == task), {}, by="ann & <bob>")
+            first.complete(
+                next(i.id for i in first.work_items if i.task == task), {}, by="ann & <bob>"
+            )
         first.wait(timers=True)
         assert first.status == "completed"
     return tmp_path

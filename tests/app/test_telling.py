@@ -46,6 +46,27 @@ def test_run_exports_to_where_it_is_told(weft, hello, monkeypatch):
     assert names == ["attempt step-1", "task step-1", "case hello"] * 2
 
 
+WAITING = """\
+weft: 1
+name: waiting
+triggers: [{event: placed}]
+net: {start: a, tasks: {a: {persistent-trigger: paid}}}
+"""
+
+
+def test_emit_tells_what_its_event_does_within_the_trace_of_its_caller(weft, write, monkeypatch):
+    spans: list[Any] = []
+    assert weft("run", write("waiting.yaml", WAITING), "--case", "c", "-q").code == 3
+    assert weft("deploy", "waiting.yaml").code == 0
+    monkeypatch.setenv("TRACEPARENT", PARENT)
+    with Receiver(lambda got: spans.extend(s for _, s in got)) as receiver:
+        assert weft("emit", "placed", "--otlp", receiver.http_endpoint).code == 0
+        assert weft("emit", "paid", "--otlp", receiver.http_endpoint).code == 0
+    names = [s.name for s in spans if isinstance(s, SpanSample)]
+    assert names.count("case waiting") == 2
+    assert names.count("wait a.persistent-trigger/1") == 2
+
+
 def test_an_endpoint_that_is_gone_is_told_once_and_work_goes_on(weft, hello, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.5")  # so long it is tried again
     with Receiver(lambda got: None) as receiver:

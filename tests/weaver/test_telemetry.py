@@ -10,7 +10,9 @@ from pathlib import Path
 import anyio
 import pytest
 from opentelemetry import trace
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 import weft
 from tests.weaver.telling import Told
@@ -240,6 +242,67 @@ net:
     ask: {person: {title: Well?}, then: work}
     work: {python: work}
 """
+
+
+def test_what_a_process_runs_finds_its_trace_in_the_environment(told: Told, tmp_path: Path) -> None:
+    source = "import os\n\ndef look():\n    return os.environ.get('TRACEPARENT')\n"
+    (tmp_path / "looking.py").write_text(source)
+    text = "weft: 1\nname: order\nsequence: [{python: {call: 'looking:look', run-in: process}}]"
+    path = tmp_path / "order.yaml"
+    path.write_text(text)
+    with weft.open(telemetry=told.telemetry) as engine:
+        case = engine.run(weft.load(path))
+    attempt = told.span("attempt step-1").span.context
+    assert case.data["step_1"] == f"00-{attempt.trace_id:032x}-{attempt.span_id:016x}-01"
+    with weft.open() as engine:  # the same process may have served another case before
+        assert engine.run(weft.load(path)).data["step_1"] is None
+
+
+EVENTS = """
+triggers: [{event: placed}]
+net:
+  start: a
+  tasks:
+    a: {persistent-trigger: paid}
+"""
+
+
+@pytest.mark.parametrize("way", ["event", "caller", "process"])
+def test_an_event_takes_the_trace_of_its_sender_along(way: str) -> None:
+    told = Told(parent=PARENT if way == "process" else None)
+    given = {"traceparent": PARENT} if way == "event" else {}
+    span = NonRecordingSpan(SpanContext(TRACE, SPAN, is_remote=True, trace_flags=TraceFlags(1)))
+    caller = Context() if way != "caller" else trace.set_span_in_context(span)
+
+    async def run() -> None:
+        async with weft.open(telemetry=told.telemetry) as engine:
+            bus = weft.Bus(engine)
+            with told.tracer_provider.get_tracer("program").start_as_current_span("before"):
+                waiting = await engine.start(specification(EVENTS), case="waiting")
+            token = attach(caller)
+            await bus.emit("placed", **given)
+            await bus.emit("paid", **given)
+            detach(token)
+            await bus.emit("paid", traceparent="nonsense")
+            for case in engine.journal.cases():
+                await (await engine.open(case.case)).wait()
+            assert waiting.status == "completed"
+
+    anyio.run(run)
+    (reached,) = [
+        s
+        for s in told.spans
+        if s.attributes.get("weft.case.id") == "waiting" and s.name.startswith("wait ")
+    ]
+    assert [link.context.span_id for link in reached.span.links] == [SPAN]
+    (started,) = [
+        s.span
+        for s in told.spans
+        if s.name.startswith("case ") and s.attributes["weft.case.id"] != "waiting"
+    ]
+    assert started.context.trace_id == TRACE
+    assert started.parent is not None
+    assert started.parent.span_id == SPAN
 
 
 def test_another_process_goes_on_with_the_trace(tmp_path: Path) -> None:
