@@ -238,13 +238,14 @@ class _Reader:
                 document,
             )
         self.index(document)
+        raise_faults(f"{self.file or 'the text'} is not a BPMN file that can be run", self.faults)
         self.lanes(document)
         process = self.choose(document)
         self.net(process, "net")
         self.start_process()
         self.beside(document)
         layout = self.layout(document)
-        nets = {name: self.finished(scope) for name, scope in [*self.nets.items()]}
+        nets = self.finish()
         raise_faults(
             f"{self.file or 'the text'} is not a BPMN file that can be run",
             sorted(self.faults, key=lambda fault: fault.line or 0),
@@ -848,7 +849,7 @@ class _Reader:
         """The ways on from a node."""
         kind = local(x)
         flows = [f for f in flows if f.get("targetRef", "").rpartition(":")[2] in scope.entries]
-        ways = [_Way(scope.entries[f.get("targetRef").rpartition(":")[2]]) for f in flows]
+        ways = [_Way(scope.entries[f.get("targetRef", "").rpartition(":")[2]]) for f in flows]
         choosing = part.split in ("exclusive-choice", "multi-choice")
         texts = [text_of(first(f, "conditionExpression")) for f in flows]
         default = x.get("default", "").rpartition(":")[2]
@@ -1109,6 +1110,18 @@ class _Reader:
 
     # ── the nets ─────────────────────────────────────────────────────────────────────────────
 
+    def finish(self) -> dict[str, NetDefinition]:
+        """The case's own net, and those that are run below it."""
+        made: dict[str, NetDefinition] = {}
+        queue = ["net"]
+        while queue:
+            name = queue.pop(0)
+            if name not in made:
+                scope = self.nets[name]
+                made[name] = self.finished(scope)
+                queue += [part.child for part in scope.parts.values() if part.child is not None]
+        return made
+
     def finished(self, scope: _Scope) -> NetDefinition:
         """A net of what the flow from its start leads to."""
         reached = _reached(scope)
@@ -1132,8 +1145,6 @@ class _Reader:
             **{n: Variable(n, DataType("any"), merge="last") for n in sorted(own) if shared},
             **self.variables,
         }
-        if START_EVENT in variables and scope.name != "net":
-            del variables[START_EVENT]
         return NetDefinition(
             name=scope.name,
             start=tuple(scope.starts),
@@ -1161,7 +1172,7 @@ class _Reader:
         shared = self.shared()
         inputs, outputs = dict(part.inputs), None
         if part.child is not None:
-            inputs = {v: v for v in shared}
+            inputs = {v: v for v in self.variables}
             if part.item is not None:
                 inputs[part.item[0]] = part.item[1]
             outputs = {} if part.several else {v: f"result.{v}" for v in shared}

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from lxml import etree
 
 from weft.schema.errors import DefinitionError, raise_faults
+from weft.schema.xml import local as _local
+from weft.schema.xml import parse_xml
 
 __all__ = ["PnmlArc", "PnmlNet", "PnmlPlace", "read_pnml", "read_pnml_file"]
 
@@ -105,11 +106,6 @@ def read_pnml(text: bytes, *, file: str | None = None) -> PnmlNet:
     return _Reader(file).read(text)
 
 
-def _local(element: Any) -> str:
-    tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
-
-
 class _Reader:
     """Reads one document; gathers faults."""
 
@@ -131,18 +127,7 @@ class _Reader:
         return DefinitionError(message, code=code, file=self.file, line=line)
 
     def read(self, text: bytes) -> PnmlNet:
-        # Entities are not expanded, nothing is fetched, and the parser's own bounds on depth and
-        # size stay in force.
-        parser = etree.XMLParser(
-            resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
-        )
-        try:
-            root = etree.fromstring(text, parser)
-        except (etree.XMLSyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None)
-            raise self.refuse(f"this is not XML: {error}", line or None, "xml") from None
-        if root.getroottree().docinfo.internalDTD is not None:
-            raise self.refuse("a document type declaration is not accepted", 1, "xml")
+        root, _ = parse_xml(text, file=self.file)
         if _local(root) != "pnml":
             raise self.refuse(
                 f"the root element is <{_local(root)}>; a PNML file begins with <pnml>",

@@ -330,6 +330,10 @@ class _Reader:
             self.tell(tasks[n], "multiple instances, as an alternative")
             begun = name_of(f"{n}_instances", {*made, *conditions, "end"}, digit_first=True)
             made[n], made[begun] = _begun(made[n], begun)
+        for n in [n for n in chosen if n in made and not any(map(_chosen, made[n].uses))]:
+            self.tell(tasks[n], "task without a decomposition, as an alternative")
+            asked = Use("person", {"title": made[n].title or n})
+            made[n] = attrs.evolve(made[n], uses=(asked, *made[n].uses), concurrency=1, outputs={})
         return NetDefinition(
             name=name,
             start=tuple(inputs[:1]),
@@ -414,10 +418,10 @@ class _Reader:
                 self.fault(element, f"{what} {code!r} is not known; it is {', '.join(known)}")
         uses = list(self.performed(element))
         work = _Work(element, name, self.data[net], self.decomposition(element), bool(uses))
-        region: list[JsonValue] = [*self.cancelled(element, names)]
+        region: list[JsonValue] = [*dict.fromkeys(self.cancelled(element, names))]
         if region:
             self.tell(element, "cancellation set")
-        if region and uses:
+        if region:
             uses.append(Use("cancel-region", {"region": region}))
         outputs: dict[str, JsonValue] = {}
         inputs = self.ins(work)
@@ -443,8 +447,8 @@ class _Reader:
             description=_text(_child(element, "documentation")),
             join=Use(_JOINS[join]) if incoming > 1 and join in _JOINS else None,
             then=then,
-            inputs=inputs if uses else {},
-            outputs=outputs if uses and silent else None,
+            inputs=inputs if work.performed else {},
+            outputs=outputs if work.performed and silent else None,
             concurrency=1 if work.performed and not several else None,
             timeout_seconds=seconds,
             on_failure=Use("sequence", "skip") if seconds is not None else None,
@@ -703,8 +707,26 @@ class _Reader:
             unknown = [end for end in ends if end not in names]
             for end in unknown:
                 self.fault(flow, f"removesTokensFromFlow names {end!r}, which is not in its net")
-            if not unknown:
+            if not unknown and not _leads_to(element.getparent(), *ends):
+                self.tell(flow, "cancellation of a flow that is not there")
+            elif not unknown:
                 yield f"{names[ends[0]]}>{names[ends[1]]}"
+
+
+def _chosen(use: Use) -> bool:
+    """Whether it lets somebody, or a time, begin a task."""
+    return use.name in ("person", "net", "wait")
+
+
+def _leads_to(control: Any, source: str, target: str) -> bool:
+    """Whether a flow leads from one element of a net to another."""
+    return any(
+        reference.get("id") == target
+        for x in _children(control)
+        if x.get("id") == source
+        for flow in _children(x, "flowsInto")
+        for reference in _children(flow, "nextElementRef")
+    )
 
 
 def _several(element: Any) -> bool:

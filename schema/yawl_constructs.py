@@ -22,6 +22,9 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         _RUNS, "a work item that waits for somebody; not entered again while it is busy"
     ),
     "task without a decomposition": Construct(_RUNS, "an empty task: it goes on at once"),
+    "task without a decomposition, as an alternative": Construct(
+        _CHANGED, "behind a condition with other tasks: a work item, so that somebody can choose it"
+    ),
     "join": Construct(_RUNS, "`synchronization`, `multi-merge`, `general-synchronizing-merge`"),
     "split": Construct(
         _RUNS, "`parallel-split`, `exclusive-choice`, `multi-choice`; the default flow comes last"
@@ -34,6 +37,7 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         _RUNS,
         "`cancel-region`: conditions, the open items of tasks (`b.run`, `b.held`), flows (`a>b`)",
     ),
+    "cancellation of a flow that is not there": Construct(_KEPT, "nothing can be cancelled"),
     "variables": Construct(
         _RUNS, "data of the net, of XSD's simple types, or of any for complex ones"
     ),

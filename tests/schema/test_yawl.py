@@ -118,7 +118,7 @@ def test_nets_tasks_conditions_joins_and_splits() -> None:
     assert tasks["d"].join == Use("general-synchronizing-merge")
     assert tasks["b"].join is None, "one flow is no join"
     assert tasks["c"].uses == (Use("net", "sub"),)
-    assert tasks["e"].uses == ()
+    assert tasks["e"].uses == (Use("person", {"title": "e"}),), "somebody chooses it"
     assert read.nets["main"].places["c1"].then == Use("deferred-choice", ["c", "e"])
     assert read.nets["main"].places["o"].then == Use("explicit-termination")
 
