@@ -360,17 +360,17 @@ class _Verification:
             dead = self.covered_backwards(own)
         if facts.option is None:
             self.never_ending(own)
-        if (facts.option, facts.bounded, facts.proper) == (None, False, True):
-            if len(self.sinks) == 1 and self.arcs.monotone:
-                # From what is covered an end is reached; by the same way from what covers it an
-                # end with more beside it (van der Aalst 1997: a sound net is bounded).
-                facts.option = False
-                self.tell(
-                    "error",
-                    "livelock",
-                    "what has grown can never be used up: if a case could complete from before "
-                    "it has grown, one could complete with it left over, and none can",
-                )
+        grows = self.arcs.monotone and facts.bounded is False
+        if grows and facts.proper and facts.option is None and len(self.sinks) == 1:
+            # From what is covered an end is reached; by the same way from what covers it an end
+            # with more beside it (van der Aalst 1997: a sound net is bounded).
+            facts.option = False
+            self.tell(
+                "error",
+                "livelock",
+                "what has grown can never be used up: if a case could complete from before it "
+                "has grown, one could complete with it left over, and none can",
+            )
         asked = {
             "the option to complete": facts.option,
             "proper completion": facts.proper,

@@ -107,7 +107,7 @@ def test_a_plain_net(weft, write):
     broken = NET.replace('<arc id="4"', '<arc id="5" source="o" target="u"/><arc id="4"')
     done = weft("verify", write("b.pnml", broken), "--json")
     assert (done.code, done.json["option_to_complete"]) == (1, False)
-    assert [d["code"] for d in done.json["diagnostics"]] == ["no-end"]
+    assert [d["code"] for d in done.json["diagnostics"]] == ["no-end", "dead-transition"]
 
 
 def test_a_bound_that_is_reached_leaves_it_undecided(weft, write):
