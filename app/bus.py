@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import attrs
 
-from weft.engine.ports import CaseClaimed
+from weft.engine.ports import CaseClaimed, CaseId
 from weft.engine.runtime.engine import Delivery
 from weft.engine.runtime.working import Schedule
 from weft.engine.runtime.working import work as work_on
@@ -36,7 +36,6 @@ from weft.schema.errors import CommandRejected, DefinitionError, WeftError
 
 if TYPE_CHECKING:
     from weft.engine.net import CompiledSpecification
-    from weft.engine.ports import CaseId
     from weft.engine.runtime.engine import Case, Delivery, Engine
     from weft.schema.jsonvalue import JsonValue
     from weft.schema.specification import EventTrigger, Specification
@@ -73,7 +72,11 @@ class Delivered:
 
 @attrs.frozen
 class Started:
-    """A case that an event has started; ``again``: it had done so before, by the same id."""
+    """A case that an event has started; ``again``: it had done so before, by the same id.
+
+    ``handle`` is None when there is nothing to drive here: the case is over, or another engine
+    drives it.
+    """
 
     specification: str
     version: str
@@ -207,8 +210,16 @@ class Bus:
         except CommandRejected as error:
             if case is None or error.code != "case-exists":
                 raise
-            return Started(name, version, self._engine.find(case).case, None, again=True)
+            return Started(name, version, CaseId(case), await self._go_on(case), again=True)
         return Started(name, version, handle.id, handle)
+
+    async def _go_on(self, case: str) -> Case | None:
+        """Let a case that the event had started do what an engine before this one left undone."""
+        if self._engine.find(case).status != "running":
+            return None
+        with suppress(CaseClaimed):  # whoever has it drives it
+            return await self._engine.resume(case)
+        return None
 
     def _triggered(self, event: BusEvent) -> Iterator[tuple[Specification, int, EventTrigger]]:
         """The triggers that name an event, of the newest version of each specification."""

@@ -298,9 +298,9 @@ class SyncEngine:
         started.wait()
         return started
 
-    def open(self, case: str) -> SyncCase:
+    def open(self, case: str, *, perform: bool = True) -> SyncCase:
         """Load a case and take it over, without making it go on; see `Engine.open`."""
-        return self._case(self._call(self._engine.open, case))
+        return self._case(self._call(self._engine.open, case, perform=perform))
 
     def resume(self, case: str) -> SyncCase:
         """Load a case and make it go on; see `Engine.resume`."""

@@ -7,7 +7,8 @@ at once, and nothing is written.
 
 What stays the same: which task follows which, what each is given, what it gives. What differs is
 where data lie (``trigger.x`` for a variable ``x``, ``steps.t.outputs`` for the result of a task
-``t``), and that a missing value is null instead of an error.
+``t``), and that a missing value is null instead of an error. A net that came from the steps format
+goes back to the very same one (`weft.steps_inverse`).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from weft.schema.native_writer import write_yaml
 from weft.schema.specification import NetDefinition, Retry, Specification, TaskDefinition, Use
 from weft.schema.steps import read_steps
 from weft.schema.steps_templates import cel
+from weft.steps_inverse import inverse
 
 __all__ = ["write_steps"]
 
@@ -49,6 +51,8 @@ def write_steps(specification: Specification) -> str:
     """
     if specification.source.format == "steps" and specification.source.text:
         return specification.source.text.decode()
+    if (text := inverse(specification)) is not None:
+        return text
     writer = _Writer(specification)
     file = writer.file()
     title = f"{specification.name!r} cannot be written in the steps format"

@@ -89,7 +89,7 @@ def drive(
 def change(
     case: str, act: Callable[[Case], Awaitable[None]], *, store: str, screen: Screen
 ) -> Outcome:
-    """Do something to a stored case without making it go on.
+    """Do something to a stored case without making it go on; what performs its tasks may be gone.
 
     Raises:
         WeftError: The command was refused, or the store failed.
@@ -101,7 +101,7 @@ def change(
         refused: WeftError | None = None
         async with open_session(store, telemetry=told, **engine_options()) as engine:
             try:
-                handle = await engine.open(case)
+                handle = await engine.open(case, perform=False)
                 await act(handle)
             except WeftError as error:  # raised outside, or the engine's nursery would wrap it
                 refused = error

@@ -122,7 +122,8 @@ class _Driven:
     """What the engine knows of a case besides its state."""
 
     live: LiveCase
-    performers: Mapping[tuple[str, str], Performer | None]
+    performers: Mapping[tuple[str, str], Performer | None] | None
+    """None: it was opened only to be changed, so nothing of it begins here."""
     ready: deque[Attempt] = attrs.field(factory=deque)
     attempts: dict[str, Attempt] = attrs.field(factory=dict)
     driving: bool = False
@@ -503,7 +504,7 @@ class Engine:
             raise CommandRejected(f"there is a case {wanted!r} already", code="case-exists")
         return CaseId(wanted)
 
-    def _take(self, performers: Mapping[tuple[str, str], Performer | None]) -> _Driven:
+    def _take(self, performers: Mapping[tuple[str, str], Performer | None] | None) -> _Driven:
         """A case to drive, still without its state."""
         live = LiveCase(
             self.journal,
@@ -520,23 +521,36 @@ class Engine:
         """The summary of a case (see `find_case`)."""
         return find_case(self.journal, case)
 
-    async def open(self, case: str) -> Case:
+    async def open(self, case: str, *, perform: bool = True) -> Case:
         """Load a case and take it over, without making it go on.
 
+        Without ``perform`` the functions and modules of its tasks need not be there any more:
+        nothing of it begins in this engine until it is opened with it, but it can be suspended,
+        cancelled, claimed.
+
         Raises:
+            DefinitionErrors: Its tasks cannot be performed here.
             UsageError: There is no such case.
             CaseClaimed: Another engine drives it.
             JournalError: Its journal is damaged.
         """
         self._open()
         name = CaseId(case)
-        if name in self._driven and self._driven[name].broken is None:
-            return Case(self, self._driven[name])
+        known = self._driven.get(name)
+        if known is not None and known.broken is None:
+            if perform and known.performers is None:
+                known.performers = self._bind(
+                    known.live.case.compiled, self._origin(self.find(case))
+                )
+                self._schedule_retries(known, known.live.case.items.values())
+                self._schedule_timers(known, {})
+            return Case(self, known)
         crashed = self.journal.claim(name, self.id)
         try:
             summary = self.find(case)  # only now: the one who had it may have written
             compiled = self._stored(summary.net)
-            driven = self._take(self._bind(compiled, self._origin(summary)))
+            performers = self._bind(compiled, self._origin(summary)) if perform else None
+            driven = self._take(performers)
             driven.live.take_over(read_case(self.journal, summary, compiled))
             driven.crashed = crashed
         except BaseException:
@@ -693,7 +707,7 @@ class Engine:
         """Begin an attempt at an automatic item; nothing, if it is being made already."""
         live = driven.live
         task = live.case.task(item)
-        performer = driven.performers.get((live.case.net(item.scope).name, item.task))
+        performer = (driven.performers or {}).get((live.case.net(item.scope).name, item.task))
         if performer is None or item.id in driven.attempts:
             return
         try:
@@ -843,6 +857,8 @@ class Engine:
     # ── time ─────────────────────────────────────────────────────────────────────────────────
 
     def _schedule_retries(self, driven: _Driven, items: Collection[WorkItem]) -> None:
+        if driven.performers is None:
+            return
         for item in items:
             if item.retry_at is not None:
                 self._due_count += 1
@@ -858,6 +874,8 @@ class Engine:
     def _schedule_timers(self, driven: _Driven, known: Mapping[str, int]) -> None:
         """Take the timers of a case into the engine's hands, those that are not there yet."""
         driven.scheduled = driven.live.timers
+        if driven.performers is None:
+            return
         case = driven.live.case.id
         for name, due in driven.scheduled.items():
             if known.get(name) != due:
@@ -986,6 +1004,10 @@ class Case:
             self._driven = (await self._engine.open(self._driven.live.case.id))._driven
         return self._driven
 
+    def _starts(self, driven: _Driven) -> bool:
+        """Whether automatic tasks may begin in what a command leads to."""
+        return driven.performers is not None and not self._engine.draining
+
     @property
     def id(self) -> CaseId:
         """The id, unique in the store."""
@@ -1058,7 +1080,7 @@ class Case:
         """
         command = c.DeliverTrigger(trigger, data, key, by)
         driven = await self._loaded()
-        batch = await driven.live.execute(command, id=id, starts=not self._engine.draining)
+        batch = await driven.live.execute(command, id=id, starts=self._starts(driven))
         if batch is None:
             return Delivery.REPEATED
         return _DELIVERIES[type(batch.events[0])]
@@ -1108,7 +1130,7 @@ class Case:
         """
         driven = await self._loaded()
         failed = driven.live.state is not None and self.status is CaseStatus.FAILED
-        await driven.live.execute(command, id=id, starts=not self._engine.draining)
+        await driven.live.execute(command, id=id, starts=self._starts(driven))
         if failed and self.status is CaseStatus.RUNNING:
             await self._recover()  # what was waiting for its turn when the case failed
 

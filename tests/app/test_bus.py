@@ -171,7 +171,7 @@ def test_a_program_emits():
         engine.open(started.case).wait()
         assert engine.open(started.case).data["amount"] == 3
         (again,) = engine.emit("order-imported", {"amount": 3}, id="m").started
-        assert (again.case, again.handle) == (started.case, None)
+        assert (again.case, again.again) == (started.case, True)
         with pytest.raises(package.UsageError, match="no name"):
             engine.emit("no name")
 

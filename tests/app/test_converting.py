@@ -7,6 +7,7 @@ import pytest
 import weft as package
 from weft.formats import Format, Formats, formats
 from weft.schema.errors import DefinitionErrors
+from weft.steps_inverse import same_net
 from weft.steps_writer import write_steps
 
 NATIVE = """\
@@ -172,3 +173,121 @@ def test_a_format_that_is_only_read_or_only_written():
     with pytest.raises(package.UsageError, match="one format is read, not written"):
         only.write(package.loads(NATIVE), only.named("r"))
     assert formats().named("native").suffixes[0] == ".yaml"
+
+
+# ── back again ───────────────────────────────────────────────────────────────────────────────
+
+EVERY_WORD = """\
+name: Every Word
+version: "2.1"
+description: "All of it"
+triggers:
+  - type: cli
+    params:
+      - {name: feature, type: string, required: true, description: What}
+      - {name: mode, type: string, default: fast, enum: [fast, slow]}
+      - {name: days, type: number, default: 7}
+      - {name: tags, type: array, items: {type: string}}
+      - {name: conf, type: object, properties: {deep: {type: boolean}}, default: {deep: true}}
+      - name: anything
+  - {type: event, event: saved}
+steps:
+  - id: v1.2
+    module: system
+    action: log
+    inputs:
+      message: "{{ trigger.feature }} in {{ trigger.mode || 'none' }} by {{ workflow.name }} {{ '{{' }} {{ workflow.error }}"
+      level: "{{ trigger.conf.deep && trigger.tags[0] === 'x' || 'info' }}"
+    retryDelay: 2
+    maxRetries: 2
+    timeout: 30s
+    onSuccess:
+      condition: "{{ trigger.days >= 3 && steps['v1.2'].outputs.message !== 'a' }}"
+      then:
+        condition: "!{{ trigger.tags }} || ({{ trigger.mode }} === 'fast' && {{ trigger.days }} < 9)"
+        then: ask
+        else: {condition: "{{ steps.ask.status }} == 'failed'", then: ask, else: 2nd}
+      else: {condition: true, then: 2nd, else: bad}
+    onFailure: bad
+  - id: ask
+    module: system
+    action: wait-for-decision
+    description: Decide
+    inputs:
+      title: "Shall we, {{ trigger.feature }}?"
+      description: really
+      role: boss
+      proposals: [{id: a, label: "{{ trigger.mode }}"}, b]
+      extra: {list: ["{{ workflow.executionId }}", 3, null], plain: 5}
+    onSuccess: {condition: "{{ steps.ask.outputs.decision }} === 'a'", then: 2nd}
+  - id: free
+    module: system
+    action: wait-for-decision
+    onSuccess: 2nd
+  - id: 2nd
+    module: system
+    action: notify-completion
+    inputs: {status: "{{ workflow.status }}", duration: "{{ workflow.duration }}", message: "{{ workflow.state }} {{ workflow.currentStep }} {{ workflow.cwd }}", n: 5, deep: {a: "it's {{ trigger.days > 3 }}"}}
+    onFailure: {condition: "{{ workflow.error.code }} === 'x'", then: free, else: v1.2}
+  - id: bad
+    module: system
+    action: handle-error
+    inputs: {error: "{{ workflow.error }}", step: "{{ workflow.currentStep }}"}
+    outputs: [{name: handled, type: boolean}, {name: message, type: string, enum: [a, b]}]
+    onSuccess: {condition: "{{ trigger.anything || trigger.days }}", then: ask, else: free}
+"""
+LONG = "x" * 3000
+PLAIN = f"""\
+name: Plain
+triggers: [{{type: webhook, path: /x, params: [{{name: days, type: number, default: 2}}]}}]
+steps:
+  - id: one
+    module: system
+    action: log
+    inputs: {{message: "{LONG} {{{{ trigger.other }}}} {LONG} {{{{ trigger }}}}"}}
+    onSuccess: {{condition: false, then: one, else: two}}
+  - {{id: two, module: system, action: log, inputs: {{message: "{{{{ steps.one.outputs }}}}"}}}}
+"""
+
+
+def there_and_back(text):
+    """A workflow in the native format, and back; what both were read as."""
+    known = formats()
+    native = known.write(package.loads(text), known.named("native")).text.decode()
+    read = package.loads(native)
+    again = package.loads(write_steps(read))
+    assert again.source.format == "steps"
+    return read, again
+
+
+@pytest.mark.parametrize("text", [EVERY_WORD, PLAIN])
+def test_a_workflow_in_the_native_format_goes_back_to_the_same_net(text):
+    read, again = there_and_back(text)
+    assert same_net(read, again)
+    assert again.nets[again.root].tasks.keys() == read.nets[read.root].tasks.keys()
+
+
+def test_every_workflow_of_the_corpus_comes_back(corpus):
+    for path in sorted((corpus / "steps").glob("*.yaml")):
+        read, again = there_and_back(path.read_text())
+        assert same_net(read, again), path.name
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("{'two': {'status': 'completed', 'outputs': result}}", "{'two': result}"),
+        ("steps.get('one').get('outputs')", "size(steps)"),
+        ("retry: {attempts: 3}", "retry: {attempts: 2}"),
+        ("action: {module: system, action: log}", "python: act"),
+    ],
+)
+def test_what_was_changed_in_between_is_never_written_as_something_else(was, becomes):
+    known = formats()
+    text = PLAIN.replace(LONG, "x").replace("action: log, in", "action: log, maxRetries: 2, in")
+    native = known.write(package.loads(text), known.named("native")).text.decode()
+    assert was in native
+    changed = package.loads(native.replace(was, becomes))
+    with pytest.raises(DefinitionErrors) as caught:
+        write_steps(changed)
+    assert {fault.code for fault in caught.value.faults} == {"not-in-steps"}

@@ -107,6 +107,33 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(spawn, weft, gated, folder
     assert weft("history", "c", "--verify").code == 0
 
 
+def test_an_event_that_is_sent_again_drives_on_what_a_killed_engine_had_left(
+    spawn, weft, gated, folder
+):
+    path = folder / gated
+    path.write_text(path.read_text() + "triggers: [{event: go}]\n")
+    assert weft("deploy", gated).code == 0
+    emitted = spawn("emit", "go", "--id", "m-1")
+    end = wait_for_reader(folder / "gate")
+    emitted.send_signal(signal.SIGKILL)
+    emitted.communicate()
+    os.close(end)
+
+    again = spawn("emit", "go", "--id", "m-1", "--json")
+    end = wait_for_reader(folder / "gate")
+    os.write(end, b"through")
+    os.close(end)
+    out, err = again.communicate()
+    assert (again.returncode, err) == (0, "")
+    (started,) = json.loads(out)["started"]
+    assert (started["status"], started["again"]) == ("completed", True)
+    assert [name for name, *_ in effects(folder)] == ["first", "second", "second", "third"]
+
+    (once_more,) = weft("emit", "go", "--id", "m-1", "--json").json["started"]
+    assert (once_more["case"], once_more["again"]) == (started["case"], True)
+    assert len(effects(folder)) == 4
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_the_first_signal_drains(spawn, weft, gated, folder, name):
     running = spawn("run", gated, "--case", "c")

@@ -463,3 +463,23 @@ def test_the_error_of_a_failed_case_is_in_its_status(weft, write):
     assert data["error"]["message"].endswith("broken")
     assert data["work_items"][0]["error"]["exit_code"] == 7
     assert json.dumps(data)
+
+
+def test_a_case_whose_module_has_vanished_can_be_suspended_and_cancelled(weft, write, folder):
+    write("modules/gone.py", "import weft\n\n\n@weft.action\ndef act() -> None: ...\n")
+    write(
+        "flow.yaml",
+        "name: flow\nsteps:\n"
+        "  - {id: ask, module: system, action: wait-for-decision, inputs: {proposals: [a]}, onSuccess: act}\n"
+        "  - {id: act, module: gone, action: act}\n",
+    )
+    assert weft("run", "flow.yaml", "--case", "c").code == 3
+    (folder / "modules" / "gone.py").unlink()
+    refused = weft("complete", "c:ask/1", "--data", '{"choice": "a"}')
+    assert refused.code == 2
+    assert "there is no module 'gone'" in refused.err
+    assert weft("claim", "c:ask/1", "--by", "ada").code == 0
+    assert weft("suspend", "c").code == 0
+    done = weft("cancel", "c", "--json")
+    assert (done.code, done.json) == (0, {"case": "c", "status": "cancelled"})
+    assert weft("cancel", "c").code == 6

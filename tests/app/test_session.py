@@ -234,3 +234,25 @@ def test_after_the_block_the_engine_says_that_it_is_closed() -> None:
     for call in (case.wait, lambda: engine.run(specification)):
         with pytest.raises(weft.UsageError, match="the engine is closed"):
             call()
+
+
+def test_a_case_that_was_opened_only_to_be_changed_begins_nothing_at_first(tmp_path):
+    calls = []
+    specification = weft.loads(
+        "weft: 1\nname: p\nnet:\n  start: ask\n  tasks:\n"
+        "    ask: {person: Go on?, then: act}\n    act: {python: act}\n"
+    )
+    store = f"sqlite:///{tmp_path}/c.db"
+    with weft.open(store, functions={"act": lambda: calls.append(1)}) as engine:
+        case = engine.run(specification, case="c")
+        (item,) = case.work_items
+    with weft.open(store, functions={}) as engine:
+        changed = engine.open("c", perform=False)
+        changed.complete(item.id)
+        assert (changed.status.value, calls) == ("running", [])
+        with pytest.raises(weft.DefinitionError, match="act"):
+            engine.open("c")
+    with weft.open(store, functions={"act": lambda: calls.append(1)}) as engine:
+        engine.open("c", perform=False)
+        engine.resume("c").wait()
+        assert (engine.open("c").status.value, calls) == ("completed", [1])
