@@ -287,9 +287,24 @@ class _NetCompiler:
         return name
 
     def expression(
-        self, text: str, location: Location, names: Collection[str] | None = None
+        self,
+        text: str,
+        location: Location,
+        names: Collection[str] | None = None,
+        *,
+        gives: str | None = None,
     ) -> Expression | None:
-        """Check an expression; its fault gets the position of the place where it stands."""
+        """Check an expression; its fault gets the position of the place where it stands.
+
+        What it has to give is known before it runs where it is a variable and nothing more.
+        """
+        variable = self.definition.variables.get(text.strip())
+        if gives is not None and variable is not None and text.strip() not in RESULT_NAMES:
+            found = variable.type.type
+            if found not in (gives, "any", "number" if gives == "integer" else gives):
+                message = f"expected a value of type {gives}; {variable.name!r} is {found}"
+                self.fault(location, message, code="type")
+                return None
         try:
             return compile_expression(text, names=self.names if names is None else names)
         except DefinitionError as error:
@@ -340,15 +355,17 @@ class _NetCompiler:
             value = values.get(parameter.argument)
             named = isinstance(use.argument, dict) and parameter.name in use.argument
             below = (*location, parameter.name) if named else location
-            if ((parameter.is_condition or parameter.is_count) and value is not None) or (
-                parameter.is_expression and value is not None
-            ):
+            if parameter.is_condition and value is not None:
+                self.expression(value, below, gives="boolean")
+            elif parameter.is_count and value is not None:
+                self.expression(value, below, gives="integer")
+            elif parameter.is_expression and value is not None:
                 self.expression(value, below)
             elif parameter.is_items and value is not None:
                 if value.expression is not None:
-                    self.expression(value.expression, below)
+                    self.expression(value.expression, below, gives="array")
             elif parameter.sees_results and value is not None:
-                self.expression(value, below, self.names.union(RESULT_NAMES))
+                self.expression(value, below, self.names.union(RESULT_NAMES), gives="boolean")
             elif isinstance(value, Timing):
                 self.timing(value, below)
             elif parameter.names_several or parameter.names_tasks or parameter.names_parts:
@@ -356,7 +373,7 @@ class _NetCompiler:
             elif isinstance(value, tuple):
                 for i, item in enumerate(value):
                     if isinstance(item, Branch) and item.when is not None:
-                        self.expression(item.when, (*below, i, "when"))
+                        self.expression(item.when, (*below, i, "when"), gives="boolean")
 
     def timing(self, timing: Timing, location: Location) -> None:
         """Check the expression of a time, where it is one."""
@@ -367,18 +384,25 @@ class _NetCompiler:
                 self.expression(mapped.expression, (*location, key))
 
     def named(self, parameter: Parameter, value: Any, location: Location) -> None:
-        """Check the tasks and places that a parameter names."""
-        names = [value] if isinstance(value, str) else list(value or ())
-        flat = [n for item in names for n in ([item] if isinstance(item, str) else item)]
-        known = list(self.definition.tasks)
-        if parameter.names_parts:
-            known += self.definition.places
-        for name in flat:
-            if name not in known and not (parameter.names_parts and self.inner(name)):
-                near = get_close_matches(name, known, n=3)
-                hint = f"; did you mean {' or '.join(near)}?" if near else ""
-                what = "task or place" if parameter.names_parts else "task"
-                self.fault(location, f"there is no {what} {name!r}{hint}", code="unknown-target")
+        """Check the tasks and places that a parameter names, each where it stands."""
+        if not isinstance(value, str):
+            for index, item in enumerate(value or ()):
+                self.named(parameter, item, (*location, index))
+            return
+        places = list(self.definition.places)
+        known = [*([] if parameter.names_place else self.definition.tasks)]
+        known += places if parameter.names_parts else []
+        if value in known or (parameter.names_parts and self.inner(value)):
+            return
+        near = get_close_matches(value, known, n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        what = "task or place" if parameter.names_parts else "task"
+        if parameter.names_place:
+            what = "place"
+            hint = hint or f"; there are: {', '.join(places) or 'none, declare it in `places`'}"
+            if value in self.definition.tasks:
+                hint = f", only a task of that name{hint}"
+        self.fault(location, f"there is no {what} {value!r}{hint}", code="unknown-target")
 
     def inner(self, name: str) -> bool:
         """Whether it names a flow (``a>b``) or the items of a task (``a.run``, ``a.held``)."""

@@ -244,10 +244,9 @@ def _names(argument: JsonValue) -> tuple[str, ...]:
 
 
 def _task_group(argument: JsonValue) -> tuple[str, ...]:
-    names = _names(argument)
-    if len(names) < 2:
+    if not isinstance(argument, list) or len(argument) < 2:
         raise ValueError(f"expected a list of two or more tasks, found {_shown(argument)}")
-    return names
+    return _names(argument)
 
 
 def _task_groups(argument: JsonValue) -> tuple[tuple[str, ...], ...]:

@@ -143,6 +143,11 @@ class Parameter:
         return self.kind in (_REGION, _PLACE_NAME)
 
     @property
+    def names_place(self) -> bool:
+        """Whether its value names one declared place of the net."""
+        return self.kind is _PLACE_NAME
+
+    @property
     def names_several(self) -> bool:
         """Whether its value names multiple-instance tasks of the net."""
         return self.kind is _SEVERAL

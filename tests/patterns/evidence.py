@@ -7,15 +7,29 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 
+import anyio
+
 from tests.patterns.models import PROOFS
-from tests.patterns.proof import SURROUNDINGS, Proof, explored, surrounded, surviving
+from tests.patterns.proof import (
+    SURROUNDINGS,
+    Proof,
+    explored,
+    reached,
+    specified,
+    surrounded,
+    surviving,
+)
+from tests.patterns.running import Run, Seen
 from weft.patterns import builtin
 from weft.patterns.evidence import Evidence
 
 __all__ = ["FILE", "key", "measured", "write"]
 
+SEEDS = range(1, 11)
+"""The schedules that are run in each surrounding; the tests draw others too (``--seeds``)."""
 FILE = Path(__file__).resolve().parents[2] / "patterns" / "evidence.json"
 
 
@@ -35,7 +49,18 @@ def measured(proof: Proof) -> Evidence:
         surroundings={w: len(explored(proof, surrounded(proof, w))[0]) for w in SURROUNDINGS},
         mutants=made,
         survivors={name: proof.survivors[name] for name in sorted(survivors)},
+        schedules=sum(anyio.run(scheduled, proof, where) for where in ("alone", "loop")),
     )
+
+
+async def scheduled(proof: Proof, where: str) -> int:
+    """How many schedules of the running engine stayed within the states that exploring found."""
+    spec, states = specified(proof, where), reached(proof, surrounded(proof, where))
+    for seed in SEEDS:
+        with tempfile.TemporaryDirectory() as folder:
+            name = f"{seed} {proof.example} {where}"
+            await Run(proof, spec, states, name, Path(folder), Seen()).run()
+    return len(SEEDS)
 
 
 def write(numbers: frozenset[int]) -> None:

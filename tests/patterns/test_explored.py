@@ -384,7 +384,7 @@ BAD = {
     "an empty region": ("  start: a\n  tasks:\n    a: {shell: [x], cancel-region: []}", "a list"),
     "a milestone nowhere": (
         "  start: a\n  tasks:\n    a: {shell: [x], milestone: m}",
-        "no task or place 'm'",
+        "there is no place 'm'",
     ),
     "interleaving one": (
         "  start: a\n  patterns: [interleaved-routing: [a]]\n  tasks:\n    a: {shell: [x]}",
