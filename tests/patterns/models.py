@@ -712,12 +712,10 @@ PROOFS = (
         partial(
             Waits,
             "assemble",
-            {"plan": ["bodies", "engine"], "bodies": ["paint", "paint"]},
-            ("paint", "engine"),
+            {"plan": ["paint", "paint", "cast", "cast"]},
+            ("paint", "cast"),
         ),
         ["assemble.start"],
-        last="assemble",
-        ends=frozenset((CaseStatus.DEADLOCKED,)),
     ),
     Proof(
         "41-thread-merge",
