@@ -45,6 +45,8 @@ class Guardian:
     def __init__(self) -> None:
         self._watcher: subprocess.Popen[bytes] | None = None
         self._failed = False
+        self._lost: weakref.finalize[..., Guardian] | None = None
+        """Ends the watcher of a guardian that nobody has closed."""
         _all.add(self)
 
     def watch(self, group: int) -> None:
@@ -78,6 +80,8 @@ class Guardian:
             )
         except OSError as error:
             self._give_up(error)
+        else:
+            self._lost = weakref.finalize(self, _end, self._watcher)
 
     def _give_up(self, error: OSError) -> None:
         """Without a watcher commands run all the same."""
@@ -87,24 +91,31 @@ class Guardian:
 
     def close(self) -> None:
         """Let the watcher end, with whatever it still has."""
-        watcher, self._watcher = self._watcher, None
-        if watcher is not None and watcher.stdin is not None:
-            with suppress(OSError):
-                watcher.stdin.close()
-            try:
-                watcher.wait(CLOSE_SECONDS)
-            except subprocess.TimeoutExpired:  # somebody has inherited the pipe
-                watcher.kill()
-                watcher.wait()
+        self._watcher = None
+        if self._lost is not None:
+            self._lost()
 
     def _forked(self) -> None:
         """A forked child must not keep the pipe open when its parent dies."""
         watcher, self._watcher = self._watcher, None
         self._failed = False
+        if self._lost is not None:
+            self._lost.detach()
         if watcher is not None and watcher.stdin is not None:
             watcher.returncode = 0  # not ours to wait for
             with suppress(OSError):
                 watcher.stdin.close()
+
+
+def _end(watcher: subprocess.Popen[bytes]) -> None:
+    if watcher.stdin is not None:
+        with suppress(OSError):
+            watcher.stdin.close()
+    try:
+        watcher.wait(CLOSE_SECONDS)
+    except subprocess.TimeoutExpired:  # somebody has inherited the pipe
+        watcher.kill()
+        watcher.wait()
 
 
 _all: weakref.WeakSet[Guardian] = weakref.WeakSet()
