@@ -154,7 +154,7 @@ def _read_bpmn(text: bytes, file: str | None, origin: Path | None) -> Specificat
 
 def _read_xml(text: bytes, file: str | None, origin: Path | None) -> Specification:
     """What is in a file that only calls itself XML: BPMN, by its namespace, else YAWL."""
-    if b"omg.org/spec/BPMN" in text:
+    if b"omg.org/spec/BPMN" in text.replace(b"\0", b""):  # in UTF-16, too
         return _read_bpmn(text, file, origin)
     return _read_yawl(text, file, origin)
 

@@ -50,7 +50,7 @@ from weft.schema.specification import (
 from weft.schema.timing import TimingError, duration, moment, next_of
 from weft.schema.xml import children, first, local, name_of, namespace, parse_xml, text_of
 
-__all__ = ["MODEL", "is_bpmn", "read_bpmn"]
+__all__ = ["MODEL", "read_bpmn"]
 
 MODEL = "http://www.omg.org/spec/BPMN/20100524/MODEL"
 """The namespace of BPMN 2.0's models."""
@@ -93,11 +93,6 @@ _NAME_OF_TRIGGER = re.compile("[^A-Za-z0-9_.:/-]")
 _ANY_TIME = 946_684_800_000_000
 _TAKEN = ("end", "error", START_EVENT)
 _MAX_TITLE = 200
-
-
-def is_bpmn(text: bytes) -> bool:
-    """Whether an XML text looks like a BPMN file."""
-    return MODEL.encode() in text or MODEL.encode("utf-16-le") in text
 
 
 def read_bpmn(text: bytes, *, file: str | None = None, origin: Path | None = None) -> Specification:

@@ -511,3 +511,36 @@ def test_the_command_line_tells_what_has_become_of_each_part(
     assert "1 parts of" in capsys.readouterr().err
     assert main(["show", "--json", str(tmp_path / "order.yaml")]) == 0
     assert '"imported": []' in capsys.readouterr().out
+
+
+def test_a_file_with_a_diagram_in_utf_16_that_only_calls_itself_xml(tmp_path: Path) -> None:
+    diagram = """<BPMNDiagram xmlns="http://www.omg.org/spec/BPMN/20100524/DI"
+    xmlns:dc="http://www.omg.org/spec/DD/20100524/DC"><BPMNPlane>
+    <BPMNShape bpmnElement="a"><dc:Bounds x="10" y="20" width="100" height="80"/></BPMNShape>
+    <BPMNShape bpmnElement="start"><dc:Bounds x="left" y="20"/></BPMNShape>
+    </BPMNPlane></BPMNDiagram>"""
+    text = written(START + node("task", "a") + flow("start", "a"), more=diagram).decode()
+    file = tmp_path / "order.xml"
+    file.write_bytes(text.replace("UTF-8", "UTF-16").encode("utf-16"))
+    specification = weft.load(file)
+    assert specification.source.format == "bpmn"
+    assert specification.metadata["layout"] == {"net": {"a": [10.0, 20.0, 100.0, 80.0]}}
+    assert verdicts(specification, "diagram") == [Verdict.KEPT]
+
+
+def test_a_sub_process_that_no_flow_leads_to_is_left_out_with_its_net() -> None:
+    specification = read(
+        START + node("task", "a") + flow("start", "a") + node("subProcess", "s", SUB)
+    )
+    assert list(specification.nets) == ["net"]
+    Driven(specification)
+
+
+def test_a_cancelled_transaction_and_an_escalation() -> None:
+    inner = node("startEvent", "in") + node("endEvent", "out", "<cancelEventDefinition/>")
+    work = node("transaction", "work", inner + flow("in", "out"))
+    case = Driven(beside("<cancelEventDefinition/>", work=work))
+    assert case.open == ["other"]
+    case = Driven(beside("<escalationEventDefinition/>"))
+    case.case.trigger("edge")
+    assert case.open == ["other"]
