@@ -29,7 +29,7 @@ KERNEL_SOURCES := $(wildcard native/*.pyx native/*.pxd native/*.h)
 export PYTHON CC
 
 .DELETE_ON_ERROR:
-.PHONY: build run test native-coverage sanitize instructions lint signals evidence patterns format dist changelog clean distclean help
+.PHONY: build run test native-coverage sanitize soak instructions lint signals evidence patterns format dist changelog clean distclean help
 
 build: build/.kernel build/tree/.made .venv/.installed ## build .venv, compile, install
 
@@ -68,6 +68,11 @@ sanitize: ## the kernel's loops under the sanitizers and valgrind, on random net
 	@$(FUZZ) -O2 -o build/check/fuzz
 	@if command -v valgrind >/dev/null; then \
 	    valgrind -q --error-exitcode=1 --leak-check=full build/check/fuzz $(SEED) 100; fi
+
+# One process on virtual time, with faults wherever the store is touched: docs/simulation.md.
+MINUTES ?= 10
+soak: build ## the simulation of crashes and faults, from SEED on, for so many MINUTES
+	@$(PY) -m tests.simulation --seed $(SEED) --minutes $(MINUTES)
 
 # Instructions, never seconds: they hardly depend on the machine.
 instructions: build ## how many instructions the kernel's loops take, beside what they took (callgrind)

@@ -1129,10 +1129,12 @@ class Case:
             JournalError: It could not be stored; nothing has happened.
         """
         driven = await self._loaded()
-        failed = driven.live.state is not None and self.status is CaseStatus.FAILED
+        stood = driven.live.state is not None and self.status is not CaseStatus.RUNNING
         await driven.live.execute(command, id=id, starts=self._starts(driven))
-        if failed and self.status is CaseStatus.RUNNING:
-            await self._recover()  # what was waiting for its turn when the case failed
+        if stood and self.status is CaseStatus.RUNNING:
+            # What was waiting for its turn when the case failed, or was interrupted by a crash
+            # and not begun again while it was suspended.
+            await self._recover()
 
     async def begin(self, item: str, *, by: str | None = None, id: str | None = None) -> None:
         """Start an offered item (the command is called ``start``)."""

@@ -11,6 +11,7 @@ import pytest
 
 from tests.engine import generated as g
 from tests.engine.runtime.worlds import Faulty, Functions, StoppedError, World, failing
+from weft.engine import commands as c
 from weft.engine import events as e
 from weft.engine.journal import open_journal
 from weft.engine.journal.memory import MemoryJournal
@@ -135,3 +136,25 @@ async def test_stopping_twice() -> None:
                 for case in await engine.recover():
                     assert await case.wait() is CaseStatus.COMPLETED
             assert journal.summary(CASE).status == "completed"  # type: ignore[union-attr]
+
+
+async def test_resuming_by_a_command_begins_again_what_a_crash_interrupted() -> None:
+    """A case that was paused when its engine died, and goes on by a command like any other."""
+    held = anyio.Event()
+
+    async def waits(work: Work) -> str:
+        if work.attempt == 1:
+            await held.wait()
+        return "a"
+
+    functions = Functions(by_task={"a": waits}, workers={"a": Worker.ASYNC})
+    w = World(MemoryJournal(), functions)
+    async with w.engine(grace_seconds=0) as engine:
+        case = await engine.start(g.specification(g.net("a", g.task("a"))), case=CASE)
+        await case.suspend()
+    async with w.engine() as engine:
+        case = await engine.open(CASE)
+        assert case.status is CaseStatus.SUSPENDED
+        await case.execute(c.ResumeCase())
+        assert await case.wait() is CaseStatus.COMPLETED
+        assert case.data["a"] == "a"
