@@ -66,13 +66,15 @@ async def scheduled(proof: Proof, where: str) -> int:
 def write(numbers: frozenset[int]) -> None:
     """Measure these patterns anew (none: all), and keep what is known of the others."""
     rows = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
+    order = {key(proof): proof.pattern for proof in PROOFS}
     for proof in PROOFS:
         if not numbers or proof.pattern in numbers:
             rows[key(proof)] = measured(proof).as_json()
+            kept = {
+                name: rows[name] for name in sorted(order, key=order.__getitem__) if name in rows
+            }
+            FILE.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", "utf-8")
             print(proof.example, flush=True)
-    order = {key(proof): proof.pattern for proof in PROOFS}
-    rows = {name: rows[name] for name in sorted(order, key=order.__getitem__) if name in rows}
-    FILE.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
