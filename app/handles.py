@@ -186,6 +186,27 @@ class IdleCase(_Open[Out_co], _Items[Out_co]):
         self.case.complete(item.id, as_json(answer), by=by, id=id)
         return RunningCase(self.process, self.case)
 
+    def add(
+        self,
+        task: Performed[Any, Any],
+        item: Any = None,
+        *,
+        by: str | None = None,
+        id: str | None = None,
+    ) -> RunningCase[Out_co]:
+        """Add an instance, with this item, to a task that is open for more."""
+        from weft.flow.expressions import as_json
+
+        self.case.add(task._action().name, as_json(item), by=by, id=id)
+        return RunningCase(self.process, self.case)
+
+    def seal(
+        self, task: Performed[Any, Any], *, by: str | None = None, id: str | None = None
+    ) -> RunningCase[Out_co]:
+        """Say that no more instances will be added to a task."""
+        self.case.seal(task._action().name, by=by, id=id)
+        return RunningCase(self.process, self.case)
+
     def trigger(
         self, trigger: str, data: Any = None, *, key: str | None = None, id: str | None = None
     ) -> RunningCase[Out_co]:
@@ -288,6 +309,27 @@ class AsyncIdleCase(_AsyncOpen[Out_co], _Items[Out_co]):
         from weft.flow.expressions import as_json
 
         await self.case.complete(item.id, as_json(answer), by=by, id=id)
+        return AsyncRunningCase(self.process, self.case)
+
+    async def add(
+        self,
+        task: Performed[Any, Any],
+        item: Any = None,
+        *,
+        by: str | None = None,
+        id: str | None = None,
+    ) -> AsyncRunningCase[Out_co]:
+        """Add an instance, with this item, to a task that is open for more."""
+        from weft.flow.expressions import as_json
+
+        await self.case.add(task._action().name, as_json(item), by=by, id=id)
+        return AsyncRunningCase(self.process, self.case)
+
+    async def seal(
+        self, task: Performed[Any, Any], *, by: str | None = None, id: str | None = None
+    ) -> AsyncRunningCase[Out_co]:
+        """Say that no more instances will be added to a task."""
+        await self.case.seal(task._action().name, by=by, id=id)
         return AsyncRunningCase(self.process, self.case)
 
     async def trigger(

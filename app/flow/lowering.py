@@ -70,6 +70,8 @@ class Draft:
     join: Use | None = None
     then: Use | None = None
     failed: Use | None = None
+    late: Use | None = None
+    due: Use | None = None
     compensate: str | None = None
 
 
@@ -382,6 +384,9 @@ class Lowering:
             outputs=outputs or None,
             retry=action.retries,
             timeout_seconds=action.timeout_seconds,
+            on_timeout=draft.late,
+            due=due if isinstance(due := action.due_at, str | None) else dict(due),
+            on_due=draft.due,
             concurrency=action.concurrency,
             compensate=draft.compensate,
             uses=(*draft.uses, *action.patterns, *draft.around),
@@ -474,7 +479,7 @@ class Lowering:
         if not isinstance(slot, _After):
             slot = _After(self.gate(ends, noun, at))
         slot.use(use)
-        key = "then" if slot.key == "then" else "on-failure"
+        key = {"then": "then", "late": "on-timeout", "due": "on-due"}.get(slot.key, "on-failure")
         self.places["net", "tasks", slot.draft.name, key] = at
 
     def simple(self, ends: _Ends, at: At) -> _Ends:
@@ -572,6 +577,8 @@ class Lowering:
             draft.failed = Use("sequence", action.when_failed)
         if action.undoer is not None:
             draft.compensate = self.action(action.undoer, _Ends(()), _Result(draft), at).name
+        if action.reminder is not None:
+            self.action(action.reminder, _Ends((_After(draft, "due"),)), _Nothing(), at)
         return draft
 
     def instances(
@@ -622,7 +629,7 @@ class Lowering:
         """A task and its error branch, which meet behind it."""
         draft = self.action(step.action, ends, value, at)
         failure = _Known(Expression(_FAILURE, Failure))
-        failed = _Ends((_After(draft, "failed"),))
+        failed = _Ends((_After(draft, step.key),))
         handled, gives = self.step(step.handler, failed, failure, at)
         handled = self.simple(handled, at)
         after = _Ends((_After(draft), *handled.slots))

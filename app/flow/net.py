@@ -111,6 +111,18 @@ class GraphBuilder:
         self._draft(source).failed = use
         self._said("tasks", source, "on-failure")
 
+    def on_timeout(self, source: TaskId, target: NodeId | Use) -> None:
+        """What follows when a task's work was not done in its timeout."""
+        use = target if isinstance(target, Use) else Use("sequence", target)
+        self._draft(source).late = use
+        self._said("tasks", source, "on-timeout")
+
+    def on_due(self, source: TaskId, target: NodeId | Use) -> None:
+        """Where a branch begins beside a task that is due and not done."""
+        use = target if isinstance(target, Use) else Use("sequence", target)
+        self._draft(source).due = use
+        self._said("tasks", source, "on-due")
+
     def compensate(self, source: TaskId, undoer: TaskId) -> None:
         """The task that undoes another one, when a task whose failure asks for it has failed."""
         self._draft(source).compensate = undoer

@@ -185,6 +185,18 @@ class Performed(Step[In_contra, Out_co]):
         """
         return self._with(timeout_seconds=parse_duration(duration))
 
+    def due(self, time: str | Mapping[str, JsonValue]) -> Action[In_contra, Out_co]:
+        """When the work should be done: a duration, or ``{"until": …}``, ``{"next": …}`` with a
+        ``zone``. It is shown in the work list and ends nothing; see `on_due`.
+        """
+        return self._with(due_at=time if isinstance(time, str) else dict(time))
+
+    def on_due(self, reminder: Performed[object, Any]) -> Action[In_contra, Out_co]:
+        """When the work is due and not done, this task begins beside it, once; nothing follows it,
+        and the work itself goes on.
+        """
+        return self._with(reminder=reminder._action())
+
     def one_at_a_time(self) -> Action[In_contra, Out_co]:
         """No two of its work items are open at once."""
         return self._with(concurrency=1)
@@ -210,6 +222,10 @@ class Performed(Step[In_contra, Out_co]):
     def on_failure(self, handler: Step[Failure, B]) -> Step[In_contra, Out_co | B]:
         """When the work has failed for good, the handler goes on, and the case does not fail."""
         return OnFailure(self._action(), handler, here())
+
+    def on_timeout(self, handler: Step[Failure, B]) -> Step[In_contra, Out_co | B]:
+        """When the work was not done in its `timeout`, the handler goes on."""
+        return OnFailure(self._action(), handler, here(), key="late")
 
     def or_ask(self) -> Action[In_contra, Out_co]:
         """When the work has failed for good, its item waits for a person: to have it attempted
@@ -247,6 +263,8 @@ class Action(Performed[In_contra, Out_co]):
     description: str = ""
     retries: Retry | None = None
     timeout_seconds: float | None = None
+    due_at: str | Mapping[str, JsonValue] | None = None
+    reminder: Action[Any, Any] | None = None
     concurrency: int | None = None
     patterns: tuple[Use, ...] = ()
     function: Callable[..., Any] | None = None
@@ -262,11 +280,12 @@ class Action(Performed[In_contra, Out_co]):
 
 @attrs.frozen(eq=False)
 class OnFailure(Step[Any, Any]):
-    """A task with an error branch."""
+    """A task with an error branch, or one for work that was not done in time."""
 
     action: Action[Any, Any]
     handler: Step[Any, Any]
     at: At
+    key: Literal["failed", "late"] = "failed"
 
 
 # ── tasks that functions perform ─────────────────────────────────────────────────────────────

@@ -34,6 +34,7 @@ from weft.flow import (
     connect,
     constant,
     end,
+    for_each,
     graph,
     parallel,
     person,
@@ -1318,3 +1319,83 @@ def test_the_example_runs(repository):
         check=False,
     )
     assert done.stdout == "About your claim C-17 (no. 4)\n", done.stderr
+
+
+# ── deadlines, and instances that come later ─────────────────────────────────────────────────
+
+decide_any = person("decide", "Pay?", Decision)
+texts = Variable("texts", list[str])
+
+
+def test_deadlines_remind_and_end():
+    asked = decide.due("1d").on_due(refuse).timeout("3d").on_timeout(explain)
+    made = process("x", claim).then(asked).build()
+    task = made.nets["net"].tasks["decide"]
+    assert (task.due, task.timeout_seconds) == ("1d", 259_200.0)
+    assert (task.on_due.argument, task.on_timeout.argument) == ("refuse", "explain")
+    assert net_hash(weft.loads(made.source.text.decode())) == net_hash(made)
+    with weft.open(seed=1) as engine:
+        now = made.run(engine, A_CLAIM)
+        assert isinstance(now, IdleCase)
+        done = now.wait()
+        assert isinstance(done, CompletedCase), done
+        assert done.data["refuse"] == "refused"
+        assert str(done.output).endswith("(timeout)")
+        (item,) = (now := made.run(engine, A_CLAIM)).items_of(decide)
+        done = now.complete(item, Decision("pay")).settle()
+        assert isinstance(done, CompletedCase)
+        assert done.data.get("refuse") is None
+
+
+def test_deadlines_in_a_graph_are_the_same_net():
+    made = graph("x", claim)
+    asked = made.task(decide.due({"for": "1d"}).timeout("3d"))
+    reminded, late = made.task(refuse), made.task(truth)
+    made.on_due(asked, reminded)
+    made.on_timeout(asked, late)
+    built = made.start(asked).build()
+    task = built.nets["net"].tasks["decide"]
+    assert (task.due, task.on_due.argument, task.on_timeout.argument) == (
+        {"for": "1d"}, "refuse", "truth",
+    )  # fmt: skip
+    assert net_hash(weft.loads(built.source.text.decode())) == net_hash(built)
+
+
+def test_a_deadline_that_is_no_time_is_told_with_its_line():
+    with pytest.raises(weft.DefinitionError, match="soon") as caught:
+        process("x", claim).then(decide.due("soon")).build()
+    at = line_of(test_a_deadline_that_is_no_time_is_told_with_its_line, 'soon")).build()')
+    assert (Path(caught.value.faults[0].file).name, caught.value.faults[0].line) == (
+        "test_flow.py", at,
+    )  # fmt: skip
+
+
+def test_handles_add_instances_and_seal():
+    many = for_each(decide_any, open=True)
+    made = process("x", texts).then(many.given(texts)).build()
+    with weft.open() as engine:
+        now = made.run(engine, ["a"])
+        assert isinstance(now, IdleCase)
+        now = now.add(many, "b", by="ada").settle()
+        assert isinstance(now, IdleCase)
+        assert len(now.items_of(many)) == 2
+        for item in now.items:
+            now = now.complete(item, Decision("pay")).settle()
+            assert isinstance(now, IdleCase)
+        done = now.seal(many).settle()
+        assert isinstance(done, CompletedCase)
+        assert done.data["decide"] == 2 * [{"choice": "pay", "comment": ""}]
+
+
+async def test_asynchronous_handles_add_instances_and_seal():
+    many = for_each(decide_any, open=True)
+    made = process("x", texts).then(many.given(texts)).build()
+    async with weft.open() as engine:
+        now = await made.run(engine, [])
+        assert isinstance(now, AsyncIdleCase)
+        now = await (await now.add(many, "b")).settle()
+        assert isinstance(now, AsyncIdleCase)
+        now = await (await now.complete(now.items[0], Decision("pay"))).settle()
+        assert isinstance(now, AsyncIdleCase)
+        done = await (await now.seal(many)).settle()
+        assert isinstance(done, CompletedCase)

@@ -131,6 +131,8 @@ def explain(failure: Failure) -> str:
 
 assert_type(book.on_failure(explain), Step[tuple[Claim, Assessment], int | str])
 assert_type(pay.on_failure(explain), Step[Claim, str])
+assert_type(pay.timeout("1h").on_timeout(explain), Step[Claim, str])
+assert_type(pay.due("1h").on_due(refuse), Action[Claim, str])
 
 # Processes in processes.
 assert_type(subprocess(handled), Action[Claim, None])

@@ -52,6 +52,8 @@ when("true", refuse).otherwise(skip).then(notify)  # E: arg-type
 repeat(assess, until="true")  # E: misc
 refuse.on_failure(assess)  # E: arg-type
 assess.on_failure(refuse).then(notify)  # E: arg-type
+refuse.timeout("1h").on_timeout(assess)  # E: arg-type
+refuse.due("1h").on_due(assess)  # E: arg-type
 
 # Many instances: the list's items are what the task takes, and its results are a list.
 process("a", claim).then(for_each(assess)).build()  # E: arg-type
