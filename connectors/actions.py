@@ -31,7 +31,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, overload
 
 import anyio
 import attrs
@@ -80,15 +80,23 @@ _AGENT_BYTES: Final = 1 << 22
 # ── the mark ─────────────────────────────────────────────────────────────────────────────────
 
 
-def action(name: str) -> Callable[[F], F]:
+@overload
+def action(name: str) -> Callable[[F], F]: ...
+@overload
+def action(name: F) -> F: ...
+def action(name: str | F) -> Callable[[F], F] | F:
     """Mark a function as an action of its module, under the name that files use.
 
-    The function itself is not changed. What module it belongs to is said where it is registered:
+    Without a name, as plain ``@action``, it is called as the function, with ``-`` for ``_``. The
+    function itself is not changed. What module it belongs to is said where it is registered:
     by the name of its file, or by the program.
 
     Raises:
         ValueError: The name has spaces or other characters that no file could write.
     """
+    if not isinstance(name, str):
+        function = name
+        return action(function.__name__.replace("_", "-"))(function)
     if not _NAME.fullmatch(name):
         raise ValueError(
             f"{name!r} cannot name an action: letters, digits, '_', '-' and '.', up to 100"

@@ -460,3 +460,10 @@ def test_a_native_specification_names_an_action() -> None:
     with weft.open(seed=1) as engine:
         ran = engine.run(weft.loads(text))
         assert ran.data["say"] == {"message": "hello", "level": "info"}
+
+
+def test_the_mark_without_a_name_calls_an_action_as_its_function():
+    @action
+    def write_notes() -> None: ...
+
+    assert write_notes.__weft_action__ == "write-notes"
