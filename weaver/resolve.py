@@ -98,6 +98,7 @@ class _Resolver:
         for group in self._groups:
             self._by_id.setdefault(group.id, group)
         self._roots: dict[str, _Root] = {}
+        self._full: dict[int, tuple[dict[str, Any], Spec | Resolved]] = {}
         self._foreign: dict[str, list[tuple[Registry, Attribute]]] | None = None
 
     def resolve(self) -> Registry:
@@ -436,7 +437,7 @@ class _Resolver:
             "schema_url": self._loaded.schema_url.url,
         }
         if group.refines is not None and base is not None:
-            fields |= _refine([group, *self._refined_chain(base)])
+            fields |= _refine(group, self._in_full(base)[0])
         return Group(**fields)
 
     def _check_refinements(self, bases: Mapping[int, Spec | Resolved | None]) -> None:
@@ -474,29 +475,38 @@ class _Resolver:
         """The names that identify an entity, through however many refinements."""
         return {
             attribute.name
-            for attribute in self._refined_chain(base)[-1].attributes
+            for attribute in self._in_full(base)[1].attributes
             if attribute.role is Role.IDENTIFYING
         }
 
-    def _refined_chain(self, base: Spec | Resolved) -> list[Spec | Resolved]:
-        """A signal, what it refines, what that refines, and so on; a circle is left."""
-        chain = [base]
-        while base.refines is not None:
+    def _in_full(self, base: Spec | Resolved) -> tuple[dict[str, Any], Spec | Resolved]:
+        """What a signal says with all that it refines, and the first of those; a circle is left.
+
+        Chains may be long, and each is gone through once.
+        """
+        path: list[Spec | Resolved] = []
+        seen: set[str] = set()
+        group: Spec | Resolved | None = base
+        while group is not None and id(group) not in self._full:
+            path.append(group)
+            seen.add(group.id)
             found = (
-                self._lookup(f"{base.type}.{base.refines}"),
-                self._lookup(base.refines),
+                (self._lookup(f"{group.type}.{group.refines}"), self._lookup(group.refines))
+                if group.refines is not None
+                else ()
             )
-            known = [group.id for group in chain]
-            further = [
-                group
-                for group in found
-                if group is not None and group.type is base.type and group.id not in known
-            ]
-            if not further:
-                break
-            base = further[0]
-            chain.append(base)
-        return chain
+            further = (
+                each
+                for each in found
+                if each is not None and each.type is base.type and each.id not in seen
+            )
+            group = next(further, None)
+        full = None if group is None else self._full[id(group)]
+        for each in reversed(path):
+            fields = _refine(each, None if full is None else full[0])
+            full = self._full[id(each)] = (fields, each if full is None else full[1])
+        assert full is not None  # there is one in the path, or it was known
+        return full
 
     # --- imports ----------------------------------------------------------------------------
 
@@ -821,15 +831,11 @@ def _lineage(source: str, original: Attribute, local: AttributeSpec | None) -> L
     return Lineage(source, tuple(sorted(inherited)), tuple(sorted(overridden)))
 
 
-def _refine(chain: Sequence[Spec | Resolved]) -> dict[str, Any]:
-    """The fields of a refinement, the first of the chain: its own before those of the others."""
-    fields: dict[str, Any] = {
-        name: next((value for group in chain if (value := getattr(group, name))), default)
-        for name, default in _REFINABLE.items()
-    }
-    annotations: Any = {}
-    for group in reversed(chain):
-        annotations = _merge_values(annotations, group.annotations or {})
+def _refine(group: Spec | Resolved, base: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The fields of a refinement: its own before those of what it refines."""
+    base = base or {**_REFINABLE, "annotations": None}
+    fields = {name: getattr(group, name) or base[name] for name in _REFINABLE}
+    annotations = _merge_values(base["annotations"] or {}, group.annotations or {})
     return fields | {"annotations": annotations or None}
 
 

@@ -200,6 +200,22 @@ def test_refinements_in_a_circle(checked: Checked) -> None:
     assert ids(checked(v2(text))) == {"UnresolvedExtendsRef": 2}
 
 
+@pytest.mark.parametrize("circle", [False, True])
+def test_ten_thousand_refinements(checked: Checked, circle: bool) -> None:
+    """In one chain, or a circle, each refining the one before it."""
+    count = 10_000
+    lines = [] if circle else [f"metrics: [{{name: m, {SIGNAL}}}]"]
+    lines.append("metric_refinements:")
+    lines.append(f"- {{id: r0, ref: {f'r{count - 1}' if circle else 'm'}}}")
+    lines += [f"- {{id: r{i}, ref: r{i - 1}}}" for i in range(1, count)]
+    report = checked(v2("\n".join(lines)))
+    if circle:
+        assert ids(report) == {"UnresolvedExtendsRef": count}
+    else:
+        (last,) = (g for g in registry_of(report).groups if g.id.endswith(f"r{count - 1}"))
+        assert last.unit == "1"
+
+
 @pytest.mark.parametrize(
     ("refinement", "count"),
     [
