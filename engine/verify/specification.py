@@ -19,7 +19,7 @@ and those that look unsound, are explored run by run (`weft.engine.verify.runs`)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from weft.engine.net import CompiledSpecification, Net, Role, Task
@@ -177,10 +177,22 @@ class _NetVerification:
         return True
 
     def looked(self, plain: ArcNet, ends: set[int], keep: Sequence[int] = ()) -> Look:
-        small = reduced(plain, keep=keep)
-        for t in small.transitions.values():
+        """Look at the reduced net: with its ends, or without if several threads come to one.
+
+        What is at an end is no work, and may be any number; but two threads that come to one
+        through the same places must not be taken for two that come there side by side. So ends
+        are taken away before the net is reduced: what puts there puts nothing, and stays.
+        """
+        look = self._look(reduced(plain, keep=keep), ends)
+        if look.facts.safe and look.facts.bounded:
+            return look
+        inner = plain.copy()
+        for t in inner.transitions.values():
             t.put = {p: n for p, n in t.put.items() if p not in ends}
-        look = Look(small, (), single=False, vanishing=True, max_states=self.max_states)
+        return self._look(reduced(inner, keep=keep), ())
+
+    def _look(self, small: ArcNet, ends: Collection[int]) -> Look:
+        look = Look(small, ends, single=False, vanishing=True, max_states=self.max_states)
         self.states += len(look.graph.states)
         return look
 
@@ -558,9 +570,9 @@ class _Watch:
                 continue
             compiled = self.part.net.tasks.get(task.name)
             found = [i for name, i in place.items() if name.rpartition(">")[2] == task.name]
-            ways = len(
-                [t for t in self.part.net.transitions for a in t.put if place[a.place] in found]
-            )
+            net = self.part.net  # the start may have been fused into the initial marking
+            ways = sum(place[a.place] in found for t in net.transitions for a in t.put)
+            ways += sum(net.places[i].tokens for i in found)
             if compiled is not None and (ways > 1 or len(found) > 1):
                 own = [] if compiled.multiple else [place[compiled.run], place[compiled.held]]
                 yield task.name, [*found, *own]
