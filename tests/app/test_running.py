@@ -466,6 +466,7 @@ def test_the_error_of_a_failed_case_is_in_its_status(weft, write):
 
 
 def test_a_case_whose_module_has_vanished_can_be_suspended_and_cancelled(weft, write, folder):
+    (folder / "modules").mkdir()
     write("modules/gone.py", "import weft\n\n\n@weft.action\ndef act() -> None: ...\n")
     write(
         "flow.yaml",
