@@ -113,8 +113,12 @@ def _broken(name: str, error: BaseException) -> str:
     )
 
 
+_OWN = str(Path(__file__).parents[1]) + os.sep
+"""Where this package is: a fault is told at the line that used it."""
+
+
 def _is_user_code(file: str) -> bool:
-    return not file.startswith("<frozen ") and file not in (__file__, importlib.__file__)
+    return not file.startswith(("<frozen ", _OWN)) and file != importlib.__file__
 
 
 # ── modules beside a specification ───────────────────────────────────────────────────────────

@@ -197,3 +197,9 @@ def test_an_interrupt_while_importing_is_passed_on(folder: Folder) -> None:
     place = folder(slow="raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         find("slow:f", place)
+
+
+def test_a_module_that_misuses_weft_is_told_with_its_own_line(tmp_path):
+    (tmp_path / "misuses_weft.py").write_text("import weft\n\nweft.nothing_of_that_name\n")
+    with pytest.raises(Unfound, match=r"nothing_of_that_name.*misuses_weft\.py:3\)"):
+        find_function("misuses_weft:act", tmp_path)
