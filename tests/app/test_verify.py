@@ -151,6 +151,56 @@ def test_sarif_has_what_code_hosts_ask_for(weft, write):
     assert deadlock["locations"][0]["logicalLocations"][0]["name"] == "d"
 
 
+def test_sarif_keeps_to_the_essentials_of_its_schema(weft, write):
+    """What SARIF 2.1.0 requires of each object that is written, and forbids beside it."""
+    write("t.yaml", STUCK)
+    weft("verify", "t.yaml", "--sarif", "out.sarif")
+    allowed = {
+        "log": ({"version", "runs"}, {"$schema"}),
+        "run": ({"tool"}, {"results", "columnKind"}),
+        "driver": ({"name"}, {"semanticVersion", "rules"}),
+        "rule": ({"id"}, {"shortDescription"}),
+        "result": (
+            {"message"},
+            {"ruleId", "ruleIndex", "level", "locations", "codeFlows"},
+        ),
+        "location": (set(), {"physicalLocation", "logicalLocations", "message"}),
+        "region": (set(), {"startLine", "startColumn"}),
+        "flow": ({"threadFlows"}, set()),
+        "thread": ({"locations"}, set()),
+        "step": (set(), {"location"}),
+    }
+
+    def keeps(kind: str, found: dict) -> None:
+        required, optional = allowed[kind]
+        assert required <= set(found) <= required | optional, (kind, found)
+
+    log = json.loads(Path("out.sarif").read_text())
+    keeps("log", log)
+    (run,) = log["runs"]
+    keeps("run", run)
+    assert run["columnKind"] in ("utf16CodeUnits", "unicodeCodePoints")
+    keeps("driver", run["tool"]["driver"])
+    ids = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert len(set(ids)) == len(ids)
+    for rule in run["tool"]["driver"]["rules"]:
+        keeps("rule", rule)
+    assert run["results"]
+    for result in run["results"]:
+        keeps("result", result)
+        for location in result["locations"]:
+            keeps("location", location)
+            keeps("region", location["physicalLocation"].get("region", {}))
+        for flow in result.get("codeFlows", ()):
+            keeps("flow", flow)
+            for thread in flow["threadFlows"]:
+                keeps("thread", thread)
+                assert thread["locations"]
+                for step in thread["locations"]:
+                    keeps("step", step)
+                    keeps("location", step["location"])
+
+
 def test_sarif_of_what_has_no_line_or_is_undecided(folder):
     report = api.verify(api.loads(WIDE), max_states=5)
     elsewhere = DefinitionError("no", code="x")
