@@ -384,10 +384,10 @@ class Simulation:
             self.cases[name] = await engine.open(name)
             if told.state.status is CaseStatus.RUNNING:
                 await self._doing(self.cases[name].resume)
-        await anyio.sleep(0.001)
         unheard, self.unheard = self.unheard, []
         for name, key, command in unheard:  # as a caller would who got no answer
             if name in self.cases:
+                await anyio.sleep(0.001)  # so that what happens now is this command's doing
                 heard = key in self.ledger[name].commands
                 try:
                     await self._send(self.cases[name], command, key)
