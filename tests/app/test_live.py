@@ -20,7 +20,7 @@ net:
   tasks:
     flaky: {python: flaky, retry: {attempts: 2, delay: 2s}, then: ask}
     other: {python: other, in: {}, then: ask}
-    ask: {person: {title: Well?, choices: [a, b]}}
+    ask: {join: multi-merge, person: {title: Well?, choices: [a, b]}}
 """
 
 

@@ -251,8 +251,8 @@ from tests.native.twins import compiled_kernel
 kernel = compiled_kernel()
 if kernel is None:
     sys.exit(3)
-threading.Timer(0, signal.raise_signal, [signal.SIGINT]).start()
 try:
+    threading.Timer(0, signal.raise_signal, [signal.SIGINT]).start()
     kernel.explore(fork(32).image, forked(32), threads={threads}, max_states=2**40)
 except KeyboardInterrupt:
     print("stopped")

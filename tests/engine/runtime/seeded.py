@@ -35,7 +35,9 @@ async def run(seed: int, url: str) -> str:
     )
     retry = Retry(attempts=4, delay_seconds=3, factor=2, jitter="full")
     names = ["a", "b", "c", "d"]
-    small = g.net(names, *(g.task(n, then="e", retry=retry) for n in names), g.task("e"))
+    small = g.net(
+        names, *(g.task(n, then="e", retry=retry) for n in names), g.task("e", join="multi-merge")
+    )
     stop = g.task("stop", "person", {"cancel-case": None})
     wide = g.net([*WIDE, "stop"], *(g.task(name, "person") for name in WIDE), stop)
     world = World(journal, functions)

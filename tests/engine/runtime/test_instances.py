@@ -300,7 +300,7 @@ async def test_one_at_a_time_in_the_order_of_the_list() -> None:
 # ── what the data say ────────────────────────────────────────────────────────────────────────
 
 FAILS: dict[str, tuple[dict[str, Any], str]] = {
-    "no list": ({"in": "x"}, "for each item of a list, and 'x' gave an integer"),
+    "no list": ({"in": "x + 0"}, "for each item of a list, and 'x + 0' gave an integer"),
     "no number": ({"times": "'two'"}, "a whole number from 0"),
     "less than none": ({"times": "0 - 1"}, "a whole number from 0"),
     "less than one enough": ({"times": 2, "enough": "x"}, "gave -1"),

@@ -30,12 +30,12 @@ def walked(nets: CompiledSpecification, path: Sequence[str]) -> CaseState:
     for at, t in enumerate(steps):
         if not t.external:
             continue
-        open_ = {i.task: i for i in case.items.values()}
         assert t.task is not None
         task = net.tasks[t.task]
         if t.role is Role.START and task.automatic:
             continue  # it has started already: the commands below find it so, or fail
-        item = open_[t.task]
+        status = ItemStatus.OFFERED if t.role is Role.START else ItemStatus.STARTED
+        item = next(i for i in case.items.values() if (i.task, i.status) == (t.task, status))
         name = ItemId(item.id)
         later = (k for k in range(at + 1, len(steps)) if steps[k].external)
         following = path[at + 1 : next(later, len(steps))]
@@ -43,7 +43,6 @@ def walked(nets: CompiledSpecification, path: Sequence[str]) -> CaseState:
             case Role.START:
                 asked: c.Command = c.StartWorkItem(name)
             case Role.COMPLETE:
-                assert item.status is ItemStatus.STARTED
                 asked = c.CompleteWorkItem(name, chosen(following, t.task))
             case Role.FAIL:
                 asked = c.FailWorkItem(name, {"message": "no"}, retryable=False)
