@@ -21,17 +21,24 @@ class Graph(Protocol):
     With one thread the numbers are in breadth-first order, so that the path of parents from any
     marking to the first one is a shortest one.
 
-    Attributes:
-        start, transition, target: The firings in compressed sparse rows: those out of marking i
-            stand at ``start[i]`` to ``start[i + 1] - 1``, ascending by transition.
+    The firings are compressed sparse rows: those out of marking i stand at ``start[i]`` to
+    ``start[i + 1] - 1``, ascending by transition.
     """
 
     @property
-    def start(self) -> Sequence[int]: ...  # noqa: D102, see above
+    def start(self) -> Sequence[int]:
+        """Where the firings of each marking begin; one more at the end."""
+        ...
+
     @property
-    def transition(self) -> Sequence[int]: ...  # noqa: D102
+    def transition(self) -> Sequence[int]:
+        """The transition of each firing."""
+        ...
+
     @property
-    def target(self) -> Sequence[int]: ...  # noqa: D102
+    def target(self) -> Sequence[int]:
+        """The number of the marking that each firing leads to."""
+        ...
 
     def __len__(self) -> int:
         """How many markings there are."""
