@@ -27,6 +27,8 @@ FOLDERS := app connectors engine native patterns schema weaver
 KERNEL_SOURCES := $(wildcard native/*.pyx native/*.pxd native/*.h)
 
 export PYTHON CC
+# The tests start hundreds of processes, each of which would compile all of Weft anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
 .PHONY: build run test native-coverage sanitize soak instructions lint signals evidence patterns format dist changelog clean distclean help

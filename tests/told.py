@@ -29,17 +29,23 @@ def engines_told(config: pytest.Config) -> Iterator[None]:
     tracer_provider.add_span_processor(emissions.span_processor)
     logger_provider = LoggerProvider(shutdown_on_exit=False)
     logger_provider.add_log_record_processor(emissions.log_processor)
-    telemetry = Telemetry(
-        tracer_provider=tracer_provider,
-        meter_provider=MeterProvider([emissions.metric_reader()], shutdown_on_exit=False),
-        logger_provider=logger_provider,
-    )
     enter, leave = Engine.__aenter__, Engine.__aexit__
-    attached: dict[Engine, Attachment] = {}
+    attached: dict[Engine, tuple[Attachment, MeterProvider]] = {}
 
     async def entered(self: Engine) -> Engine:
         if self.tracing is None:
-            attached[self] = telemetry.attach(self)
+            # Metrics of its own: those of a whole run would be collected anew after each test.
+            meter_provider = MeterProvider(
+                [emissions.metric_reader()],
+                resource=tracer_provider.resource,
+                shutdown_on_exit=False,
+            )
+            telemetry = Telemetry(
+                tracer_provider=tracer_provider,
+                meter_provider=meter_provider,
+                logger_provider=logger_provider,
+            )
+            attached[self] = telemetry.attach(self), meter_provider
         return await enter(self)
 
     async def left(
@@ -52,7 +58,10 @@ def engines_told(config: pytest.Config) -> Iterator[None]:
             return await leave(self, kind, error, trace)
         finally:
             if self in attached:
-                attached.pop(self).detach()
+                attachment, meter_provider = attached.pop(self)
+                attachment.detach()
+                meter_provider.force_flush()
+                meter_provider.shutdown()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Engine, "__aenter__", entered)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 from typing import Any, Final
 from weakref import WeakSet
@@ -156,14 +156,17 @@ class _Logs(LogRecordProcessor):
         return True
 
 
+_DELTA = AggregationTemporality.DELTA
+
+
 class _Reader(MetricReader):
     def __init__(self, emissions: Emissions) -> None:
         # What was measured since the last time, so that a point is told once.
-        delta = AggregationTemporality.DELTA
         super().__init__(
-            preferred_temporality={Counter: delta, Histogram: delta, ObservableCounter: delta}
+            preferred_temporality={Counter: _DELTA, Histogram: _DELTA, ObservableCounter: _DELTA}
         )
         self._emissions = emissions
+        self._sums: dict[tuple[Any, ...], float] = {}
 
     def _receive_metrics(
         self, metrics_data: Any, timeout_millis: float = 10_000, **kwargs: Any
@@ -172,13 +175,33 @@ class _Reader(MetricReader):
             resource = _resource(group.resource)
             for scope in group.scope_metrics:
                 for metric in scope.metrics:
-                    self._emissions.take(resource, _metric(metric))
+                    points = [
+                        point
+                        for point in metric.data.data_points
+                        if not isinstance(metric.data, Sum)
+                        or self._moved(scope.scope.name, metric, point)
+                    ]
+                    if points:
+                        self._emissions.take(resource, _metric(metric, points))
+
+    def _moved(self, scope: str, metric: Any, point: Any) -> bool:
+        """Whether a sum says anything new.
+
+        The SDK collects every sum of an observable instrument again and again, moved or not, and
+        whoever collects next would be told of what others have measured.
+        """
+        attributes = ((name, repr(value)) for name, value in point.attributes.items())
+        key = (scope, metric.name, tuple(sorted(attributes)))
+        still = 0 if metric.data.aggregation_temporality is _DELTA else self._sums.get(key)
+        moved = key not in self._sums or point.value != still
+        self._sums[key] = point.value
+        return moved
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """There is nothing to end."""
 
 
-def _metric(metric: Any) -> MetricSample:
+def _metric(metric: Any, points: Iterable[Any]) -> MetricSample:
     instrument, point = "gauge", "number_data_point"
     match metric.data:
         case Sum():
@@ -199,6 +222,6 @@ def _metric(metric: Any) -> MetricSample:
                 exemplars=tuple(_attributes(e.filtered_attributes) for e in each.exemplars),
                 type=point,
             )
-            for each in metric.data.data_points
+            for each in points
         ),
     )
