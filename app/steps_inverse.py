@@ -311,6 +311,7 @@ class _Inverse:
             case ListOf(items=items):
                 return [self.content(item) for item in items]
             case MapOf(entries=entries):
+                # A steps file writes its keys as plain texts, so each is a literal.
                 return {str(key.value): self.content(item) for key, item in entries}  # type: ignore[union-attr]
         if (fact := self.fact(node)) is not None:
             return f"{{{{ {fact} }}}}"

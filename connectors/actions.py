@@ -305,6 +305,7 @@ def _made(function: Callable[..., Any], name: str, logger: str, agent: Any) -> _
         def wrapped(**given: Any) -> Any:
             return function(**arguments(given))
 
+    # What `inspect.signature` reads first; typeshed does not know it.
     wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     outputs, renamed = _outputs(hints.get("return", Any), name)
     return _Action(name, plan_call(wrapped, name), outputs, renamed)

@@ -88,7 +88,7 @@ class Threads:
         try:
             return await answer
         except asyncio.CancelledError as error:
-            error.left = (  # type: ignore[attr-defined]
+            error.left = (  # type: ignore[attr-defined]  # whoever stopped it reads this
                 "its function runs in a thread, which nobody can stop: it goes on until it "
                 "returns (`run-in: process` can be stopped)"
             )

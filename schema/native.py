@@ -761,8 +761,8 @@ class _Reader:
     def factor(self, node: Node, location: Location) -> float:
         """How much longer each wait is."""
         value = node.value if isinstance(node, ScalarNode) else None
-        if type(value) in {int, float} and 1 <= value <= MAX_FACTOR:  # type: ignore[operator]
-            return float(value)  # type: ignore[arg-type]
+        if isinstance(value, int | float) and value is not True and 1 <= value <= MAX_FACTOR:
+            return float(value)
         self.expected(location, f"a number from 1 to {MAX_FACTOR:,}", node)
         return 1.0
 

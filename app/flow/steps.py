@@ -652,7 +652,7 @@ def _instances(
     given |= {"at-most": at_most, "enough": enough, "until": until, "rest": rest}
     given |= {"open": open or None, "wait": None if wait else False}
     several = {name: value for name, value in given.items() if value is not None}
-    gives: Any = list[action.gives] if wait else NoValue  # type: ignore[name-defined]
+    gives: Any = list[action.gives] if wait else NoValue  # type: ignore[name-defined]  # a type made at run time
     return attrs.evolve(action, several=several, gives=gives, at=here())
 
 

@@ -6,11 +6,11 @@ the numbers that they have in their `weft.engine.net.Net`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
-from weft.engine.net import Net
+from weft.engine.net import Arc, Net
 
 __all__ = ["ArcNet", "Arcs", "Steps", "flat", "members"]
 
@@ -99,9 +99,9 @@ class ArcNet:
         return not any(t.lacks or t.clear for t in self.transitions.values())
 
 
-def _summed(place: Mapping[str, int], arcs: object) -> dict[int, int]:
+def _summed(place: Mapping[str, int], arcs: Iterable[Arc]) -> dict[int, int]:
     weights: dict[int, int] = {}
-    for arc in arcs:  # type: ignore[attr-defined]
+    for arc in arcs:
         weights[place[arc.place]] = weights.get(place[arc.place], 0) + arc.weight
     return weights
 
