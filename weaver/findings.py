@@ -129,11 +129,20 @@ class Finding:
         return cls(level=Level(made["level"]), **fields, **about)
 
 
+MAX_OF_AN_ID: Final = 20_000
+"""So many findings of one id are kept; further ones are counted only."""
+
+
+def _usual_level(id: str) -> Level:
+    return Level.WARNING if id in WARNING_IDS else Level.ERROR
+
+
 class Findings:
     """A growing list of findings, for the functions that read and resolve a registry."""
 
     def __init__(self) -> None:
         self._found: list[Finding] = []
+        self._counts: Counter[str] = Counter()
 
     def report(
         self,
@@ -146,10 +155,12 @@ class Findings:
         **context: Any,
     ) -> None:
         """Add a finding at its usual level; ``signal`` is its type and its name."""
+        if not self._kept(id):
+            return
         self._found.append(
             Finding(
                 id=id,
-                level=Level.WARNING if id in WARNING_IDS else Level.ERROR,
+                level=_usual_level(id),
                 message=message,
                 file=place.file if place else file,
                 line=place.line if place else None,
@@ -160,19 +171,33 @@ class Findings:
             )
         )
 
+    def _kept(self, id: str) -> bool:
+        """Count a finding; whether it is one to keep."""
+        self._counts[id] += 1
+        return self._counts[id] <= MAX_OF_AN_ID
+
     def extend(self, findings: Iterable[Finding]) -> None:
         """Add what another function found."""
-        self._found.extend(findings)
+        kept = findings._found if isinstance(findings, Findings) else findings
+        self._found += [finding for finding in kept if self._kept(finding.id)]
+        if isinstance(findings, Findings):
+            for name, count in findings._counts.items():
+                self._counts[name] += max(count - MAX_OF_AN_ID, 0)
 
     def __iter__(self) -> Iterator[Finding]:
-        return iter(self._found)
+        yield from self._found
+        for name, count in self._counts.items():
+            if count > MAX_OF_AN_ID:
+                more = f"and {count - MAX_OF_AN_ID:,} more findings of this id"
+                yield Finding(name, _usual_level(name), more)
 
     def __len__(self) -> int:
-        return len(self._found)
+        """How many were found, kept or not."""
+        return self._counts.total()
 
     def has(self, *ids: str) -> bool:
         """Whether something with one of these ids was found."""
-        return any(finding.id in ids for finding in self._found)
+        return any(name in self._counts for name in ids)
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:

@@ -9,11 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from weft.weaver.registry import FileFormat, Group, GroupType
 
 __all__ = ["compile_glob", "import_field", "import_keys"]
+
+
+MAX_ALTERNATIVES: Final = 1_000
+"""How many patterns without braces a pattern may stand for."""
+
+_Segments = tuple[str, ...]
+"""What stands between the stars of a pattern without braces, as regular expressions."""
 
 
 @lru_cache(maxsize=1024)
@@ -21,10 +28,22 @@ def compile_glob(pattern: str) -> re.Pattern[str]:
     """A regular expression that matches what the glob matches.
 
     Raises:
-        ValueError: The pattern has an unclosed bracket or brace, or ends in a backslash.
+        ValueError: The pattern has an unclosed bracket or brace, ends in a backslash, or its
+            braces stand for more than `MAX_ALTERNATIVES`.
     """
-    made: list[str] = []
-    depth = 0
+    # For each open brace, innermost last: the alternatives that ended at a comma, and the last.
+    ended: list[list[_Segments]] = [[]]
+    last: list[list[_Segments]] = [[("",)]]
+
+    def append(*further: _Segments) -> None:
+        if len(last[-1]) * len(further) > MAX_ALTERNATIVES:
+            raise ValueError(f"the braces stand for more than {MAX_ALTERNATIVES:,} patterns")
+        last[-1] = [
+            (*before[:-1], before[-1] + after[0], *after[1:])
+            for before in last[-1]
+            for after in further
+        ]
+
     position = 0
     while position < len(pattern):
         character = pattern[position]
@@ -33,35 +52,49 @@ def compile_glob(pattern: str) -> re.Pattern[str]:
             # One star or many: names have no folders that a single star could stop at.
             while pattern[position : position + 1] == "*":
                 position += 1
-            made.append(".*")
+            append(("", ""))
         elif character == "?":
-            made.append(".")
+            append((".",))
         elif character == "[":
             end = pattern.find("]", position + (2 if pattern[position:].startswith("!") else 1))
             if end < 0:
                 raise ValueError("the bracket '[' is never closed")
-            made.append(_character_class(pattern[position:end]))
+            append((_character_class(pattern[position:end]),))
             position = end + 1
         elif character == "{":
-            depth += 1
-            made.append("(?:")
-        elif character == "}" and depth:
-            depth -= 1
-            made.append(")")
+            ended.append([])
+            last.append([("",)])
+        elif character == "}" and len(ended) > 1:
+            alternatives = ended.pop() + last.pop()
+            append(*alternatives)
         elif character == "}":
             raise ValueError("the brace '}' was never opened")
-        elif character == "," and depth:
-            made.append("|")
+        elif character == "," and len(ended) > 1:
+            ended[-1] += last[-1]
+            last[-1] = [("",)]
         elif character == "\\":
             if position == len(pattern):
                 raise ValueError("the backslash at the end stands before nothing")
-            made.append(re.escape(pattern[position]))
+            append((re.escape(pattern[position]),))
             position += 1
         else:
-            made.append(re.escape(character))
-    if depth:
+            append((re.escape(character),))
+    if len(ended) > 1:
         raise ValueError("the brace '{' is never closed")
-    return re.compile("".join(made), re.DOTALL)
+    return re.compile("|".join(map(_expression, last[-1])), re.DOTALL)
+
+
+def _expression(segments: _Segments) -> str:
+    """A regular expression that takes what stands between two stars where it is met first.
+
+    What follows a star can be anything, so no later place would do better; an expression that
+    tried them all would take exponential time.
+    """
+    first, *between = segments
+    if not between:
+        return first
+    *between, final = between
+    return first + "".join(f"(?>.*?{segment})" for segment in between) + f".*{final}"
 
 
 def _character_class(text: str) -> str:

@@ -12,7 +12,8 @@ The order is fixed, and no step looks back:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any, Final
 
 import attrs
@@ -39,6 +40,9 @@ __all__ = ["resolve"]
 
 Spec = Group[AttributeSpec]
 Resolved = Group[Attribute]
+
+MAX_INHERITED: Final = 1_000_000
+"""How many attributes the groups of a registry may take over, beside those that they share."""
 
 _SIGNALS: Final = (GroupType.SPAN, GroupType.METRIC, GroupType.EVENT, GroupType.ENTITY)
 
@@ -76,12 +80,63 @@ class _Root:
     group_id: str
 
 
-@attrs.define
+@attrs.frozen
 class _Inherited:
-    """What a group takes over: attributes by key, and from which group each comes."""
+    """The attributes of a group with all that it takes over, by key.
 
-    specs: dict[str, AttributeSpec]
-    sources: dict[str, str]
+    A group that adds nothing to what it takes over shares it with the others that do so: ``specs``
+    is then the same object. ``source`` is the group that attributes are taken over from, and
+    ``sources`` says by key where it is another one; ``None`` stands for the group itself.
+    """
+
+    specs: Mapping[str, AttributeSpec]
+    source: str | None = None
+    sources: Mapping[str, str | None] = attrs.field(factory=dict)
+
+    @classmethod
+    def nothing(cls, group: Spec) -> _Inherited:
+        """Nothing is taken over, so the order and even repetitions stay as written."""
+        return cls({str(number): spec for number, spec in enumerate(group.attributes)})
+
+    @property
+    def is_own(self) -> bool:
+        """Whether nothing is taken over."""
+        return self.source is None and not self.sources
+
+    def source_of(self, key: str) -> str | None:
+        """The group that an attribute comes from."""
+        return self.sources.get(key, self.source)
+
+    def definitions(self, group: Spec) -> Iterator[AttributeSpec]:
+        """What the group itself defines."""
+        specs: Iterable[AttributeSpec] = self.specs.values()
+        if not self.is_own:
+            keys = dict.fromkeys(spec.key for spec in group.attributes)
+            specs = (self.specs[key] for key in keys if self.source_of(key) is None)
+        return (spec for spec in specs if not spec.is_reference)
+
+
+class _Lineages(Mapping[str, Lineage]):
+    """Where the attributes of a group come from: made when somebody asks, for few do."""
+
+    def __init__(self, make: Callable[[], dict[str, Lineage]]) -> None:
+        self._make = make
+        self._made: dict[str, Lineage] | None = None
+
+    @property
+    def _lineages(self) -> dict[str, Lineage]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __getitem__(self, name: str) -> Lineage:
+        return self._lineages[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lineages)
+
+    def __len__(self) -> int:
+        return len(self._lineages)
 
 
 class _Resolver:
@@ -99,7 +154,11 @@ class _Resolver:
             self._by_id.setdefault(group.id, group)
         self._roots: dict[str, _Root] = {}
         self._full: dict[int, tuple[dict[str, Any], Spec | Resolved]] = {}
-        self._foreign: dict[str, list[tuple[Registry, Attribute]]] | None = None
+        self._taken: dict[int, Mapping[str, AttributeSpec]] = {}  # by the id of a group
+        self._inherited = 0
+        self._attributes: dict[int, Attribute] = {}  # by the id of a spec
+        self._complete: dict[int, tuple[Attribute, ...]] = {}  # by the id of an `_Inherited.specs`
+        self._identities: dict[int, set[str]] = {}  # by the id of a group
 
     def resolve(self) -> Registry:
         bases = {index: self._base_of(group) for index, group in enumerate(self._groups)}
@@ -176,13 +235,16 @@ class _Resolver:
     def _lookup(self, id: str) -> Spec | Resolved | None:
         """A group by its id: of this registry, or of its dependencies, nearest first."""
         own = self._by_id.get(id)
-        if own is not None:
-            return own
+        return own if own is not None else self._foreign_groups.get(id)
+
+    @cached_property
+    def _foreign_groups(self) -> dict[str, Resolved]:
+        """The groups of all dependencies by their ids; those of the nearest registries count."""
+        found: dict[str, Resolved] = {}
         for registry in _closure(self._dependencies):
-            found = registry.group(id)
-            if found is not None:
-                return found
-        return None
+            for group in registry.groups:
+                found.setdefault(group.id, group)
+        return found
 
     def _flatten(self, bases: Mapping[int, Spec | Resolved | None]) -> list[_Inherited]:
         """The attributes of every group, with all that it takes over.
@@ -247,36 +309,47 @@ class _Resolver:
         first: Mapping[int, int],
     ) -> _Inherited:
         """A group's own attributes over those that it takes over, by key."""
-        specs: dict[str, AttributeSpec] = {}
-        sources: dict[str, str] = {}
-
-        def take(parent: Spec | Resolved) -> None:
-            for spec in self._specs_of(parent, done, first):
-                specs[spec.key] = spec
-                sources[spec.key] = parent.id
-
+        parents: list[tuple[Spec | Resolved, Mapping[str, AttributeSpec]]] = []
         if base is not None:
-            take(base)
-        self._include(group, done, first, take)
-        if not specs:
-            # Nothing is taken over, so the order and even repetitions stay as written.
-            return _Inherited({str(i): spec for i, spec in enumerate(group.attributes)}, {})
+            parents.append((base, self._taken_from(base, done, first)))
+        parents += self._included(group, done, first)
+        parents = [(parent, taken) for parent, taken in parents if taken]
+        if not parents:
+            return _Inherited.nothing(group)
+        (parent, taken), *others = parents
+        if not group.attributes and not others:
+            return _Inherited(taken, parent.id)
+        self._inherited += sum(len(taken) for _, taken in parents)
+        if self._inherited > MAX_INHERITED:
+            self._report_too_many(group)
+            return _Inherited.nothing(group)
+        specs = dict(taken)
+        sources: dict[str, str | None] = {}
+        for other, taken in others:
+            specs.update(taken)
+            sources.update(dict.fromkeys(taken, other.id))
         for spec in group.attributes:
             inherited = specs.get(spec.key)
             if inherited is None or not spec.is_reference:
-                sources.pop(spec.key, None)
+                sources[spec.key] = None
                 specs[spec.key] = spec
             else:
                 specs[spec.key] = _override(inherited, spec)
-        return _Inherited(dict(sorted(specs.items())), sources)
+        return _Inherited(dict(sorted(specs.items())), parent.id, sources)
 
-    def _include(
-        self,
-        group: Spec,
-        done: Mapping[int, _Inherited],
-        first: Mapping[int, int],
-        take: Callable[[Spec | Resolved], None],
-    ) -> None:
+    def _report_too_many(self, group: Spec) -> None:
+        if not self._findings.has("SemConvSpecError"):  # each further group would say the same
+            self._findings.report(
+                "SemConvSpecError",
+                f"the groups up to '{group.id}' take over more than {MAX_INHERITED:,} attributes; "
+                "those of further groups are left out",
+                group.place,
+                group_id=group.id,
+            )
+
+    def _included(
+        self, group: Spec, done: Mapping[int, _Inherited], first: Mapping[int, int]
+    ) -> Iterator[tuple[Spec | Resolved, Mapping[str, AttributeSpec]]]:
         """The groups that a group refers to with ``ref_group``; they may not overlap."""
         owner: dict[str, str] = {}
         for name in group.includes:
@@ -292,34 +365,47 @@ class _Resolver:
                 )
                 continue
             self._check_not_hidden(included, group, f"the attribute group '{name}'")
-            for spec in self._specs_of(included, done, first):
-                if spec.key in owner and owner[spec.key] != name:
+            taken = self._taken_from(included, done, first)
+            for key in taken if len(group.includes) > 1 else ():
+                if owner.setdefault(key, name) != name:
                     self._findings.report(
                         "DuplicateAttributeId",
-                        f"{group.type} '{group.signal_name}' includes '{spec.key}' twice: by "
-                        f"'{owner[spec.key]}' and by '{name}'",
+                        f"{group.type} '{group.signal_name}' includes '{key}' twice: by "
+                        f"'{owner[key]}' and by '{name}'",
                         group.place,
-                        attribute_id=spec.key,
-                        group_ids=[owner[spec.key], name],
+                        attribute_id=key,
+                        group_ids=[owner[key], name],
                     )
-                owner[spec.key] = name
-            take(included)
+                owner[key] = name
+            yield included, taken
 
-    def _specs_of(
+    def _taken_from(
         self,
         parent: Spec | Resolved,
         done: Mapping[int, _Inherited],
         first: Mapping[int, int],
-    ) -> Iterable[AttributeSpec]:
+    ) -> Mapping[str, AttributeSpec]:
+        """What is taken over from a group, by key and in its order: one object for all."""
+        taken = self._taken.get(id(parent))
+        if taken is not None:
+            return taken
+        specs: Iterable[AttributeSpec]
         index = first.get(id(parent))
-        if index is not None:
-            inherited = done.get(index)
-            return inherited.specs.values() if inherited is not None else ()
-        return [
-            _as_spec(attribute, parent.place)
-            for attribute in parent.attributes
-            if isinstance(attribute, Attribute)
-        ]
+        if index is None:
+            specs = [
+                _as_spec(attribute, parent.place)
+                for attribute in parent.attributes
+                if isinstance(attribute, Attribute)
+            ]
+        elif index not in done:
+            return {}  # they extend each other, which was reported
+        elif not done[index].is_own:
+            return done[index].specs
+        else:
+            specs = done[index].specs.values()
+        taken = dict(sorted({spec.key: spec for spec in specs}.items()))
+        self._taken[id(parent)] = taken
+        return taken
 
     # --- what references refer to -----------------------------------------------------------
 
@@ -331,20 +417,22 @@ class _Resolver:
         """
         waiting: list[tuple[Spec, AttributeSpec]] = []
         for group, inherited in zip(self._groups, flat, strict=True):
-            for spec in inherited.specs.values():
-                if spec.is_reference:
-                    if spec.prefix and group.prefix:
-                        waiting.append((group, spec))
-                elif spec.key not in inherited.sources:
-                    name = spec.key
-                    root = _Root(_define(spec), group.id)
-                    # Definitions in groups of attributes are what other groups mean.
-                    if name not in self._roots or (
-                        group.type is GroupType.ATTRIBUTE_GROUP
-                        and self._by_id[self._roots[name].group_id].type
-                        is not GroupType.ATTRIBUTE_GROUP
-                    ):
-                        self._roots[name] = root
+            if group.prefix:
+                waiting += [
+                    (group, spec)
+                    for spec in inherited.specs.values()
+                    if spec.is_reference and spec.prefix
+                ]
+            for spec in inherited.definitions(group):
+                name = spec.key
+                root = _Root(self._defined(spec), group.id)
+                # Definitions in groups of attributes are what other groups mean.
+                if name not in self._roots or (
+                    group.type is GroupType.ATTRIBUTE_GROUP
+                    and self._by_id[self._roots[name].group_id].type
+                    is not GroupType.ATTRIBUTE_GROUP
+                ):
+                    self._roots[name] = root
         progress = True
         while waiting and progress:
             progress = False
@@ -358,14 +446,31 @@ class _Resolver:
                 waiting.remove((group, spec))
                 progress = True
 
-    def _root(self, key: str, group: Spec, spec: AttributeSpec) -> _Root | None:
+    def _found(self, key: str) -> _Root | None:
         """What a reference refers to: a definition of this registry, or of a dependency."""
         root = self._roots.get(key)
         if root is not None:
             return root
-        found = self._foreign_attributes().get(key)
+        found = self._foreign_attributes.get(key)
         if not found:
             return None
+        registry, attribute = found[0]
+        return _Root(attribute, f"{registry.name}:{key}")
+
+    def _root(self, key: str, group: Spec, spec: AttributeSpec) -> _Root | None:
+        """What a reference refers to, after a report of what is wrong with it."""
+        root = self._found(key)
+        if root is None:
+            self._findings.report(
+                "UnresolvedAttributeRef",
+                f"group '{group.id}' refers to the attribute '{key}', which is not defined",
+                spec.place,
+                group_id=group.id,
+                attribute_ref=key,
+            )
+        if root is None or key in self._roots:
+            return root
+        found = self._foreign_attributes[key]
         registry, attribute = found[0]
         others = [other for other, _ in found if other.name != registry.name]
         if others:
@@ -387,58 +492,75 @@ class _Resolver:
                 ref=key,
                 schema_url=registry.schema_url,
             )
-        return _Root(attribute, f"{registry.name}:{key}")
+        return root
 
+    @cached_property
     def _foreign_attributes(self) -> dict[str, list[tuple[Registry, Attribute]]]:
         """Definitions of all dependencies; those of the nearest registries come first."""
-        if self._foreign is None:
-            self._foreign = defaultdict(list)
-            for registry in _closure(self._dependencies):
-                for name, attribute in registry.attributes.items():
-                    self._foreign[name].append((registry, attribute))
-        return self._foreign
+        found: dict[str, list[tuple[Registry, Attribute]]] = defaultdict(list)
+        for registry in _closure(self._dependencies):
+            for name, attribute in registry.attributes.items():
+                found[name].append((registry, attribute))
+        return found
 
     def _finish(self, group: Spec, inherited: _Inherited, base: Spec | Resolved | None) -> Resolved:
         """The group with its attributes in full."""
-        attributes: list[Attribute] = []
-        lineage: dict[str, Lineage] = {}
-        own = {spec.key: spec for spec in group.attributes}
-        for spec in inherited.specs.values():
-            if spec.is_reference:
-                root = self._root(spec.key, group, spec)
-                if root is None:
-                    self._findings.report(
-                        "UnresolvedAttributeRef",
-                        f"group '{group.id}' refers to the attribute '{spec.key}', "
-                        "which is not defined",
-                        spec.place,
-                        group_id=group.id,
-                        attribute_ref=spec.key,
-                    )
-                    continue
-                attribute = _refer(spec, root.attribute)
-                if spec.prefix and group.prefix:
-                    attribute = attrs.evolve(
-                        attribute, name=f"{group.prefix}.{spec.key}", prefix=True
-                    )
-                lineage[attribute.name] = _lineage(root.group_id, root.attribute, spec)
-            else:
-                source = inherited.sources.get(spec.key)
-                attribute = _define(spec)
-                if source is not None:
-                    local = own.get(spec.key)
-                    lineage[attribute.name] = _lineage(source, attribute, local)
-            attributes.append(attribute)
+        attributes = self._complete.get(id(inherited.specs))
+        if attributes is None or group.prefix:
+            before = len(self._findings)
+            attributes = tuple(self._attributes_of(group, inherited))
+            # What is wrong with a reference is wrong in each group that takes it over.
+            if not group.prefix and len(self._findings) == before:
+                self._complete[id(inherited.specs)] = attributes
         fields = attrs.asdict(group, recurse=False)
         fields |= {
-            "attributes": tuple(attributes),
-            "lineage": lineage,
+            "attributes": attributes,
+            "lineage": _Lineages(partial(self._lineages, group, inherited)),
             "lineage_extends": base.id if base is not None else None,
             "schema_url": self._loaded.schema_url.url,
         }
         if group.refines is not None and base is not None:
             fields |= _refine(group, self._in_full(base)[0])
         return Group(**fields)
+
+    def _attributes_of(self, group: Spec, inherited: _Inherited) -> Iterator[Attribute]:
+        for spec in inherited.specs.values():
+            if not spec.is_reference:
+                yield self._defined(spec)
+                continue
+            root = self._root(spec.key, group, spec)
+            if root is None:
+                continue
+            if spec.prefix and group.prefix:
+                name = f"{group.prefix}.{spec.key}"
+                yield attrs.evolve(_refer(spec, root.attribute), name=name, prefix=True)
+                continue
+            attribute = self._attributes.get(id(spec))
+            if attribute is None:
+                attribute = self._attributes[id(spec)] = _refer(spec, root.attribute)
+            yield attribute
+
+    def _defined(self, spec: AttributeSpec) -> Attribute:
+        """A definition as an attribute: one object for all groups that have it."""
+        attribute = self._attributes.get(id(spec))
+        if attribute is None:
+            attribute = self._attributes[id(spec)] = _define(spec)
+        return attribute
+
+    def _lineages(self, group: Spec, inherited: _Inherited) -> dict[str, Lineage]:
+        """Where the attributes of a group come from, by their names."""
+        own = {spec.key: spec for spec in group.attributes}
+        made: dict[str, Lineage] = {}
+        for spec in inherited.specs.values():
+            if spec.is_reference:
+                root = self._found(spec.key)
+                if root is not None:
+                    prefixed = spec.prefix and group.prefix
+                    name = f"{group.prefix}.{spec.key}" if prefixed else root.attribute.name
+                    made[name] = _lineage(root.group_id, root.attribute, spec)
+            elif (source := inherited.source_of(spec.key)) is not None:
+                made[spec.key] = _lineage(source, self._defined(spec), own.get(spec.key))
+        return made
 
     def _check_refinements(self, bases: Mapping[int, Spec | Resolved | None]) -> None:
         """An entity refinement may not change which attributes identify the entity."""
@@ -473,11 +595,14 @@ class _Resolver:
 
     def _identity(self, base: Spec | Resolved) -> set[str]:
         """The names that identify an entity, through however many refinements."""
-        return {
-            attribute.name
-            for attribute in self._in_full(base)[1].attributes
-            if attribute.role is Role.IDENTIFYING
-        }
+        entity = self._in_full(base)[1]
+        if id(entity) not in self._identities:
+            self._identities[id(entity)] = {
+                attribute.name
+                for attribute in entity.attributes
+                if attribute.role is Role.IDENTIFYING
+            }
+        return self._identities[id(entity)]
 
     def _in_full(self, base: Spec | Resolved) -> tuple[dict[str, Any], Spec | Resolved]:
         """What a signal says with all that it refines, and the first of those; a circle is left.
@@ -618,9 +743,8 @@ class _Resolver:
         for group, inherited in zip(self._groups, flat, strict=True):
             if group.type is not GroupType.ATTRIBUTE_GROUP:
                 continue
-            for spec in inherited.specs.values():
-                if not spec.is_reference and spec.key not in inherited.sources:
-                    defined[spec.key].append((group, spec))
+            for spec in inherited.definitions(group):
+                defined[spec.key].append((group, spec))
         for name, found in defined.items():
             if len(found) < 2:
                 continue

@@ -237,8 +237,8 @@ def test_ten_thousand_groups(checked: Checked) -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_circle_of_ten_thousand_groups(checked: Checked, order: int) -> None:
-    count = 10_000
+def test_a_circle_of_thousands_of_groups(checked: Checked, order: int) -> None:
+    count = 3_000
     groups = [
         f"- {{id: g{i}, type: attribute_group, brief: b, extends: g{(i + 1) % count}}}"
         for i in range(count)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.weaver.conftest import Write, ids
 from tests.weaver.test_load import ATTRIBUTE, manifest
@@ -201,9 +204,9 @@ def test_refinements_in_a_circle(checked: Checked) -> None:
 
 
 @pytest.mark.parametrize("circle", [False, True])
-def test_ten_thousand_refinements(checked: Checked, circle: bool) -> None:
+def test_thousands_of_refinements(checked: Checked, circle: bool) -> None:
     """In one chain, or a circle, each refining the one before it."""
-    count = 10_000
+    count = 3_000
     lines = [] if circle else [f"metrics: [{{name: m, {SIGNAL}}}]"]
     lines.append("metric_refinements:")
     lines.append(f"- {{id: r0, ref: {f'r{count - 1}' if circle else 'm'}}}")
@@ -214,6 +217,56 @@ def test_ten_thousand_refinements(checked: Checked, circle: bool) -> None:
     else:
         (last,) = (g for g in registry_of(report).groups if g.id.endswith(f"r{count - 1}"))
         assert last.unit == "1"
+
+
+WIDE = "\n".join(
+    [
+        "groups: [{id: base, type: attribute_group, brief: b, attributes: [",
+        *(f"{{id: t.a{i}, type: int, brief: b, stability: stable}}," for i in range(2_000)),
+        "]}",
+    ]
+)
+
+
+def test_groups_share_what_they_take_over(checked: Checked) -> None:
+    """Two thousand attributes in each of two thousand groups: every other one in a chain."""
+    count = 2_000
+    group = "type: attribute_group, brief: b"
+    groups = [
+        f",{{id: g{i}, {group}, extends: {f'g{i - 1}' if i % 2 else 'base'}}}" for i in range(count)
+    ]
+    report = checked("\n".join([WIDE, *groups, "]"]))
+    assert report.findings == ()
+    first, *others = (group for group in registry_of(report).groups if group.id != "base")
+    assert len(first.attributes) == 2_000
+    assert all(group.attributes is first.attributes for group in others)
+    assert first.lineage["t.a1999"].source_group == "base"
+    assert group_of(report, "g1").lineage["t.a0"].source_group == "g0"
+
+
+def test_what_groups_take_over_is_bounded(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weft.weaver.resolve.MAX_INHERITED", 10_000)
+    group = "type: attribute_group, brief: b, extends: base, attributes: [{ref: t.a1}]"
+    groups = [f",{{id: g{i}, {group}}}" for i in range(10)]
+    report = checked("\n".join([WIDE, *groups, "]"]))
+    (finding,) = report.findings
+    assert finding.id == "SemConvSpecError"
+    assert "the groups up to 'g5' take over more than 10,000 attributes" in finding.message
+    assert report.registry is not None
+    counts = [len(group.attributes) for group in report.registry.groups[1:]]
+    assert counts == [2_000] * 5 + [1] * 5
+
+
+def test_findings_of_an_id_are_bounded(checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weft.weaver.findings.MAX_OF_AN_ID", 10)
+    lost = "{id: base, type: attribute_group, brief: b, attributes: [{ref: t.lost}]}"
+    groups = [f",{{id: g{i}, type: attribute_group, brief: b, extends: base}}" for i in range(20)]
+    report = checked("\n".join([f"groups: [{lost}", *groups, "]"]))
+    assert ids(report) == {"UnresolvedAttributeRef": 11}
+    assert report.findings[-1].message == "and 11 more findings of this id"
+    assert report.exit_code == 1
 
 
 @pytest.mark.parametrize(
@@ -521,12 +574,43 @@ def test_patterns_that_are_not_valid(write: Write, pattern: str) -> None:
         (r"\*\{", ["*{"], ["a{"]),
         ("a,b", ["a,b"], ["a"]),
         ("a+(b)", ["a+(b)"], ["aab"]),
+        ("*a*b", ["ab", "xaxb", "abb", "aabab"], ["ba", "a", "b", "aba"]),
+        ("{a*,*b}c{,?}", ["ac", "axcx", "bc", "xbc", "acc"], ["c", "xc", "bd"]),
+        ("*{abc,b}*c", ["abcc", "abc", "bxc"], ["ac", "cb"]),
     ],
 )
 def test_globs(glob: str, yes: list[str], no: list[str]) -> None:
     pattern = compile_glob(glob)
     assert all(pattern.fullmatch(text) for text in yes)
     assert not any(pattern.fullmatch(text) for text in no)
+
+
+@settings(max_examples=200)
+@given(
+    glob=st.text("ab*?{},", max_size=12),
+    texts=st.lists(st.text("ab", max_size=8), min_size=1, max_size=5),
+)
+def test_a_glob_matches_what_its_meaning_says(glob: str, texts: list[str]) -> None:
+    try:
+        pattern = compile_glob(glob)
+    except ValueError:
+        assert "{" in glob or "}" in glob
+        return
+    plain = glob.replace("*", ".*").replace("?", ".").replace("{", "(?:").replace("}", ")")
+    depth, plainest = 0, ""
+    for character in plain:  # a comma is an alternative only within braces
+        depth += (character == "(") - (character == ")")
+        plainest += "|" if character == "," and depth else character
+    for text in texts:
+        assert bool(pattern.fullmatch(text)) == bool(re.fullmatch(plainest, text))
+
+
+def test_a_glob_takes_linear_time() -> None:
+    # A plain regular expression with so many stars would take longer than anybody lives.
+    assert not compile_glob("*a" * 30 + "*b").fullmatch("a" * 10_000)
+    assert compile_glob("{" * 5_000 + "a" + "}" * 5_000).fullmatch("a")
+    with pytest.raises(ValueError, match="stand for more than 1,000 patterns"):
+        compile_glob("{a,b}" * 10)
 
 
 # --- what must be unique, and output --------------------------------------------------------
