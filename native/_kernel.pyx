@@ -26,6 +26,7 @@ from operator import index
 
 from weft.native import reference
 from weft.native.image import NetImage
+from weft.native.imagefile import HEADER, StoredImage, layout_of
 from weft.native.space import Space
 
 cdef extern from "Python.h":
@@ -177,6 +178,17 @@ cdef extern from "space.h" nogil:
     )
 
 
+cdef extern from "imagefile.h" nogil:
+    ctypedef struct ImageCounts:
+        Py_ssize_t places
+        Py_ssize_t transitions
+        Py_ssize_t[5] arcs
+        Py_ssize_t touch
+        Py_ssize_t sources
+
+    bint image_sound(const unsigned char *data, const ImageCounts *counts, Py_ssize_t *counted)
+
+
 cdef class Compiled:
     """The pointers into one image. It holds the image's views, so that they stay."""
 
@@ -205,7 +217,9 @@ cdef class Compiled:
         self.net.sources = self.pointer(image.sources)
         self.net.source_count = len(image.sources)
         self.net.external = self.external
-        self.counted = 0 in image.put.weight
+        cdef Py_ssize_t k
+        for k in range(len(image.put.weight)):
+            self.counted = self.counted or self.net.put.weight[k] == 0
 
     def __dealloc__(self):
         if self.packed:
@@ -1173,6 +1187,26 @@ cdef class Explored:
         if not 0 <= i < <Py_ssize_t> self.space.count:
             raise IndexError(f"marking {number} is not one of the {self.space.count} found")
         return i
+
+
+def open_image(data):
+    view = memoryview(data).toreadonly()
+    layout = layout_of(view)
+    cdef ImageCounts counts
+    cdef Py_ssize_t counted = -1
+    cdef bint sound = False
+    cdef const unsigned char *start = <const unsigned char *> PyMemoryView_GET_BUFFER(view).buf
+    counts.places, counts.transitions = layout.places, layout.transitions
+    counts.touch, counts.sources = layout.touch, layout.sources
+    for kind in range(5):
+        counts.arcs[kind] = layout.arcs[kind]
+    start += <Py_ssize_t> HEADER.size
+    if (<uintptr_t> start & 3) == 0:
+        with nogil:
+            sound = image_sound(start, &counts, &counted)
+    if not sound:
+        return reference.open_image(data)
+    return StoredImage.of_checked(view, layout, counted)
 
 
 def clear_places(marking, places):

@@ -173,6 +173,43 @@ class NetImage:
             ),
         )
 
+    @classmethod
+    def of_checked(
+        cls,
+        *,
+        places: int,
+        external: bytes,
+        relations: Sequence[Relation],
+        touch_start: Sequence[int],
+        touch: Sequence[int],
+        sources: Sequence[int],
+        counted_immediate: int,
+    ) -> NetImage:
+        """An image over arrays that somebody has checked and derived already; nothing is copied.
+
+        ``relations`` are take, put, needs, lacks and clear; all else is as the attributes say.
+        """
+        self = cls.__new__(cls)
+        take, put, needs, lacks, clear = relations
+        self._set(
+            places=places,
+            external=external,
+            transitions=len(external),
+            take=take,
+            put=put,
+            needs=needs,
+            lacks=lacks,
+            clear=clear,
+            touch_start=touch_start,
+            touch=touch,
+            sources=sources,
+            counted_immediate=counted_immediate,
+            compiled=None,
+            _touched={},
+            _touched_size=0,
+        )
+        return self
+
     def counted(self, transition: int) -> tuple[int, ...]:
         """The places of a transition's counted puts, in the order in which counts are given."""
         return tuple(p for p, weight in self.put.arcs(transition) if weight == 0)

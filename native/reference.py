@@ -22,10 +22,14 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from operator import index
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from weft.native.image import CELL_MAX, NetImage
+from weft.native.imagefile import StoredImage, check_arrays, layout_of
 from weft.native.space import Ended, ListedGraph, Space
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 __all__ = [  # noqa: RUF022, in the order in which both modules define them
     "enabled",
@@ -44,10 +48,12 @@ __all__ = [  # noqa: RUF022, in the order in which both modules define them
     "pack_cases",
     "enabled_cases",
     "explore",
+    "open_image",
     "clear_places",
 ]
 
 Marking: TypeAlias = "array[int] | bytes | bytearray | memoryview"
+Buffer: TypeAlias = "bytes | bytearray | memoryview | mmap"
 
 _WORD = 2**64 - 1
 _BLOCK = bytes(1024)
@@ -411,6 +417,20 @@ def explore(
         most=min(max_states, max_bytes // (4 * image.places + 300) + 1),
         bound="states" if max_states <= max_bytes // (4 * image.places + 300) else "memory",
     )
+
+
+def open_image(data: Buffer) -> StoredImage:
+    """The image of a net in a file's bytes (see `weft.native.imagefile`), used where they lie.
+
+    Args:
+        data: The bytes, such as a mapped file; they must not change any more.
+
+    Raises:
+        ImageError: They are no image, or a damaged one.
+    """
+    view = memoryview(data).toreadonly()
+    layout = layout_of(view)
+    return StoredImage.of_checked(view, layout, check_arrays(view, layout))
 
 
 def clear_places(marking: Marking, places: Iterable[int]) -> None:

@@ -25,10 +25,22 @@ def convert(source: Path, target: Path, name: str | None, screen: Screen) -> Exi
     """Write a specification in another format; what that format cannot say is told, all at once.
 
     The suffix of OUT says which: .yaml is the native format, .steps.yaml the steps format.
-    OUT may be -, for standard output, with --to.
+    OUT may be -, for standard output, with --to. A name that ends with .weftnet is the image of a
+    net, as `weft statespace` and programs map it; for that, IN may be PNML too.
     """
+    from weft.cli.nets import net_of
     from weft.formats import formats
+    from weft.images import SUFFIX, write_image
     from weft.loading import load
+
+    if name is None and target.name.lower().endswith(SUFFIX):
+        _refuse_same(source, target)
+        net = net_of(source)
+        write_image(target, net)
+        screen.say(f"wrote {target}, the image of the net {net.name!r}")
+        lost = ["data, conditions and who does the work"]
+        screen.answer({"file": str(target), "format": "image", "lost": lost})
+        return Exit.DONE
 
     known = formats()
     if name is None and str(target) == "-":
@@ -40,8 +52,7 @@ def convert(source: Path, target: Path, name: str | None, screen: Screen) -> Exi
         if not screen.json:
             screen.say(written.text.decode().removesuffix("\n"))
     else:
-        if target.exists() and target.samefile(source):
-            raise UsageError(f"{target} is what is converted; write to another file", code="same")
+        _refuse_same(source, target)
         target.write_bytes(written.text)
         screen.say(f"wrote {target}, in {kind.title}")
     text = {"text": written.text.decode()} if str(target) == "-" else {}
@@ -55,3 +66,8 @@ def convert(source: Path, target: Path, name: str | None, screen: Screen) -> Exi
     if written.lost and not screen.json:
         screen.warn(f"left out, since {kind.title} has no words for it: {', '.join(written.lost)}")
     return Exit.DONE
+
+
+def _refuse_same(source: Path, target: Path) -> None:
+    if target.exists() and target.samefile(source):
+        raise UsageError(f"{target} is what is converted; write to another file", code="same")

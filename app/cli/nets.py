@@ -66,18 +66,22 @@ def net_of(path: Path) -> Net:
 )
 @answering
 def statespace(files: Sequence[Path], max_states: int | None, screen: Screen) -> Exit:
-    """All markings of nets: of PNML files or of specifications."""
-    from weft.engine.verify.statespace import DEFAULT_MAX_STATES, explore
+    """All markings of nets: of PNML files, of specifications, or of images (.weftnet)."""
+    from weft.engine.verify.statespace import DEFAULT_MAX_STATES, explore, explore_image
+    from weft.images import SUFFIX, open_image
 
     codes = []
     for file in files:
         try:
             began = perf_counter()
-            found = explore(
-                net_of(file),
-                max_states=max_states or DEFAULT_MAX_STATES,
-                threads=os.cpu_count() or 1,
-            )
+            most, threads = max_states or DEFAULT_MAX_STATES, os.cpu_count() or 1
+            if file.suffix.lower() == SUFFIX:
+                mapped = open_image(file)
+                found = explore_image(
+                    mapped.stored, mapped.names()[1], max_states=most, threads=threads
+                )
+            else:
+                found = explore(net_of(file), max_states=most, threads=threads)
         except WeftError as error:
             if len(files) == 1:
                 raise

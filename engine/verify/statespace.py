@@ -17,7 +17,7 @@ Program Schemata", 1969).
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 import msgspec
@@ -26,9 +26,10 @@ from weft.engine import orjoin
 from weft.engine.net import Arc, Net
 from weft.native import kernel
 from weft.native.image import NetImage
+from weft.native.imagefile import StoredImage
 from weft.schema.errors import UsageError
 
-__all__ = ["StateSpace", "explore"]
+__all__ = ["StateSpace", "explore", "explore_image"]
 
 DEFAULT_MAX_STATES = 100_000_000
 DEFAULT_MAX_BYTES = 2**32
@@ -91,34 +92,92 @@ def explore(
     Raises:
         UsageError: A bound is less than 1, or the net counts tokens from data.
     """
-    for name, bound in (("max_states", max_states), ("max_bytes", max_bytes)):
-        if bound < 1:
-            raise UsageError(f"{name} is at least 1, not {bound}")
+    _check_bounds(max_states, max_bytes)
     for t in net.transitions:
         if t.counted:
-            raise UsageError(
-                f"transition {t.name!r} puts a number of tokens that depends on data, "
-                "so the net has no state space of its own",
-                code="counted",
-            )
+            raise _counted(t.name)
     if net.case_wide:
         net = _in_one_scope(net)
     if net.or_joins:
         room = max(1, max_bytes // (len(net.initial) + BESIDE))
         return _Exploration(net, min(max_states, room)).run()
-    found = kernel.explore(
+    return _explored(
         net.image,
         net.initial,
-        guarded=bytes(t.when is not None for t in net.transitions),
+        bytes(t.when is not None for t in net.transitions),
+        net.marking_view,
         threads=threads,
         max_states=max_states,
         max_bytes=max_bytes,
     )
+
+
+def explore_image(
+    stored: StoredImage,
+    places: Sequence[str],
+    *,
+    max_states: int = DEFAULT_MAX_STATES,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    threads: int = 1,
+) -> StateSpace:
+    """`explore` of a net that is there as an image alone, with the names of its places.
+
+    Raises:
+        UsageError: A bound is less than 1, or the net counts tokens from data.
+    """
+    _check_bounds(max_states, max_bytes)
+    counted = [t for t in range(stored.image.transitions) if stored.image.counted(t)]
+    if counted:
+        raise _counted(counted[0])
+
+    def view(marking: bytes) -> dict[str, int]:
+        cells = memoryview(marking).cast("i")
+        return {places[i]: cells[i] for i in kernel.marked(marking)}
+
+    return _explored(
+        stored.image,
+        bytes(stored.initial),
+        stored.guarded,
+        view,
+        threads=threads,
+        max_states=max_states,
+        max_bytes=max_bytes,
+    )
+
+
+def _check_bounds(max_states: int, max_bytes: int) -> None:
+    for name, bound in (("max_states", max_states), ("max_bytes", max_bytes)):
+        if bound < 1:
+            raise UsageError(f"{name} is at least 1, not {bound}")
+
+
+def _counted(transition: str | int) -> UsageError:
+    return UsageError(
+        f"transition {transition!r} puts a number of tokens that depends on data, "
+        "so the net has no state space of its own",
+        code="counted",
+    )
+
+
+def _explored(
+    image: NetImage,
+    initial: bytes,
+    guarded: bytes,
+    view: Callable[[bytes], dict[str, int]],
+    *,
+    threads: int,
+    max_states: int,
+    max_bytes: int,
+) -> StateSpace:
+    """What the kernel finds, in our words."""
+    found = kernel.explore(
+        image, initial, guarded, threads=threads, max_states=max_states, max_bytes=max_bytes
+    )
     complete, unbounded = found.ended == "complete", found.ended in _ENDLESS
     crowded = found.most_in_place > 1 or unbounded
     return StateSpace(
-        places=len(net.places),
-        transitions=len(net.transitions),
+        places=image.places,
+        transitions=image.transitions,
         states=found.states,
         firings=found.firings,
         max_tokens_in_place=found.most_in_place,
@@ -126,9 +185,9 @@ def explore(
         deadlocks=found.deadlocks,
         safe=False if crowded else True if complete else None,
         bounded=False if unbounded else True if complete else None,
-        dead_transitions=len(net.transitions) - sum(found.fired),
+        dead_transitions=image.transitions - sum(found.fired),
         complete=complete,
-        dead_markings=tuple(map(net.marking_view, found.dead_markings)),
+        dead_markings=tuple(map(view, found.dead_markings)),
     )
 
 

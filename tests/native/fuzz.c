@@ -1,14 +1,16 @@
 /* Random nets through the loops of the kernel, for sanitizers and valgrind: `make sanitize`.
  *
- *     fuzz SEED ROUNDS [firing|space|many]
+ *     fuzz SEED ROUNDS [firing|space|many|image]
  *
  * Each round makes a net and a marking of all kinds (places beyond a word or two, weights near
  * 2**31, transitions that take nothing, immediate loops) and holds each loop against the plainest
  * one: `settle` in every packing, exploration by one thread and by three, with records and
- * without, enabledness of many cases. It ends with 1 at the first difference.
+ * without, enabledness of many cases. The arrays of an image file are damaged, and those that are
+ * still believed are run. It ends with 1 at the first difference.
  */
 #include <stdio.h>
 
+#include "imagefile.h"
 #include "many.h"
 #include "space.h"
 
@@ -225,6 +227,65 @@ static int many(Case *c, int round) {
     return bad ? fail("enabledness", round) : 0;
 }
 
+static const int32_t odd[] = {-1, 0, 1, 2, 63, 64, PLACES, INT32_MAX, INT32_MIN};
+
+/* The arrays of an image file, sound or damaged, in memory of just that size. What is judged to be
+ * sound is run, so that a sanitizer sees whether the judgement was right. */
+static int image(Case *c, int round) {
+    const Rows *rows[] = {&c->net.take, &c->net.put, &c->net.needs, &c->net.lacks, &c->net.clear};
+    ptrdiff_t n = c->net.places, m = c->net.transitions, used = 0, room, counted;
+    ImageCounts counts = {n, m, {0}, c->touch_start[n], c->net.source_count};
+    int32_t *file, *where[5][3], *touch_start, *touch, *sources;
+    unsigned char *flags;
+    bool sound;
+    for (int i = 0; i < 5; i++) counts.arcs[i] = rows[i]->start[m];
+    room = 5 * (m + 1) + 2 * n + 1 + counts.touch + counts.sources + m + (2 * m + 3) / 4;
+    for (int i = 0; i < 5; i++) room += counts.arcs[i] * (i == IMAGE_CLEAR ? 1 : 2);
+    file = calloc((size_t)room, sizeof *file);
+#define ADD(from, count)                                                                        \
+    (memcpy(file + used, (from), (size_t)(count) * sizeof *file), used += (count),              \
+     file + used - (count))
+    for (int i = 0; i < 5; i++) {
+        where[i][0] = ADD(rows[i]->start, m + 1);
+        where[i][1] = ADD(rows[i]->place, counts.arcs[i]);
+        where[i][2] = i == IMAGE_CLEAR ? where[i][1] : ADD(rows[i]->weight, counts.arcs[i]);
+    }
+    touch_start = ADD(c->touch_start, n + 1);
+    touch = ADD(c->touch, counts.touch);
+    sources = ADD(c->sources, counts.sources);
+    (void)ADD(c->cells, n);
+    (void)ADD(c->order, m);
+    flags = (unsigned char *)(file + used);
+    memcpy(flags, c->external, (size_t)m);
+    if (!image_sound((unsigned char *)file, &counts, &counted) || counted != -1) {
+        free(file);
+        return fail("a sound image", round);
+    }
+    for (int i = (int)below(4); i >= 0; i--) {
+        int32_t *at = file + below((uint32_t)room);
+        if (below(2)) *at = odd[below(sizeof odd / sizeof *odd)];
+        else *at ^= (int32_t)1 << below(31);
+    }
+    sound = image_sound((unsigned char *)file, &counts, &counted);
+    if (sound && counted < 0) {
+        Net net = c->net;
+        Plans plans;
+        int32_t cells[PLACES];
+        int64_t fired;
+        Rows *own[] = {&net.take, &net.put, &net.needs, &net.lacks, &net.clear};
+        for (int i = 0; i < 5; i++) *own[i] = (Rows){where[i][0], where[i][1], where[i][2]};
+        net.touch_start = touch_start;
+        net.touch = touch;
+        net.sources = sources;
+        net.external = flags;
+        memcpy(cells, c->cells, sizeof cells);
+        if (plans_make(&plans, &net, c->order)) settle(&plans, cells, 50, &fired, false);
+        plans_free(&plans);
+    }
+    free(file);
+    return 0;
+}
+
 int main(int count, char **arguments) {
     static Case c;
     int rounds = count > 2 ? atoi(arguments[2]) : 1000;
@@ -236,6 +297,7 @@ int main(int count, char **arguments) {
         if (!*which || !strcmp(which, "firing")) bad |= firing(&c, round);
         if (!*which || !strcmp(which, "space")) bad |= exploring(&c, round);
         if (!*which || !strcmp(which, "many")) bad |= many(&c, round);
+        if (!*which || !strcmp(which, "image")) bad |= image(&c, round);
         if (bad) return 1;
     }
     printf("%d rounds, no difference\n", rounds);
