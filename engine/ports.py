@@ -311,6 +311,13 @@ class Journal(Protocol):
         """
         ...
 
+    def claim_all(self, cases: Sequence[CaseId], owner: EngineId) -> Mapping[CaseId, bool]:
+        """Take many cases at once; those that another engine has are left out of the answer.
+
+        True: another engine had the case and has died.
+        """
+        ...
+
     def release(self, case: CaseId, owner: EngineId) -> None:
         """Give a claim back; giving back what one has not is nothing."""
         ...

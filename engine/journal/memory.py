@@ -6,7 +6,8 @@ It is also the readable model of a store: `weft.engine.journal.sqlite` must beha
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 
 import attrs
@@ -307,6 +308,14 @@ class MemoryJournal:
                 where=case,
             )
         return False
+
+    def claim_all(self, cases: Sequence[CaseId], owner: EngineId) -> Mapping[CaseId, bool]:
+        """Take many cases; see `weft.engine.ports.Journal.claim_all`."""
+        taken = {}
+        for case in cases:
+            with suppress(CaseClaimed):
+                taken[case] = self.claim(case, owner)
+        return taken
 
     def release(self, case: CaseId, owner: EngineId) -> None:
         """Give a claim back; see `weft.engine.ports.Journal.release`."""

@@ -990,34 +990,55 @@ class SqliteJournal:
         The claim is seen by other processes on return, without an fsync; that of a case which
         does not exist yet is with its first batch, and two who start the same case meet there.
         """
-        if case in self._releases:
-            self._flush()
         number = self._engine(owner)
-        held = self._claims.get(case)
-        if held == number:
+        if self._claims.get(case) == number:
             return False
-        if held is not None:
-            self._check_dead(case, held)
-        try:
-            inherited = self._take(case, number)
-        except apsw.Error as error:
-            raise self._fault(f"claim case {case!r}", error, untouched=True) from error
-        self._claims[case] = number
-        return inherited
+        taken, refused = self._take((case,), number, f"claim case {case!r}")
+        if refused:
+            raise refused[case]
+        return taken[case]
 
-    def _take(self, case: CaseId, number: int) -> bool:
-        """Write the claim if the case exists and nobody alive has it; whether a dead one had."""
-        connection = self._connection
-        if not self._rows("head", (case,)):
-            return False
-        with _Transaction(connection, durable=False):
-            rows: list[Row] = connection.execute(QUERIES["head"], (case,)).fetchall()
-            case_no, _, holder, _ = rows[0]
-            inherited = holder is not None and holder != number
-            if inherited:
-                self._check_dead(case, holder)
-            connection.execute(_CLAIM, (number, case_no))
-        return inherited
+    def claim_all(self, cases: Sequence[CaseId], owner: EngineId) -> Mapping[CaseId, bool]:
+        """Take many cases in one transaction; see `weft.engine.ports.Journal.claim_all`."""
+        number = self._engine(owner)
+        taken, _ = self._take(cases, number, f"claim {len(cases)} cases")
+        return taken
+
+    def _take(
+        self, cases: Sequence[CaseId], number: int, doing: str
+    ) -> tuple[dict[CaseId, bool], dict[CaseId, CaseClaimed]]:
+        """Write the claims of cases that exist; which had a dead engine, and which are refused."""
+        if not self._releases.keys().isdisjoint(cases):
+            self._flush()
+        taken: dict[CaseId, bool] = {}
+        refused: dict[CaseId, CaseClaimed] = {}
+        rows: list[tuple[int, int]] = []
+        try:
+            # Who only starts new cases need not wait for those that write.
+            exists = any(self._rows("head", (case,)) for case in cases)
+            with (
+                _Transaction(self._connection, durable=False)
+                if exists
+                else contextlib.nullcontext()
+            ):
+                for case in cases:
+                    held, head = self._claims.get(case), self._rows("head", (case,))
+                    holder = head[0][2] if head else held
+                    try:
+                        for engine in {held, holder} - {None, number}:
+                            self._check_dead(case, engine)
+                    except CaseClaimed as error:
+                        refused[case] = error
+                        continue
+                    taken[case] = bool(head) and holder not in (None, number)
+                    if head:
+                        rows.append((number, head[0][0]))
+                if rows:
+                    self._connection.executemany(_CLAIM, rows)
+        except apsw.Error as error:
+            raise self._fault(doing, error, untouched=True) from error
+        self._claims.update(dict.fromkeys(taken, number))
+        return taken, refused
 
     def _engine(self, owner: EngineId) -> int:
         """The number of one of our engines; its lock is taken when it first claims something."""

@@ -8,6 +8,7 @@ drives. Leaving its ``async with`` block ends all of it. The decisions are made 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import random
@@ -546,8 +547,12 @@ class Engine:
                 self._schedule_timers(known, {})
             return Case(self, known)
         crashed = self.journal.claim(name, self.id)
+        return Case(self, self._load(name, crashed=crashed, perform=perform))
+
+    def _load(self, name: CaseId, *, crashed: bool, perform: bool = True) -> _Driven:
+        """Read a case that was claimed for this engine; the claim goes back if that fails."""
         try:
-            summary = self.find(case)  # only now: the one who had it may have written
+            summary = self.find(name)  # only now: the one who had it may have written
             compiled = self._stored(summary.net)
             performers = self._bind(compiled, self._origin(summary)) if perform else None
             driven = self._take(performers)
@@ -562,7 +567,7 @@ class Engine:
             self._driven[name] = driven
             self._schedule_retries(driven, driven.live.case.items.values())
             self._schedule_timers(driven, {})
-        return Case(self, driven)
+        return driven
 
     def let_go(self, case: CaseId) -> bool:
         """Give an idle case back to the store, so that it needs neither memory nor time here.
@@ -635,29 +640,46 @@ class Engine:
     async def recover(self) -> Sequence[Case]:
         """Resume all running cases that were not idle when their engine went away.
 
-        Many at once, so that they share their commits; with a seed one after the other. A case
-        that cannot be recovered is told in the log, and the others go on.
+        Many at once, so that they share their claims and commits; with a seed one after the other.
+        A case that cannot be recovered is told in the log, and the others go on.
         """
         stopped = [case for case in self.journal.stopped() if case not in self._driven]
         recovered: dict[CaseId, Case] = {}
-        room = anyio.Semaphore(RECOVERED_AT_ONCE)
 
-        async def one(case: CaseId) -> None:
-            try:
-                async with room:
-                    recovered[case] = await self.resume(case)
-            except CommandRejected as error:  # somebody else drives it
+        def failed(case: CaseId, error: WeftError) -> None:
+            if isinstance(error, CommandRejected):
                 logger.info("case %s is not taken over: %s", case, error)
-            except WeftError as error:  # its journal, or its code
+            else:  # its journal, or its code
                 logger.error("case %s cannot be recovered: %s", case, error)
 
-        if self.seed is not None:
-            for case in stopped:
-                await one(case)
-        else:
-            async with anyio.create_task_group() as group:
-                for case in stopped:
-                    group.start_soon(one, case)
+        async def resume(handle: Case) -> None:
+            try:
+                await handle.resume()
+            except WeftError as error:
+                failed(handle.id, error)
+            else:
+                recovered[handle.id] = handle
+
+        for first in range(0, len(stopped), RECOVERED_AT_ONCE):
+            some = [c for c in stopped[first : first + RECOVERED_AT_ONCE] if c not in self._driven]
+            with _uncollected():
+                claimed = self.journal.claim_all(some, self.id)
+                loaded = []
+                for case in some:
+                    if case not in claimed:
+                        logger.info("case %s is not taken over: another engine drives it", case)
+                        continue
+                    try:
+                        loaded.append(Case(self, self._load(case, crashed=claimed[case])))
+                    except WeftError as error:
+                        failed(case, error)
+                if self.seed is not None:
+                    for handle in loaded:
+                        await resume(handle)
+                else:
+                    async with anyio.create_task_group() as group:
+                        for handle in loaded:
+                            group.start_soon(resume, handle)
         return [recovered[case] for case in stopped if case in recovered]
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────
@@ -946,6 +968,18 @@ class Engine:
     async def _alarm(self, time: Microseconds, waiting: anyio.CancelScope) -> None:
         await self.clock.sleep_until(time)
         waiting.cancel()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Within the block no cycles of garbage are looked for: almost all that it makes stays."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _wanted(attempt: Attempt, item: WorkItem | None) -> bool:
