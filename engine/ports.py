@@ -300,21 +300,34 @@ class Journal(Protocol):
         """One specification: that version, or the one that was added last."""
         ...
 
-    def claim(self, case: CaseId, owner: EngineId) -> bool:
+    def claim(self, case: CaseId, owner: EngineId, *, now: Microseconds | None = None) -> bool:
         """Take the case for this engine alone; claiming what one has is fine.
 
-        True: another engine had it and has died.
+        True: another engine had it and has died. On this host that is seen at once; an engine on
+        another counts as alive until ``now`` (None: the machine's time) is behind its lease. One
+        that lives all the same, and has lost its claim, cannot append to the case any more.
 
         Raises:
-            CaseClaimed: Another engine that is still alive has it. The claim of a process that
-                has died counts for nothing.
+            CaseClaimed: Another engine that is still alive has it.
         """
         ...
 
-    def claim_all(self, cases: Sequence[CaseId], owner: EngineId) -> Mapping[CaseId, bool]:
+    def claim_all(
+        self, cases: Sequence[CaseId], owner: EngineId, *, now: Microseconds | None = None
+    ) -> Mapping[CaseId, bool]:
         """Take many cases at once; those that another engine has are left out of the answer.
 
         True: another engine had the case and has died.
+        """
+        ...
+
+    def renew(
+        self, owner: EngineId, *, until: Microseconds, now: Microseconds | None = None
+    ) -> Sequence[CaseId]:
+        """Let the lease of an engine, by which other hosts know that it lives, end at ``until``.
+
+        Gives the cases that it had claimed and others have taken over since: none, as long as it
+        is renewed in time.
         """
         ...
 

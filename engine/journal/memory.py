@@ -6,8 +6,10 @@ It is also the readable model of a store: `weft.engine.journal.sqlite` must beha
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from itertools import islice
 
 import attrs
@@ -67,7 +69,11 @@ class MemoryJournal:
         self._nets: dict[str, bytes] = {}
         self._blobs: dict[str, bytes] = {}
         self._specifications: dict[tuple[str, str], StoredSpecification] = {}
+        self._host, self._borrowed = "here", False
+        self._owners: dict[CaseId, EngineId] = {}
+        self._leases: dict[EngineId, tuple[str, Microseconds]] = {}
         self._claims: dict[CaseId, EngineId] = {}
+        """Those that were claimed through this object; `_owners` has what counts."""
         self._closed = False
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────
@@ -83,6 +89,11 @@ class MemoryJournal:
                 f"case {batch.case!r} has {head} events, this append follows event"
                 f" {batch.expected}: another writer was first; read the case again",
                 where=self.url,
+            )
+        mine = self._claims.get(batch.case)
+        if mine is not None and self._owners.get(batch.case) not in (None, mine):
+            raise JournalConflict(
+                f"case {batch.case!r} has been taken over by another engine", where=self.url
             )
         before = None if case is None else case.summary
         if case is None:
@@ -125,7 +136,7 @@ class MemoryJournal:
         heapq.heappush(self._wakes, (wake_at, case.number, case.summary.case))
         # Entries that no longer hold stay in the heap until they come up; bound their number.
         if len(self._wakes) > 64 + 2 * len(self._cases):
-            self._wakes = [
+            self._wakes[:] = [
                 (c.summary.wake_at, c.number, c.summary.case)
                 for c in self._cases.values()
                 if c.summary.wake_at is not None and c.summary.status == "running"
@@ -297,37 +308,74 @@ class MemoryJournal:
 
     # ── claims ───────────────────────────────────────────────────────────────────────────────
 
-    def claim(self, case: CaseId, owner: EngineId) -> bool:
+    def claim(self, case: CaseId, owner: EngineId, *, now: Microseconds | None = None) -> bool:
         """Take the case for one engine; see `weft.engine.ports.Journal.claim`."""
         self._check_open()
-        holder = self._claims.setdefault(case, owner)
-        if holder != owner:
-            raise CaseClaimed(
-                f"case {case!r} is driven by engine {holder!r} of this process; wait until that"
-                " engine is done with it, or close it",
-                where=case,
-            )
-        return False
+        holder = self._owners.get(case)
+        if holder is not None and holder != owner:
+            self._check_dead(case, holder, _time() if now is None else now)
+        self._leases.setdefault(owner, (self._host, Microseconds(0)))
+        self._owners[case] = self._claims[case] = owner
+        return holder is not None and holder != owner
 
-    def claim_all(self, cases: Sequence[CaseId], owner: EngineId) -> Mapping[CaseId, bool]:
+    def _check_dead(self, case: CaseId, holder: EngineId, now: Microseconds) -> None:
+        host, until = self._leases.get(holder, (self._host, Microseconds(0)))
+        if holder not in self._leases or (host != self._host and until <= now):
+            return
+        where = "of this process" if host == self._host else f"on host {host!r}"
+        raise CaseClaimed(
+            f"case {case!r} is driven by engine {holder!r} {where}; wait until that"
+            " engine is done with it, or close it",
+            where=case,
+        )
+
+    def claim_all(
+        self, cases: Sequence[CaseId], owner: EngineId, *, now: Microseconds | None = None
+    ) -> Mapping[CaseId, bool]:
         """Take many cases; see `weft.engine.ports.Journal.claim_all`."""
         taken = {}
         for case in cases:
             with suppress(CaseClaimed):
-                taken[case] = self.claim(case, owner)
+                taken[case] = self.claim(case, owner, now=now)
         return taken
+
+    def renew(
+        self, owner: EngineId, *, until: Microseconds, now: Microseconds | None = None
+    ) -> Sequence[CaseId]:
+        """Let an engine's lease end later; see `weft.engine.ports.Journal.renew`."""
+        self._check_open()
+        self._leases[owner] = (self._host, until)
+        mine = [case for case, engine in self._claims.items() if engine == owner]
+        return [case for case in mine if self._owners.get(case) != owner]
 
     def release(self, case: CaseId, owner: EngineId) -> None:
         """Give a claim back; see `weft.engine.ports.Journal.release`."""
         self._check_open()
         if self._claims.get(case) == owner:
             del self._claims[case]
+            if self._owners.get(case) == owner:
+                del self._owners[case]
+
+    def elsewhere(self, host: str) -> MemoryJournal:
+        """The same store as an engine on another host sees it."""
+        other = copy(self)
+        other._host, other._claims, other._borrowed = host, {}, True
+        return other
 
     def close(self) -> None:
-        """Forget everything; closing twice is one."""
+        """Forget everything, or give back what was claimed from elsewhere; twice is one."""
+        if self._borrowed:
+            if not self._closed:
+                for case, owner in list(self._claims.items()):
+                    self.release(case, owner)
+            self._closed = True
+            return
         self._closed = True
-        for table in (self._cases, self._items, self._nets, self._specifications, self._claims):
+        for table in (self._cases, self._items, self._nets, self._specifications):
             table.clear()
+        self._claims.clear()
+        self._owners.clear()
+        self._leases.clear()
         self._wakes.clear()
         self._awaited.clear()
         self._waits.clear()
@@ -337,3 +385,7 @@ class MemoryJournal:
             raise JournalError(
                 "this store was closed; open it again", code="closed", where=self.url
             )
+
+
+def _time() -> Microseconds:
+    return Microseconds(time.time_ns() // 1000)

@@ -23,7 +23,8 @@ each batch. A fault of the store itself (disk full, I/O) fails all batches of th
 all are rolled back, and the store can be used as soon as the cause is gone.
 
 **Claims need no fsync.** ``cases.owner`` holds the number of the engine that has claimed the
-case; whether that engine lives is a lock of the operating system (`weft.engine.journal.claims`).
+case; whether that engine lives is a lock of the operating system, or on another host a lease
+(`weft.engine.journal.claims`).
 After a power cut no engine lives, so a claim may be lost with it. The claim of a case that does
 not exist yet is written with its first batch. Every append of a claimed case checks that the
 case is still ours: so an owner's number is also a fencing token.
@@ -39,11 +40,11 @@ import asyncio
 import contextlib
 import errno
 import hashlib
-import socket
 import time
 import zlib
 from collections import deque
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -54,7 +55,14 @@ import attrs
 import msgspec
 
 from weft.engine.journal.batch import check_batch
-from weft.engine.journal.claims import EngineLock, boot, find_engine, lock_file, prune
+from weft.engine.journal.claims import (
+    EngineLock,
+    Host,
+    find_engine,
+    lock_file,
+    prune,
+    this_host,
+)
 from weft.engine.journal.views import VIEWS
 from weft.engine.ports import (
     Append,
@@ -82,6 +90,9 @@ MAX_BATCHES_PER_COMMIT: Final = 4096
 """The bound of one transaction; what waits beyond it is committed in the next turn."""
 
 SNAPSHOTS_KEPT: Final = 2
+
+LEASE_SECONDS: Final = 30
+"""How long the lease of an engine is that has not said for how long."""
 
 MIGRATIONS: Final[Sequence[str]] = (
     # 1: the tables of the first release
@@ -467,6 +478,7 @@ class SqliteJournal:
             waits, too; writers hold the lock for one commit, a few milliseconds.
         read_only: It will only be read: it need not be writable, and is not brought to a newer
             version. Writing to it is not prevented.
+        here: The host that engines run on; by default this machine.
 
     Raises:
         JournalError: The file cannot be opened as a journal; ``code`` says why (``newer``,
@@ -482,6 +494,7 @@ class SqliteJournal:
         vfs: str | None = None,
         busy_timeout_seconds: float = 5.0,
         read_only: bool = False,
+        here: Host | None = None,
     ) -> None:
         self.url = url or f"sqlite:///{path}"
         self.path = self._place(path)
@@ -489,7 +502,8 @@ class SqliteJournal:
         self._engines_folder = self.path.with_name(self.path.name + ".engines")
         self._engines: dict[EngineId, EngineLock] = {}
         self._claims: dict[CaseId, int] = {}
-        self._dead: set[int] = set()
+        self._leases: dict[EngineId, Microseconds] = {}
+        self._here = here or this_host()
         self._releases: dict[CaseId, int] = {}
         self._waiting: deque[_Waiting] = deque()
         self._scheduled: asyncio.AbstractEventLoop | None = None
@@ -984,34 +998,40 @@ class SqliteJournal:
 
     # ── claims ───────────────────────────────────────────────────────────────────────────────
 
-    def claim(self, case: CaseId, owner: EngineId) -> bool:
+    def claim(self, case: CaseId, owner: EngineId, *, now: Microseconds | None = None) -> bool:
         """Take the case for one engine; see `weft.engine.ports.Journal.claim`.
 
         The claim is seen by other processes on return, without an fsync; that of a case which
         does not exist yet is with its first batch, and two who start the same case meet there.
         """
-        number = self._engine(owner)
+        now = _time() if now is None else now
+        number = self._engine(owner, now)
         if self._claims.get(case) == number:
-            return False
-        taken, refused = self._take((case,), number, f"claim case {case!r}")
+            head = self._rows("head", (case,))
+            if not head or head[0][2] == number:  # nobody has taken it over
+                return False
+        taken, refused = self._take((case,), number, now, f"claim case {case!r}")
         if refused:
             raise refused[case]
         return taken[case]
 
-    def claim_all(self, cases: Sequence[CaseId], owner: EngineId) -> Mapping[CaseId, bool]:
+    def claim_all(
+        self, cases: Sequence[CaseId], owner: EngineId, *, now: Microseconds | None = None
+    ) -> Mapping[CaseId, bool]:
         """Take many cases in one transaction; see `weft.engine.ports.Journal.claim_all`."""
-        number = self._engine(owner)
-        taken, _ = self._take(cases, number, f"claim {len(cases)} cases")
+        now = _time() if now is None else now
+        taken, _ = self._take(cases, self._engine(owner, now), now, f"claim {len(cases)} cases")
         return taken
 
     def _take(
-        self, cases: Sequence[CaseId], number: int, doing: str
+        self, cases: Sequence[CaseId], number: int, now: Microseconds, doing: str
     ) -> tuple[dict[CaseId, bool], dict[CaseId, CaseClaimed]]:
         """Write the claims of cases that exist; which had a dead engine, and which are refused."""
         if not self._releases.keys().isdisjoint(cases):
             self._flush()
         taken: dict[CaseId, bool] = {}
         refused: dict[CaseId, CaseClaimed] = {}
+        dead = {number}
         rows: list[tuple[int, int]] = []
         try:
             # Who only starts new cases need not wait for those that write.
@@ -1022,11 +1042,12 @@ class SqliteJournal:
                 else contextlib.nullcontext()
             ):
                 for case in cases:
-                    held, head = self._claims.get(case), self._rows("head", (case,))
-                    holder = head[0][2] if head else held
+                    head = self._rows("head", (case,))
+                    holder = head[0][2] if head else self._claims.get(case)
                     try:
-                        for engine in {held, holder} - {None, number}:
-                            self._check_dead(case, engine)
+                        if holder is not None and holder not in dead:
+                            self._check_dead(case, holder, now)
+                            dead.add(holder)
                     except CaseClaimed as error:
                         refused[case] = error
                         continue
@@ -1040,13 +1061,16 @@ class SqliteJournal:
         self._claims.update(dict.fromkeys(taken, number))
         return taken, refused
 
-    def _engine(self, owner: EngineId) -> int:
+    def _engine(self, owner: EngineId, now: Microseconds) -> int:
         """The number of one of our engines; its lock is taken when it first claims something."""
         lock = self._engines.get(owner)
         if lock is None:
+            until = self._leases.get(owner, now + LEASE_SECONDS * 1_000_000)
             try:
-                prune(self._engines_folder)
-                lock = self._engines[owner] = EngineLock(self._engines_folder, owner)
+                prune(self._engines_folder, here=self._here, now=now)
+                lock = self._engines[owner] = EngineLock(
+                    self._engines_folder, owner, here=self._here, until=until
+                )
             except OSError as error:
                 raise self._error(
                     _LOCK_FAULTS.get(error.errno or 0, "io"),
@@ -1055,23 +1079,49 @@ class SqliteJournal:
                 ) from error
         return lock.number
 
-    def _check_dead(self, case: CaseId, holder: int) -> None:
+    def _check_dead(self, case: CaseId, holder: int, now: Microseconds) -> None:
         """Refuse the claim if the engine that holds the case may be alive."""
-        if holder in self._dead:
-            return
-        engine = find_engine(self._engines_folder, holder)
+        engine = find_engine(self._engines_folder, holder, here=self._here, now=now)
         if engine is None:
-            self._dead.add(holder)  # numbers are never used again
             return
-        if engine.boot == boot():
+        if engine.boot == self._here.boot:
             advice = "it is alive: wait until it is done with the case, or end that process"
         else:
             file = lock_file(self._engines_folder, holder)
+            ends = _lease_end(engine.until)
             advice = (
-                f"whether it is alive cannot be seen from host {socket.gethostname()}: if it is"
-                f" certainly gone, release its cases with 'rm {file}'"
+                f"whether it is alive cannot be seen from host {self._here.name}: its cases are"
+                f" free {ends}or, if it is certainly gone, after 'rm {file}'"
             )
         raise CaseClaimed(f"case {case!r} is driven by {engine}; {advice}", where=case)
+
+    def renew(
+        self, owner: EngineId, *, until: Microseconds, now: Microseconds | None = None
+    ) -> Sequence[CaseId]:
+        """Let an engine's lease end later; see `weft.engine.ports.Journal.renew`.
+
+        Raises:
+            JournalError: Its lock file cannot be written; the lease ends when it did.
+        """
+        self._check_open()
+        self._leases[owner] = until
+        lock = self._engines.get(owner)
+        if lock is None:
+            return ()
+        over = lock.until <= (_time() if now is None else now)
+        try:
+            lock.renew(until)
+        except OSError as error:
+            raise self._error(
+                _LOCK_FAULTS.get(error.errno or 0, "io"),
+                f"the lease of engine {owner!r} cannot be renewed in {lock.path}"
+                f" ({error.strerror}); make room, or let this user write there",
+            ) from error
+        if not over:
+            return ()
+        mine = [case for case, number in self._claims.items() if number == lock.number]
+        heads = ((case, self._rows("head", (case,))) for case in mine)
+        return [case for case, head in heads if head and head[0][2] not in (None, lock.number)]
 
     def release(self, case: CaseId, owner: EngineId) -> None:
         """Give a claim back; see `weft.engine.ports.Journal.release`.
@@ -1213,6 +1263,19 @@ def _detail(error: apsw.Error) -> str:
     code = getattr(error, "extendedresult", None)
     name = apsw.mapping_extended_result_codes.get(code, "") if code is not None else ""
     return f"{name}: {error}" if name else str(error)
+
+
+def _time() -> Microseconds:
+    return Microseconds(time.time_ns() // 1000)
+
+
+def _lease_end(until: int) -> str:
+    """When a lease ends, in words; nothing for one without end."""
+    try:
+        end = datetime.fromtimestamp(until / 1_000_000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return ""
+    return f"when its lease ends, at {end:%Y-%m-%dT%H:%M:%SZ}, "
 
 
 # ── transactions and versions ────────────────────────────────────────────────────────────────

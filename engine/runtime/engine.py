@@ -39,6 +39,7 @@ from weft.engine.ports import (
     EngineId,
     ItemId,
     Journal,
+    JournalConflict,
     Microseconds,
     OpenItem,
     Performer,
@@ -167,6 +168,9 @@ class Engine:
         snapshot_every: A snapshot is kept after so many events of a case.
         grace_seconds: How long leaving the block waits for running attempts before it cancels.
         unverified: Start cases of unsound specifications too.
+        lease_seconds: So long after its last sign of life the engine's cases are left alone on
+            other hosts; it gives one three times in that time. (On its own host its end is seen
+            at once.)
     """
 
     def __init__(
@@ -182,9 +186,12 @@ class Engine:
         snapshot_every: int = 1000,
         grace_seconds: float = 10.0,
         unverified: bool = False,
+        lease_seconds: float = 30.0,
     ) -> None:
         if concurrency is not None and concurrency < 1:
             raise UsageError(f"concurrency is at least 1, not {concurrency}")
+        if not lease_seconds > 0:
+            raise UsageError(f"lease_seconds is more than 0, not {lease_seconds}")
         if snapshot_every < 1:
             raise UsageError(f"snapshot_every is at least 1, not {snapshot_every}")
         self.journal = journal
@@ -201,6 +208,7 @@ class Engine:
         self.unverified = unverified
         self.snapshot_every = snapshot_every
         self.grace_seconds = grace_seconds
+        self.lease_seconds = lease_seconds
         name = f"{os.getpid()}-{random.getrandbits(48):012x}"
         self.id = EngineId(name if seed is None else f"seed-{seed}-{name}")
         self.listeners: list[Listener] = []
@@ -234,6 +242,9 @@ class Engine:
         self._nursery = anyio.create_task_group()
         await self._nursery.__aenter__()
         self._nursery.start_soon(self._keep_time)
+        self._renewed()
+        if isinstance(self.clock, SystemClock):  # virtual time would pass for nothing else
+            self._nursery.start_soon(self._keep_lease)
         return self
 
     async def __aexit__(
@@ -465,7 +476,7 @@ class Engine:
             demand_sound(compiled, source)
         name = self._case_id(compiled.name, case)
         driven = self._take(self._bind(compiled, origin))
-        self.journal.claim(name, self.id)
+        self.journal.claim(name, self.id, now=self.clock.now())
         self._driven[name] = driven
         try:
             caller = None if self.tracing is None else self.tracing.caller()
@@ -546,7 +557,7 @@ class Engine:
                 self._schedule_retries(known, known.live.case.items.values())
                 self._schedule_timers(known, {})
             return Case(self, known)
-        crashed = self.journal.claim(name, self.id)
+        crashed = self.journal.claim(name, self.id, now=self.clock.now())
         return Case(self, self._load(name, crashed=crashed, perform=perform))
 
     def _load(self, name: CaseId, *, crashed: bool, perform: bool = True) -> _Driven:
@@ -663,7 +674,7 @@ class Engine:
         for first in range(0, len(stopped), RECOVERED_AT_ONCE):
             some = [c for c in stopped[first : first + RECOVERED_AT_ONCE] if c not in self._driven]
             with _uncollected():
-                claimed = self.journal.claim_all(some, self.id)
+                claimed = self.journal.claim_all(some, self.id, now=self.clock.now())
                 loaded = []
                 for case in some:
                     if case not in claimed:
@@ -964,6 +975,35 @@ class Engine:
                 self._open().start_soon(self._try, driven, command)
             else:
                 await self._try(driven, command)
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await anyio.sleep(self.lease_seconds / 3)
+            self._renewed()
+
+    def _renewed(self) -> None:
+        try:
+            self.renew()
+        except JournalError as error:
+            logger.warning("other hosts may take over what this engine drives: %s", error)
+
+    def renew(self) -> None:
+        """Give a sign of life: other hosts leave the engine's cases alone for `lease_seconds`.
+
+        Cases that were taken over meanwhile are set aside, and work on them stops: the store would
+        refuse its result. An open engine does this by itself, unless it is on virtual time.
+
+        Raises:
+            JournalError: The store cannot keep it.
+        """
+        now = self.clock.now()
+        until = Microseconds(now + round(self.lease_seconds * 1_000_000))
+        for case in self.journal.renew(self.id, until=until, now=now):
+            driven = self._driven.get(case)
+            if driven is not None and driven.broken is None:
+                message = f"case {case!r} has been taken over by an engine on another host"
+                logger.error("%s: the lease of this one had ended", message)
+                self._break(driven, JournalConflict(message, where=self.journal.url))
 
     async def _alarm(self, time: Microseconds, waiting: anyio.CancelScope) -> None:
         await self.clock.sleep_until(time)

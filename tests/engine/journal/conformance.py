@@ -6,6 +6,10 @@ class TestMyStore(JournalContract):
         journal = MyJournal(...)     # an empty store
         yield journal
         journal.close()
+
+    @pytest.fixture
+    def elsewhere(self, journal: Journal) -> Iterator[Journal]:
+        ...                          # the same store, as an engine on another host sees it
 """
 
 from __future__ import annotations
@@ -39,6 +43,11 @@ from weft.engine.ports import (
 from weft.schema.errors import InternalError, JournalError
 
 A, B = CaseId("a"), CaseId("b")
+
+
+def at(seconds: int) -> Microseconds:
+    """A time so many seconds after the others of these tests."""
+    return Microseconds(START + seconds * 1_000_000)
 
 
 async def settle(*waits: object) -> list[BaseException | None]:
@@ -464,6 +473,69 @@ class JournalContract:
             journal.release(A, EngineId(owner))
         assert not any(await settle(*waits))
         assert sequences(journal, "a") == [1, 2, 3, 4]
+
+    def test_many_cases_are_claimed_at_once(self, journal: Journal) -> None:
+        one, two = EngineId("one"), EngineId("two")
+        write(journal, batch("a", 0), batch("b", 0), batch("c", 0))
+        journal.claim(B, two)
+        assert journal.claim_all([A, B, CaseId("c")], one) == {"a": False, "c": False}
+        for case, engine in ((A, two), (B, one), (CaseId("c"), two)):
+            with pytest.raises(CaseClaimed):
+                journal.claim(case, engine)
+        journal.release(A, one)
+        assert journal.claim_all([A, B], two) == {"a": False, "b": False}
+        assert journal.claim_all([], two) == {}
+
+    # ── other hosts ──────────────────────────────────────────────────────────────────────────
+
+    def test_a_claim_is_honoured_elsewhere_as_long_as_its_lease_runs(
+        self, journal: Journal, elsewhere: Journal
+    ) -> None:
+        one, two = EngineId("one"), EngineId("two")
+        write(journal, batch("a", 0), batch("b", 0))
+        journal.renew(one, until=at(30), now=at(0))
+        assert journal.claim_all([A, B], one, now=at(0)) == {"a": False, "b": False}
+        with pytest.raises(CaseClaimed, match="driven by engine 'one'"):
+            elsewhere.claim(A, two, now=at(29))
+        assert not journal.renew(one, until=at(50), now=at(20))
+        assert elsewhere.claim_all([A, B], two, now=at(49)) == {}
+        assert elsewhere.claim(A, two, now=at(50)) is True, "it counts as dead"
+        elsewhere.renew(two, until=at(80), now=at(50))
+        with pytest.raises(CaseClaimed, match="driven by engine 'two'"):
+            journal.claim(A, EngineId("three"), now=at(79))
+
+    def test_an_engine_whose_lease_is_over_cannot_write_over_its_successor(
+        self, journal: Journal, elsewhere: Journal
+    ) -> None:
+        """It lives, and only was late: its claim is a fencing token that no longer fits."""
+        one, two = EngineId("one"), EngineId("two")
+        write(journal, batch("a", 0), batch("b", 0))
+        journal.renew(one, until=at(30), now=at(0))
+        journal.claim_all([A, B], one, now=at(0))
+        elsewhere.claim(A, two, now=at(31))
+        with pytest.raises(JournalConflict, match="taken over by another engine"):
+            write(journal, batch("a", 1))
+        write(elsewhere, batch("a", 1))
+        for expected in (1, 2):
+            with pytest.raises(JournalConflict):
+                write(journal, batch("a", expected))
+        assert sequences(elsewhere, "a") == [1, 2]
+        assert list(journal.renew(one, until=at(90), now=at(60))) == ["a"], "it is told"
+        with pytest.raises(CaseClaimed):
+            elsewhere.claim(B, two, now=at(61))
+        write(journal, batch("b", 1))
+
+    def test_what_was_given_back_is_free_elsewhere(
+        self, journal: Journal, elsewhere: Journal
+    ) -> None:
+        one, two = EngineId("one"), EngineId("two")
+        write(journal, batch("a", 0))
+        journal.renew(one, until=at(30), now=at(0))
+        journal.claim(A, one, now=at(0))
+        journal.release(A, one)
+        assert elsewhere.claim(A, two, now=at(1)) is False
+        elsewhere.close()
+        journal.claim(A, one, now=at(2))  # closing has given it back
 
     # ── closing ──────────────────────────────────────────────────────────────────────────────
 

@@ -263,7 +263,7 @@ def test_a_lock_file_on_a_full_disk(
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(JournalError, match="no case can be claimed") as caught:
         journal.claim(A, OURS)
     assert caught.value.code == "full"

@@ -7,6 +7,9 @@ import pytest
 
 from tests.engine.journal.conformance import JournalContract
 from weft.engine.journal import open_journal
+from weft.engine.journal.claims import Host
+from weft.engine.journal.memory import MemoryJournal
+from weft.engine.journal.sqlite import SqliteJournal
 from weft.engine.ports import Journal
 
 
@@ -17,6 +20,12 @@ class TestMemory(JournalContract):
         yield journal
         journal.close()
 
+    @pytest.fixture
+    def elsewhere(self, journal: MemoryJournal) -> Iterator[Journal]:
+        other = journal.elsewhere("far-away")
+        yield other
+        other.close()
+
 
 class TestSqlite(JournalContract):
     @pytest.fixture
@@ -24,3 +33,9 @@ class TestSqlite(JournalContract):
         journal = open_journal(f"sqlite:///{tmp_path}/new/weft.db")
         yield journal
         journal.close()
+
+    @pytest.fixture
+    def elsewhere(self, journal: SqliteJournal) -> Iterator[Journal]:
+        other = SqliteJournal(journal.path, here=Host("far-away", "another kernel"))
+        yield other
+        other.close()

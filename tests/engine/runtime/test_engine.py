@@ -771,7 +771,7 @@ async def test_after_a_conflict_a_case_is_read_again() -> None:
         case = await engine.start(PERSON, case="x")
 
         class Claimless(Faulty):
-            def claim(self, case: Any, owner: Any) -> bool:
+            def claim(self, case: Any, owner: Any, **_: Any) -> bool:
                 return False
 
         async with w.engine(Claimless(w.journal)) as rogue:
