@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import attrs
 
-from weft.engine.ports import CaseClaimed, CaseId
+from weft.engine.ports import CaseClaimed, CaseId, Microseconds
 from weft.engine.runtime.engine import Delivery
 from weft.engine.runtime.working import Schedule
 from weft.engine.runtime.working import work as work_on
@@ -223,7 +223,7 @@ class Bus:
 
     def _triggered(self, event: BusEvent) -> Iterator[tuple[Specification, int, EventTrigger]]:
         """The triggers that name an event, of the newest version of each specification."""
-        for read in self._newest():
+        for read, _ in self._newest():
             for number, trigger in enumerate(read.triggers):
                 if trigger.event == event.name:
                     yield read, number, trigger
@@ -236,8 +236,10 @@ class Bus:
                 trigger.schedule,
                 trigger.zone,
                 partial(self._scheduled, read, dict(trigger.data)),
+                trigger.missed,
+                added,
             )
-            for read in self._newest()
+            for read, added in self._newest()
             for number, trigger in enumerate(read.schedules)
         ]
 
@@ -246,8 +248,8 @@ class Bus:
     ) -> Case:
         return await self._engine.start(specification, data, case=case)
 
-    def _newest(self) -> Iterator[Specification]:
-        """The newest version of each specification with triggers that can be read."""
+    def _newest(self) -> Iterator[tuple[Specification, Microseconds]]:
+        """The newest version of each specification with triggers that can be read, and since when."""
         seen: set[str] = set()
         for stored in self._engine.journal.specifications():
             if stored.name in seen:
@@ -267,7 +269,7 @@ class Bus:
                     self._read[key] = error
             read = self._read[key]
             if not isinstance(read, DefinitionError):
-                yield read
+                yield read, stored.added
 
 
 async def patiently(act: Callable[[], Awaitable[T]]) -> T:

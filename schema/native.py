@@ -31,6 +31,7 @@ from weft.schema.files import read_file
 from weft.schema.jsonvalue import JsonValue, NotJson, checked
 from weft.schema.specification import (
     EVENT_PATTERN,
+    MISSED,
     EventTrigger,
     Location,
     NetDefinition,
@@ -907,6 +908,7 @@ _SCHEDULE: Final = {
     "schedule": _Field("schedule", _Reader.text),
     "zone": _Field("zone", _Reader.text),
     "data": _Field("data", _Reader.started_with),
+    "missed": _Field("missed", _word({word: word for word in MISSED})),
 }
 """The keys of a schedule."""
 

@@ -24,7 +24,7 @@ from weft.schema.native import (
     VARIABLE_PATTERN,
     VERSION_PATTERN,
 )
-from weft.schema.specification import EVENT_PATTERN, MAX_CRASHES
+from weft.schema.specification import EVENT_PATTERN, MAX_CRASHES, MISSED
 
 __all__ = ["PATTERN_POSITIONS", "native_schema"]
 
@@ -291,6 +291,11 @@ def _schedule_keys() -> dict[str, JsonValue]:
         "schedule": _ref("text", "A cron expression of five fields: 0 6 * * MON-FRI."),
         "zone": {**_ref("text", "The time zone: Europe/Berlin."), "default": "UTC"},
         "data": _ref("expressions", "Variables: their values, none of them an expression."),
+        "missed": {
+            "enum": list(MISSED),
+            "default": "skip",
+            "description": "What becomes of times at which no worker ran.",
+        },
     }
 
 

@@ -142,6 +142,8 @@ def _schedule(trigger: ScheduleTrigger) -> dict[str, Any]:
         keys["zone"] = trigger.zone
     if trigger.data:
         keys["data"] = _json(dict(trigger.data))
+    if trigger.missed != "skip":
+        keys["missed"] = trigger.missed
     return keys
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -214,6 +215,10 @@ class EventTrigger:
     when: str | None = None
 
 
+MISSED: Final = ("skip", "once", "all")
+"""What may become of times of a schedule at which no worker ran."""
+
+
 @attrs.frozen
 class ScheduleTrigger:
     """A time at which a case starts, again and again.
@@ -222,11 +227,14 @@ class ScheduleTrigger:
         schedule: A cron expression of five fields.
         zone: The time zone by whose clocks it is read.
         data: Variable to literal value; a text is a text here, there is nothing to read it over.
+        missed: What becomes of times at which no worker ran: ``skip``: nothing; ``once``: a case
+            for the newest of them; ``all``: a case for each.
     """
 
     schedule: str
     zone: str = "UTC"
     data: Mapping[str, JsonValue] = attrs.field(factory=dict)
+    missed: str = attrs.field(default="skip", validator=attrs.validators.in_(MISSED))
 
 
 @attrs.frozen

@@ -8,6 +8,7 @@ and given back when it is idle again.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
@@ -31,6 +32,13 @@ SCHEDULES_SECONDS = 15.0
 """So often it looks for specifications that are new or have changed."""
 
 
+MISSED_AT_MOST = 1000
+"""So many missed times of a schedule are made up for, the newest ones."""
+
+_EVER = Microseconds(0)
+_LOOK_BACK_DAYS = (1 / 24, 1, 31, 366, 4000)
+
+
 @attrs.frozen
 class Schedule:
     """When cases of a specification start by themselves.
@@ -41,16 +49,41 @@ class Schedule:
         cron: A cron expression of five fields.
         zone: By whose clocks.
         start: Starts the case of that id.
+        missed: What becomes of times at which no worker ran: ``skip``, ``once`` or ``all``.
+        since: No time before this one counts as missed.
     """
 
     name: str
     cron: str
     zone: str
     start: Callable[[str], Awaitable[object]] = attrs.field(eq=False)
+    missed: str = "skip"
+    since: Microseconds = _EVER
 
     def next(self, after: Microseconds) -> Microseconds:
         """The next time, in microseconds."""
         return due(Timing(next=Mapped(value=self.cron), zone=self.zone), after, {})
+
+    def made_up_for(self, now: Microseconds) -> Sequence[Microseconds]:
+        """The times up to now for which a case has to be started, or has been; the oldest first.
+
+        With ``all`` the newest `MISSED_AT_MOST` of them.
+        """
+        if self.missed == "skip":
+            return ()
+        most = 1 if self.missed == "once" else MISSED_AT_MOST
+        times: deque[Microseconds] = deque(maxlen=most)
+        # Cron expressions are read forwards only, so look further and further back.
+        for days in _LOOK_BACK_DAYS:
+            start = max(self.since, now - round(days * 86_400_000_000))
+            times.clear()
+            time = self.next(Microseconds(start))
+            while time <= now:
+                times.append(time)
+                time = self.next(time)
+            if len(times) == most or start == self.since:
+                break
+        return tuple(times)
 
     def case(self, time: Microseconds) -> str:
         """The id of the case that starts at a time."""
@@ -79,8 +112,7 @@ async def work(
 
     Args:
         engine: Drives the cases; those that are idle are given back to the store.
-        schedules: What starts by itself, asked for now and then. A time at which no worker runs
-            is passed over.
+        schedules: What starts by itself, asked for now and then.
         poll_seconds: How long a timer that another process sets may go unnoticed.
     """
     clock = engine.clock
@@ -93,11 +125,17 @@ async def work(
                 await engine.recover()
                 recover_at = _later(now, RECOVER_SECONDS)
             if now >= schedules_at:
-                times = {s: times.get(s) or s.next(now) for s in schedules()}
+                known = schedules()
+                for schedule in known:
+                    for time in () if schedule in times else schedule.made_up_for(now):
+                        await start_scheduled(schedule, time)
+                times = {s: times.get(s) or s.next(now) for s in known}
                 schedules_at = _later(now, SCHEDULES_SECONDS)
             for schedule, time in times.items():
-                if time <= now:
-                    await start_scheduled(schedule, time)
+                if time <= now:  # more than one, when all this stood still for a while
+                    for late in schedule.made_up_for(now) or (time,):
+                        if late >= time:
+                            await start_scheduled(schedule, late)
                     times[schedule] = schedule.next(now)
             while await engine.wake():
                 await anyio.lowlevel.checkpoint()

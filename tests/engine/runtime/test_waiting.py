@@ -18,7 +18,7 @@ from weft.engine.lifecycle import CaseStatus
 from weft.engine.ports import CaseId, Microseconds
 from weft.engine.runtime.clock import MILLENNIUM, VirtualClock
 from weft.engine.runtime.engine import Case, Delivery, Engine
-from weft.engine.runtime.working import Schedule, work
+from weft.engine.runtime.working import MISSED_AT_MOST, Schedule, work
 from weft.schema.datatypes import DataType, Variable
 from weft.schema.errors import CommandRejected, UsageError
 from weft.schema.specification import Specification, Use
@@ -334,3 +334,47 @@ async def test_a_schedule_that_cannot_start_says_so_and_goes_on(
                 await anyio.lowlevel.checkpoint()
             group.cancel_scope.cancel()
     assert "case report-20000101T010000Z is not started: the data do not fit" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("missed", "started"),
+    [
+        ("skip", []),
+        ("once", ["report-20000101T030000Z"]),
+        ("all", [f"report-20000101T0{hour}0000Z" for hour in (1, 2, 3)]),
+    ],
+)
+async def test_times_at_which_no_worker_ran(world: World, missed: str, started: list[str]) -> None:
+    """It was deployed at 00:30, and the worker comes back at 03:10."""
+    specification = spec(g.task("a"))
+    world.clock = VirtualClock(Microseconds(MILLENNIUM + 190 * 60 * SECOND))
+    for _ in range(2):  # and again: what was started is not started twice
+        async with world.engine() as engine, anyio.create_task_group() as group:
+
+            async def start(case: str, engine: Engine = engine) -> object:
+                return await engine.start(specification, case=case)
+
+            schedule = Schedule(
+                *("report", "0 * * * *", "UTC", start, missed),
+                since=Microseconds(MILLENNIUM + 30 * 60 * SECOND),
+            )
+            before = len(world.journal.cases())
+            group.start_soon(lambda: work(engine, schedules=lambda: [schedule]))  # noqa: B023  # it ends below
+            while len(world.journal.cases()) < max(len(started), before) + 1:
+                await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+    names = sorted(s.case for s in world.journal.cases())
+    assert names[: len(started)] == started
+    assert names[len(started) :][0] == "report-20000101T040000Z", "and then it goes on as usual"
+
+
+def test_no_more_than_so_many_times_are_made_up_for() -> None:
+    async def start(case: str) -> None:
+        raise AssertionError(case)
+
+    schedule = Schedule("often", "* * * * *", "UTC", start, "all")
+    now = Microseconds(MILLENNIUM + 30 * SECOND)
+    times = schedule.made_up_for(now)
+    assert (len(times), times[-1]) == (MISSED_AT_MOST, MILLENNIUM)
+    yearly = Schedule("rare", "0 0 1 1 *", "UTC", start, "once")
+    assert yearly.made_up_for(Microseconds(now + 300 * 86_400 * SECOND)) == (MILLENNIUM,)
