@@ -24,7 +24,8 @@ from weft.weaver.testing import live_check
 @contextmanager
 def engines_told(config: pytest.Config) -> Iterator[None]:
     """Attach telemetry to every engine that has none of its own, from its entry to its exit."""
-    emissions = live_check(config).emissions
+    check = live_check(config)
+    emissions = check.emissions
     tracer_provider = TracerProvider(shutdown_on_exit=False)
     tracer_provider.add_span_processor(emissions.span_processor)
     logger_provider = LoggerProvider(shutdown_on_exit=False)
@@ -33,7 +34,7 @@ def engines_told(config: pytest.Config) -> Iterator[None]:
     attached: dict[Engine, tuple[Attachment, MeterProvider]] = {}
 
     async def entered(self: Engine) -> Engine:
-        if self.tracing is None:
+        if self.tracing is None and not (check.test is not None and check.test.off):
             # Metrics of its own: those of a whole run would be collected anew after each test.
             meter_provider = MeterProvider(
                 [emissions.metric_reader()],
