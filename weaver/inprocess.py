@@ -157,6 +157,7 @@ class _Logs(LogRecordProcessor):
 
 
 _DELTA = AggregationTemporality.DELTA
+_OVERFLOW = "otel.metric.overflow"  # the SDK's sum of what is beyond its limit of attribute sets
 
 
 class _Reader(MetricReader):
@@ -178,8 +179,11 @@ class _Reader(MetricReader):
                     points = [
                         point
                         for point in metric.data.data_points
-                        if not isinstance(metric.data, Sum)
-                        or self._moved(scope.scope.name, metric, point)
+                        if not point.attributes.get(_OVERFLOW)
+                        and (
+                            not isinstance(metric.data, Sum)
+                            or self._moved(scope.scope.name, metric, point)
+                        )
                     ]
                     if points:
                         self._emissions.take(resource, _metric(metric, points))

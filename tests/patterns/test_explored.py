@@ -20,6 +20,9 @@ from weft.engine.net import Arc, Net, Role, Transition
 from weft.native import kernel
 from weft.patterns import builtin as patterns
 
+# These run millions of lines that other tests cover: measuring them would take minutes.
+pytestmark = pytest.mark.no_cover
+
 Marking = dict[str, int]
 MOST_STATES = 100_000
 

@@ -15,6 +15,9 @@ from tests.patterns.models import PROOFS
 from tests.patterns.proof import SURROUNDINGS, Proof, explored, surrounded, surviving
 from weft.patterns import evidence
 
+# These run millions of lines that other tests cover: measuring them would take minutes.
+pytestmark = pytest.mark.no_cover
+
 ROWS: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
 ANEW = "the catalogue says something else: `make evidence`"
 

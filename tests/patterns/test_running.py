@@ -16,6 +16,9 @@ from weft.engine.runtime.engine import Case, Engine
 from weft.engine.runtime.live import LiveCase
 from weft.schema.errors import JournalError
 
+# These run millions of lines that other tests cover: measuring them would take minutes.
+pytestmark = pytest.mark.no_cover
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Alone and in a loop; in all surroundings where a number of seeds is asked for."""

@@ -20,6 +20,9 @@ from weft.engine.runtime.engine import Case, Engine
 from weft.engine.runtime.live import LiveCase
 from weft.schema.errors import JournalError
 
+# These run millions of lines that other tests cover: measuring them would take minutes.
+pytestmark = pytest.mark.no_cover
+
 GROUPS = 2
 """So many workers can share the seeds."""
 EACH = 4

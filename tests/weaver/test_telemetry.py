@@ -244,6 +244,7 @@ net:
 """
 
 
+@pytest.mark.weft_live_check(off=True)  # one engine of it has to tell nothing
 def test_what_a_process_runs_finds_its_trace_in_the_environment(told: Told, tmp_path: Path) -> None:
     source = "import os\n\ndef look():\n    return os.environ.get('TRACEPARENT')\n"
     (tmp_path / "looking.py").write_text(source)

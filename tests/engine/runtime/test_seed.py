@@ -11,6 +11,9 @@ import pytest
 
 from tests.engine.runtime.seeded import run
 
+# These run millions of lines that other tests cover: measuring them would take minutes.
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.mark.parametrize("store", ["memory", "sqlite"])
 async def test_the_same_seed_gives_a_byte_identical_journal(

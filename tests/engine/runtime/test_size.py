@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.engine import generated as g
 from tests.engine.runtime.worlds import Functions, World
 from weft.engine.journal.memory import MemoryJournal
 from weft.engine.lifecycle import CaseStatus
 from weft.engine.ports import Work
+
+# Other tests cover these lines, and tell the same: here that would only take minutes.
+pytestmark = [pytest.mark.no_cover, pytest.mark.weft_live_check(off=True)]
 
 
 def counting() -> World:
