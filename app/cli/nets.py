@@ -117,7 +117,7 @@ def _lines(
             f"  {safe}: at most {found.max_tokens_in_place} in a place, "
             f"{found.max_tokens_in_marking} in a marking"
         ),
-        f"  {found.deadlocks} dead markings, {found.dead_transitions} transitions never enabled",
+        f"  dead markings: {found.deadlocks}; transitions never enabled: {found.dead_transitions}",
     ]
     for marking in dead:
         tokens = ", ".join(p if n == 1 else f"{n}×{p}" for p, n in marking.items())
