@@ -45,7 +45,17 @@ from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger
 
 tracer = trace.get_tracer("shop")
-orders = metrics.get_meter("shop").create_counter("shop.order.count", "{order}")
+meter = metrics.get_meter("shop")
+orders = meter.create_counter("shop.order.count", "{order}")
+visits, guests = [], []
+
+
+def count(those):
+    return lambda options: [metrics.Observation(len(those))] if those else []
+
+
+meter.create_observable_counter("shop.visits", [count(visits)])
+meter.create_observable_up_down_counter("shop.guests", [count(guests)])
 
 
 def take(size):
@@ -58,7 +68,7 @@ def take(size):
 TESTS = """\
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from shop import orders, take, tracer
+from shop import guests, orders, take, tracer, visits
 
 
 def test_good():
@@ -120,6 +130,26 @@ def test_what_is_expected_does_not_come(weft_live_check):
     weft_live_check.expect("metric:shop.order.count")
 
 
+def test_an_observed_sum():
+    visits.append("Ann")
+
+
+def test_after_it():
+    take(2)
+
+
+def test_another_observed_sum():
+    guests.append("Ann")
+
+
+def test_the_first_one_moves_again():
+    visits.append("Bob")
+
+
+def test_after_all_of_them():
+    take(2)
+
+
 def test_a_provider_of_its_own():
     TracerProvider(shutdown_on_exit=False).get_tracer("own").start_span(
         "own", attributes={"shop.own": 1}
@@ -142,8 +172,13 @@ class Done:
 Pytest = Callable[..., Done]
 
 
+# Only the plugins that matter here, for others take their time to be imported.
+PLUGINS = ("-p", "weft.weaver.pytest_plugin", "-p", "no:cacheprovider")
+
+
 @pytest.fixture
-def run_pytest(tmp_path: Path) -> Pytest:
+def project(tmp_path: Path) -> Path:
+    """A project with a registry and a module that emits, but without tests."""
     for folder in ("registry", "other"):
         (tmp_path / folder).mkdir()
         manifest = f"schema_url: https://{folder}.example/1.0.0\n"
@@ -153,16 +188,17 @@ def run_pytest(tmp_path: Path) -> Pytest:
     (tmp_path / "other/bakery.yaml").write_text(other)
     (tmp_path / "shop.py").write_text(SHOP)
     (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    return tmp_path
 
+
+@pytest.fixture
+def run_pytest(project: Path) -> Pytest:
     def run(tests: str, *arguments: str) -> Done:
-        (tmp_path / "test_shop.py").write_text(tests)
-        # Only the plugins that matter here, for others take their time to be imported.
-        plugins = ["-p", "weft.weaver.pytest_plugin", "-p", "no:cacheprovider"]
-        if "-n" in arguments:
-            plugins += ["-p", "xdist"]
+        (project / "test_shop.py").write_text(tests)
+        plugins = [*PLUGINS, "-p", "xdist"] if "-n" in arguments else PLUGINS
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", *plugins, *arguments],
-            cwd=tmp_path,
+            cwd=project,
             env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
             capture_output=True,
             text=True,
@@ -182,6 +218,10 @@ FAILING = {
     "test_wrong_in_teardown",
     "test_stricter",
     "test_what_is_expected_does_not_come",
+    # A sum that is observed again and again fails those that moved it, and no test after them.
+    "test_an_observed_sum",
+    "test_another_observed_sum",
+    "test_the_first_one_moves_again",
     "test_a_provider_of_its_own",
 }
 
@@ -220,15 +260,17 @@ def test_the_run_fails_when_what_is_expected_does_not_come(run_pytest: Pytest) -
 
 
 def test_a_ratchet_lets_known_findings_pass(run_pytest: Pytest, tmp_path: Path) -> None:
-    wrong = "from shop import take\ndef test_wrong():\n    take('three')\n"
+    known = "from shop import take, tracer\ndef test_known():\n    take('three')\n"
+    new = "def test_new():\n    tracer.start_span('new', attributes={'shop.new': 1}).end()\n"
     ratchet = ("--weft-live-check-ratchet", "known.json")
-    assert run_pytest(wrong, *CHECK, *ratchet).failed == {"test_wrong"}
-    assert run_pytest(wrong, *CHECK, *ratchet, "--weft-live-check-update-ratchet").code == 0
-    known = json.loads((tmp_path / "known.json").read_text())["known"]
-    assert "type_mismatch span shop.order.size" in known
-    done = run_pytest(wrong, *CHECK, *ratchet)
-    assert done.code == 0, done.text
-    assert "1 known findings" in done.text
+    assert run_pytest(known, *CHECK, *ratchet, "--weft-live-check-update-ratchet").code == 0
+    assert (
+        "type_mismatch span shop.order.size"
+        in (json.loads((tmp_path / "known.json").read_text())["known"])
+    )
+    done = run_pytest(known + new, *CHECK, *ratchet)
+    assert done.failed == {"test_new"}, done.text
+    assert "1 known finding" in done.text
 
 
 @pytest.mark.parametrize(
@@ -240,12 +282,19 @@ def test_a_ratchet_lets_known_findings_pass(run_pytest: Pytest, tmp_path: Path) 
     ],
 )
 def test_what_cannot_be_used_stops_the_run(
-    arguments: tuple[str, ...], message: str, run_pytest: Pytest
+    arguments: tuple[str, ...],
+    message: str,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = run_pytest("def test_nothing():\n    pass\n", *arguments)
-    assert done.code == pytest.ExitCode.USAGE_ERROR
-    assert message in done.text
-    assert "Traceback" not in done.text
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    # In this process, for no test is run.
+    assert pytest.main([*PLUGINS, *arguments]) == pytest.ExitCode.USAGE_ERROR
+    shown = "".join(capsys.readouterr())
+    assert message in shown
+    assert "Traceback" not in shown
 
 
 def test_without_the_option_the_fixture_fails_and_nothing_is_imported(run_pytest: Pytest) -> None:
