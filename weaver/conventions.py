@@ -47,6 +47,9 @@ class ErrorTypeValues:
     """The process that made an attempt went away."""
 
 
+OTEL_METRIC_OVERFLOW: Final = "otel.metric.overflow"
+"""That a point of a metric stands for all sets of attributes beyond the limit of its cardinality; it has no other attributes. (boolean)"""
+
 SERVICE_INSTANCE_ID: Final = "service.instance.id"
 """Tells this process of the program from others. (string)"""
 

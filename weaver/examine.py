@@ -313,7 +313,10 @@ class _Examination:
             )
 
     def _data_point(self, point: DataPoint, signal: Signal | None) -> None:
-        if signal is not None:
+        # The point for all that is beyond a limit of cardinality cannot have what they have.
+        if signal is not None and not any(
+            each.name == "otel.metric.overflow" and each.value is True for each in point.attributes
+        ):
             self._presence(signal, point.attributes)
         self._plain(point.type, point.attributes, signal)
         for attributes in point.exemplars:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
 import attrs
 from opentelemetry import metrics, trace
@@ -47,6 +47,12 @@ SCOPE: Final = "weft"
 
 LAG_SECONDS: Final = 1.0
 """The lag of the event loop is observed so often."""
+
+MAX_SERIES: Final = 2_000
+"""So many sets of attributes a counter has: the limit of OpenTelemetry's SDK specification.
+
+The SDK keeps to it in what it adds up itself, which are the histograms.
+"""
 
 MAX_RETOLD: Final = 20_000
 """So many events of a case are read again when a process takes it over."""
@@ -129,10 +135,15 @@ class _Instruments:
         )
 
     def add(self, metric: str, amount: int, attributes: Mapping[str, Any]) -> None:
-        """Add to a counter; the same attributes always come in the same order."""
+        """Add to a counter; the same attributes always come in the same order.
+
+        What would be one set of attributes too many is added up as the overflow.
+        """
         key = tuple(attributes.items())
         totals = self._totals[metric]
         with self._lock:
+            if key not in totals and len(totals) >= MAX_SERIES - 1:
+                key = _OVERFLOW
             totals[key] = totals.get(key, 0) + amount
 
     def _observed(self, metric: str, options: CallbackOptions) -> Iterable[Observation]:
@@ -146,24 +157,35 @@ class _Instruments:
         return [Observation(sum(engine.waiting for engine in list(self.engines)))]
 
 
-_known: WeakSet[_Instruments] = WeakSet()
-"""Those there are; each lives as long as its meter, which has its callbacks."""
+_OVERFLOW: Final = ((names.OTEL_METRIC_OVERFLOW, True),)
+"""What stands for all sets of attributes beyond `MAX_SERIES`."""
+
+_known: WeakValueDictionary[int, _Instruments] = WeakValueDictionary()
+"""Those there are, by the id of their meter; each lives as long as that, which has its callbacks."""
+
+_early: WeakSet[_Instruments] = WeakSet()
+"""Those of meters of the API's own, which stand for others once the program sets a provider."""
 
 
 def _instruments(meter: Meter) -> _Instruments:
     """The instruments of a meter, which are made only once."""
+    for each in list(_early):
+        if _real(each.meter) is not each.meter:
+            _known.setdefault(id(_real(each.meter)), each)
+            _early.discard(each)
+    meter = _real(meter)
+    found = _known.get(id(meter))
+    if found is None:
+        found = _known[id(meter)] = _Instruments(meter)
+        if hasattr(meter, "_real_meter"):
+            _early.add(found)
+    return found
 
-    def real(meter: Meter) -> Meter:
-        """The meter that the API's own stands for, once the program has set a provider."""
-        found: Meter | None = getattr(meter, "_real_meter", None)
-        return meter if found is None else found
 
-    for each in list(_known):
-        if real(each.meter) is real(meter):
-            return each
-    made = _Instruments(meter)
-    _known.add(made)
-    return made
+def _real(meter: Meter) -> Meter:
+    """The meter that the API's own stands for, if it stands for one by now."""
+    found: Meter | None = getattr(meter, "_real_meter", None)
+    return meter if found is None else found
 
 
 _COUNTERS: Final = (

@@ -388,6 +388,11 @@ METRICS: list[tuple[MetricSample, list[str]]] = [
             "opt_in_attribute_not_present",
         ],
     ),
+    # The point for all that is beyond a limit of cardinality lacks nothing.
+    (
+        sales(data_points=(DataPoint(attributes_of({"otel.metric.overflow": True})),)),
+        ["missing_attribute"],
+    ),
     (MetricSample("shop.staff", "updowncounter", "{person}"), ["not_stable"]),
     (MetricSample("shop.visits", "counter", "1"), ["deprecated"]),
     (MetricSample("shop.none", "strange", "1"), ["missing_metric"]),

@@ -7,6 +7,9 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from opentelemetry.metrics._internal import _ProxyMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
 import weft
 from tests.weaver.telling import Told
@@ -20,6 +23,7 @@ from weft.weaver.findings import Level
 from weft.weaver.generate import markdown_pages, python_constants
 from weft.weaver.registry import GroupType, Registry
 from weft.weaver.story import event_name
+from weft.weaver.telemetry import Telemetry
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +124,36 @@ def test_telemetry_of_several_engines_through_one_provider_adds_up() -> None:
         with weft.open(telemetry=telemetry, functions={"f": lambda: 1}) as engine:
             engine.run(weft.loads(text))
     assert one.metrics()["weft.case.started"] == {(): 2}
+
+
+def test_the_cardinality_of_counters_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weft.weaver.telemetry.MAX_SERIES", 3)
+    told = Told()
+    with weft.open(telemetry=told.telemetry, functions={"f": lambda: 1}) as engine:
+        for name in ("a", "b", "c", "d", "a"):
+            text = f"weft: 1\nname: {name}\nsequence: [{{python: {{call: f, run-in: inline}}}}]"
+            engine.run(weft.loads(text))
+    metrics = told.metrics()
+    assert metrics["weft.case.started"] == {(): 3, (True,): 2}
+    # What went up goes down again, as the same.
+    assert metrics["weft.case.active"] == {(): 0, (True,): 0}
+
+
+def test_a_program_that_sets_its_providers_late_has_each_instrument_once() -> None:
+    reader = InMemoryMetricReader()
+    real = MeterProvider([reader], shutdown_on_exit=False)
+    early = _ProxyMeterProvider()
+    first = Telemetry(meter_provider=early)
+    early.on_set_meter_provider(real)
+    text = "weft: 1\nname: a\nsequence: [{python: {call: f, run-in: inline}}]"
+    for telemetry in (first, Telemetry(meter_provider=real), Telemetry(meter_provider=early)):
+        with weft.open(telemetry=telemetry, functions={"f": lambda: 1}) as engine:
+            engine.run(weft.loads(text))
+    data = reader.get_metrics_data()
+    assert data is not None
+    values = [
+        [point.value for point in metric.data.data_points if isinstance(point, NumberDataPoint)]
+        for metric in data.resource_metrics[0].scope_metrics[0].metrics
+        if metric.name == "weft.case.started"
+    ]
+    assert values == [[3]]
