@@ -67,6 +67,7 @@ sanitize: ## the kernel's loops under the sanitizers and valgrind, on random net
 	@build/check/fuzz-address $(SEED) $(ROUNDS)
 	@$(FUZZ) -O1 -fsanitize=thread -o build/check/fuzz-thread
 	@build/check/fuzz-thread $(SEED) $(ROUNDS) space
+	@build/check/fuzz-thread $(SEED) $(ROUNDS) pool
 	@$(FUZZ) -O2 -o build/check/fuzz
 	@if command -v valgrind >/dev/null; then \
 	    valgrind -q --error-exitcode=1 --leak-check=full build/check/fuzz $(SEED) 100; fi

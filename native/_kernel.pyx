@@ -21,6 +21,7 @@ from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stdint cimport int32_t, int64_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memcpy
 
+import atexit
 from array import array
 from operator import index
 
@@ -94,11 +95,48 @@ cdef extern from "firing.h" nogil:
         Plans *plans, int32_t *cells, int64_t limit, int64_t *fired, bint fast
     )
 
-cdef extern from "many.h" nogil:
-    bint cases_settle "settle_cases"(
-        Plans *plans, int32_t *cells, Py_ssize_t count, int64_t limit, int32_t *fired, bint fast,
-        Py_ssize_t *next, Py_ssize_t *live
+cdef extern from "pool.h" nogil:
+    ctypedef struct PoolWorker:
+        int64_t result
+        int number
+
+    ctypedef void (*PoolRun)(void *job, uint64_t item, PoolWorker *worker) noexcept nogil
+
+    ctypedef struct CPool "Pool":
+        int threads
+
+    enum: WORKERS_MOST
+
+    CPool *pool_make(int threads, bint pinned)
+    void pool_close(CPool *pool)
+    bint pool_here(const CPool *pool)
+    int64_t pool_do(
+        CPool *pool, PoolRun run, void *job, int64_t count, bint lazy, uint64_t *stolen
     )
+    int64_t pool_share(CPool *pool, PoolRun run, void *job, int64_t count)
+
+
+cdef extern from "many.h" nogil:
+    ctypedef struct Blocks:
+        Py_ssize_t first
+        Py_ssize_t end
+        Py_ssize_t block
+
+    ctypedef struct SettleJob:
+        Blocks blocks
+        Plans **plans
+        int32_t *cells
+        int64_t limit
+        int32_t *fired
+        unsigned char *hand
+        bint fast
+
+    Blocks blocks_of(Py_ssize_t first, Py_ssize_t end, int workers)
+    int64_t blocks_count(const Blocks *blocks)
+    Py_ssize_t block_first(const Blocks *blocks, uint64_t item)
+    Py_ssize_t block_end(const Blocks *blocks, uint64_t item)
+    void settle_block(void *job, uint64_t item, PoolWorker *worker)
+    void add_item(void *job, uint64_t item, PoolWorker *worker)
     Py_ssize_t cases_pack "pack_cases"(
         const Packing *packing, const int32_t *cells, Py_ssize_t places, Py_ssize_t count,
         uint64_t *cases
@@ -746,60 +784,186 @@ def settle(image, marking, order, limit):
         PyBuffer_Release(&buffer)
 
 
-def settle_cases(image, markings, order, limit, fired):
+cdef class Pool:
+    """Threads that share native work; the calling thread is one of its workers.
+
+    Args:
+        threads: How many workers there are at most; fewer where no more can be started.
+        pinned: Keep each thread that is started on a processor of its own (on Linux).
+
+    Raises:
+        ValueError: ``threads`` is less than 1.
+    """
+
+    cdef CPool *pool
+    cdef readonly bint pinned
+
+    def __cinit__(self, threads, pinned=False):
+        cdef Py_ssize_t wanted = PyNumber_AsSsize_t(threads, NULL)
+        if wanted < 1:
+            raise ValueError(f"a pool has 1 or more threads, not {threads}")
+        self.pinned = pinned
+        self.pool = pool_make(<int> min(wanted, <Py_ssize_t> WORKERS_MOST), self.pinned)
+        if self.pool == NULL:
+            raise MemoryError(f"no memory for a pool of {threads} threads")
+
+    def __dealloc__(self):
+        if self.pool != NULL:
+            with nogil:
+                pool_close(self.pool)
+
+    cdef CPool *here(self) except NULL:
+        if self.pool == NULL:
+            raise ValueError("this pool is closed")
+        if not pool_here(self.pool):
+            raise ValueError("this pool is of another process: threads do not survive a fork")
+        return self.pool
+
+    @property
+    def threads(self):
+        """How many workers there are."""
+        return self.here().threads
+
+    def count(self, items, working=True):
+        """Let as many items add their numbers: the sum, and how many of them were stolen.
+
+        This measures what an item costs. Without ``working`` the caller only hands them out.
+        """
+        cdef CPool *pool = self.here()
+        cdef int64_t sum, number = items
+        cdef uint64_t stolen
+        cdef bint lazy = not working
+        with nogil:
+            sum = pool_do(pool, add_item, NULL, number, lazy, &stolen)
+        return sum, stolen
+
+    def close(self):
+        """End the threads, after the work that is under way."""
+        cdef CPool *pool = self.pool
+        self.pool = NULL
+        if pool != NULL:
+            with nogil:
+                pool_close(pool)
+
+
+cdef Pool shared = None
+
+
+cdef Pool shared_pool(Py_ssize_t threads):
+    # The pool of this process, which is kept; a fork leaves its child without one.
+    global shared
+    cdef int wanted = <int> min(threads, <Py_ssize_t> WORKERS_MOST)
+    if shared is None or shared.pool == NULL or not pool_here(shared.pool) or (
+        shared.pool.threads != wanted
+    ):
+        shared = Pool(wanted)
+    return shared
+
+
+def _end_shared():
+    global shared
+    shared = None
+
+
+atexit.register(_end_shared)
+
+
+cdef class Team:
+    """The workers of a call over many cases, and the plans of each: nobody else may use them."""
+
+    cdef Pool pool  # None: the caller alone
+    cdef CPool *threads
+    cdef int size
+    cdef list planned
+    cdef Plans *plans[WORKERS_MOST]
+
+    def __cinit__(self, Py_ssize_t threads):
+        self.size = 1
+        self.threads = NULL
+        self.planned = []
+        if threads > 1:
+            self.pool = shared_pool(threads)
+            self.threads = self.pool.here()
+            self.size = self.threads.threads
+
+    cdef plan(self, Compiled compiled, const int32_t *order):
+        cdef Planned planned
+        for worker in range(self.size):
+            planned = compiled.plan(order)
+            planned.busy = True
+            self.planned.append(planned)
+            self.plans[worker] = &planned.plans
+
+    def __dealloc__(self):
+        cdef Planned planned
+        for planned in self.planned:
+            planned.busy = False
+
+
+cdef Py_ssize_t team_of(threads) except 0:
+    cdef Py_ssize_t number = PyNumber_AsSsize_t(threads, NULL)
+    if number < 1:
+        raise ValueError(f"there are 1 or more threads, not {threads}")
+    return number
+
+
+def settle_cases(image, markings, order, limit, fired, threads=1):
     cdef Compiled compiled = compiled_of(image)
     cdef const Net *net = &compiled.net
     cdef Py_ssize_t most = PyNumber_AsSsize_t(limit, NULL)
     cdef Py_buffer buffer, ranks, numbers
-    cdef Planned planned
+    cdef Team team
+    cdef SettleJob job
     cdef int32_t *before = NULL
     cdef int32_t *counts
-    cdef Py_ssize_t cases, end, at = 0, live = 0
-    cdef bint done = False
+    cdef Py_ssize_t cases, slice_, end, i, at = 0, live = 0
     if most < 0 or most > CELL_MAX or image.counted_immediate >= 0:
-        return reference.settle_cases(image, markings, order, limit, fired)
+        return reference.settle_cases(image, markings, order, limit, fired, threads)
     if not get(fired, ANY, PyBUF_WRITABLE, &numbers):
-        return reference.settle_cases(image, markings, order, limit, fired)
+        return reference.settle_cases(image, markings, order, limit, fired, threads)
     cases = numbers.len // 4
     if not get(order, net.transitions, 0, &ranks):
         PyBuffer_Release(&numbers)
-        return reference.settle_cases(image, markings, order, limit, fired)
+        return reference.settle_cases(image, markings, order, limit, fired, threads)
     if not get(markings, net.places * cases, PyBUF_WRITABLE, &buffer):
         PyBuffer_Release(&numbers)
         PyBuffer_Release(&ranks)
-        return reference.settle_cases(image, markings, order, limit, fired)
+        return reference.settle_cases(image, markings, order, limit, fired, threads)
     try:
-        # The numbers of firings last, so that nothing is changed until all is well.
-        before = <int32_t *> PyMem_Malloc(buffer.len + numbers.len)
+        team = Team(team_of(threads))
+        team.plan(compiled, <const int32_t *> ranks.buf)
+        # The numbers of firings last, so that nothing is changed until all is well; then a byte
+        # a case, for those that need a hand.
+        before = <int32_t *> PyMem_Malloc(buffer.len + numbers.len + cases)
         if before == NULL:
             raise MemoryError(f"no memory to run {cases} cases of {net.places} places")
         memcpy(before, buffer.buf, buffer.len)
         counts = before + net.places * cases
-        planned = compiled.plan(<const int32_t *> ranks.buf)
-        planned.busy = True
+        job.plans, job.limit, job.fast = team.plans, most, FAST
+        job.cells, job.fired = <int32_t *> buffer.buf, counts
+        job.hand = <unsigned char *> (counts + cases)
+        slice_ = team.size * (SLICE // (1 + min(most, SLICE - 1)) + 1)
         try:
             while at < cases:
-                end = min(cases, at + SLICE // (1 + min(most, SLICE - 1)) + 1)
+                end = min(cases, at + slice_)
+                job.blocks = blocks_of(at, end, team.size)
                 with nogil:
-                    done = cases_settle(
-                        &planned.plans, <int32_t *> buffer.buf, end, most, counts, FAST, &at, &live
-                    )
-                if not done:
-                    own = memoryview(markings).cast("B").cast("i")[
-                        at * net.places:(at + 1) * net.places
-                    ]
-                    number, more = settle(image, own, order, most - counts[at])
-                    counts[at] += number
-                    live += more
-                    at += 1
+                    live += pool_share(team.threads, settle_block, &job, blocks_count(&job.blocks))
+                for i in range(at, end):
+                    if job.hand[i]:
+                        own = memoryview(markings).cast("B").cast("i")[
+                            i * net.places:(i + 1) * net.places
+                        ]
+                        number, more = settle(image, own, order, most - counts[i])
+                        counts[i] += number
+                        live += more
+                at = end
                 PyErr_CheckSignals()
             memcpy(numbers.buf, counts, numbers.len)
             return live
         except BaseException:
             memcpy(buffer.buf, before, buffer.len)
             raise
-        finally:
-            planned.busy = False
     finally:
         PyMem_Free(before)
         PyBuffer_Release(&numbers)
@@ -862,6 +1026,81 @@ def replay(image, marking, steps):
 
 cdef bint fires_if_enabled(const Net *net, int32_t *cells, Py_ssize_t t) noexcept nogil:
     return has(net, t) and is_enabled(net, cells, t) and fires(net, cells, t, NULL)
+
+
+cdef struct ReplayJob:
+    Blocks blocks
+    const Net *net
+    int32_t *cells
+    const int32_t *steps
+    const int32_t *start
+
+
+cdef void replay_block(void *argument, uint64_t item, PoolWorker *worker) noexcept nogil:
+    # The worker's result counts the cases that the reference has to judge.
+    cdef ReplayJob *job = <ReplayJob *> argument
+    cdef Py_ssize_t i
+    cdef int32_t k
+    for i in range(block_first(&job.blocks, item), block_end(&job.blocks, item)):
+        for k in range(job.start[i], job.start[i + 1]):
+            if not fires_if_enabled(job.net, job.cells + i * job.net.places, job.steps[k]):
+                worker.result += 1
+                break
+
+
+def replay_cases(image, markings, steps, start, threads=1):
+    cdef Compiled compiled = compiled_of(image)
+    cdef const Net *net = &compiled.net
+    cdef Py_buffer buffer, recorded, bounds
+    cdef Team team
+    cdef ReplayJob job
+    cdef int32_t *before = NULL
+    cdef Py_ssize_t cases, end, i, at = 0
+    cdef int64_t bad = 0
+    cdef bint fits
+    if compiled.counted or not get(start, ANY, 0, &bounds):
+        return reference.replay_cases(image, markings, steps, start, threads)
+    if not get(steps, ANY, 0, &recorded):
+        PyBuffer_Release(&bounds)
+        return reference.replay_cases(image, markings, steps, start, threads)
+    cases = bounds.len // 4 - 1
+    job.start, job.steps = <const int32_t *> bounds.buf, <const int32_t *> recorded.buf
+    fits = cases >= 0 and job.start[0] == 0 and job.start[cases] == recorded.len // 4
+    for i in range(cases):
+        fits = fits and job.start[i] <= job.start[i + 1]
+    if not fits or not get(markings, net.places * cases, PyBUF_WRITABLE, &buffer):
+        PyBuffer_Release(&recorded)
+        PyBuffer_Release(&bounds)
+        return reference.replay_cases(image, markings, steps, start, threads)
+    try:
+        team = Team(team_of(threads))
+        before = <int32_t *> PyMem_Malloc(buffer.len)
+        if before == NULL:
+            raise MemoryError(f"no memory to replay {cases} cases of {net.places} places")
+        memcpy(before, buffer.buf, buffer.len)
+        job.net, job.cells = net, <int32_t *> buffer.buf
+        try:
+            while at < cases and bad == 0:
+                end = at + 1  # so many that a second or so passes until signals are looked at
+                while end < cases and job.start[end] - job.start[at] < team.size * 16 * SLICE:
+                    end += 1
+                job.blocks = blocks_of(at, end, team.size)
+                with nogil:
+                    bad = pool_share(team.threads, replay_block, &job, blocks_count(&job.blocks))
+                at = end
+                PyErr_CheckSignals()
+        except BaseException:
+            memcpy(buffer.buf, before, buffer.len)
+            raise
+        if bad:
+            memcpy(buffer.buf, before, buffer.len)
+    finally:
+        PyMem_Free(before)
+        PyBuffer_Release(&recorded)
+        PyBuffer_Release(&bounds)
+        PyBuffer_Release(&buffer)
+    if bad:
+        reference.replay_cases(image, markings, steps, start, threads)
 
 
 def simulate(image, marking, seed, limit):
@@ -989,6 +1228,120 @@ cdef void look_at_row(
         place = rows.place[k]
         for j in range(net.touch_start[place], net.touch_start[place + 1]):
             look(net, cells, draw, net.touch[j])
+
+
+cdef struct SimulateJob:
+    Blocks blocks
+    const Net *net
+    int32_t *cells
+    uint64_t seed
+    Py_ssize_t limit
+    int32_t *fired
+    uint64_t *enabled  # the words of a worker after those of another
+    uint64_t *immediate
+    Py_ssize_t words
+
+
+cdef void simulate_block(void *argument, uint64_t item, PoolWorker *worker) noexcept nogil:
+    # The worker's result counts the cases that could go on; -1 as a number of firings leaves a
+    # case to the reference.
+    cdef SimulateJob *job = <SimulateJob *> argument
+    cdef const Net *net = job.net
+    cdef Draw draw
+    cdef int32_t just_fired[ROOM]
+    cdef int32_t *cells
+    cdef Py_ssize_t i, t, total, number, room
+    draw.enabled = job.enabled + worker.number * job.words
+    draw.immediate = job.immediate
+    draw.words = job.words
+    for i in range(block_first(&job.blocks, item), block_end(&job.blocks, item)):
+        cells = job.cells + i * net.places
+        draw.state = job.seed + <uint64_t> i
+        draw.size = draw.at_once = 0
+        for t in range(job.words):
+            draw.enabled[t] = 0
+        for t in range(net.transitions):
+            look(net, cells, &draw, t)
+        total = 0
+        while True:
+            room = min(job.limit - total, <Py_ssize_t> ROOM)
+            number = fire_at_random(net, cells, &draw, just_fired, room)
+            total += number
+            if draw.size == 0 or total == job.limit:
+                worker.result += draw.size > 0
+                break
+            if number < room:
+                total = -1
+                break
+        job.fired[i] = <int32_t> total
+
+
+def simulate_cases(image, markings, seed, limit, fired, threads=1):
+    cdef Compiled compiled = compiled_of(image)
+    cdef const Net *net = &compiled.net
+    cdef Py_ssize_t most = PyNumber_AsSsize_t(limit, NULL)
+    cdef Py_ssize_t words = ((net.transitions + 63) // 64 + 16) & ~<Py_ssize_t> 15  # apart
+    cdef Py_buffer buffer, numbers
+    cdef Team team
+    cdef SimulateJob job
+    cdef int32_t *before = NULL
+    cdef uint64_t *room = NULL
+    cdef Py_ssize_t cases, slice_, end, i, t, at = 0, live = 0
+    seed = index(seed)
+    if most < 0 or most > CELL_MAX or compiled.counted:
+        return reference.simulate_cases(image, markings, seed, limit, fired, threads)
+    if not get(fired, ANY, PyBUF_WRITABLE, &numbers):
+        return reference.simulate_cases(image, markings, seed, limit, fired, threads)
+    cases = numbers.len // 4
+    if not get(markings, net.places * cases, PyBUF_WRITABLE, &buffer):
+        PyBuffer_Release(&numbers)
+        return reference.simulate_cases(image, markings, seed, limit, fired, threads)
+    try:
+        team = Team(team_of(threads))
+        before = <int32_t *> PyMem_Malloc(buffer.len + numbers.len)
+        room = <uint64_t *> PyMem_Calloc((team.size + 1) * words, sizeof(uint64_t))
+        if before == NULL or room == NULL:
+            raise MemoryError(f"no memory to simulate {cases} cases of {net.places} places")
+        memcpy(before, buffer.buf, buffer.len)
+        job.net, job.cells, job.limit, job.words = net, <int32_t *> buffer.buf, most, words
+        job.seed = seed & 0xFFFF_FFFF_FFFF_FFFF
+        job.fired = before + net.places * cases
+        job.immediate, job.enabled = room, room + words
+        for t in range(net.transitions):
+            if not net.external[t]:
+                job.immediate[t // 64] |= <uint64_t> 1 << (t % 64)
+        slice_ = team.size * (SLICE // (1 + min(most, SLICE - 1)) + 1)
+        try:
+            while at < cases:
+                end = min(cases, at + slice_)
+                job.blocks = blocks_of(at, end, team.size)
+                with nogil:
+                    live += pool_share(
+                        team.threads, simulate_block, &job, blocks_count(&job.blocks)
+                    )
+                for i in range(at, end):
+                    if job.fired[i] < 0:  # from its beginning: the reference knows what is wrong
+                        memcpy(
+                            job.cells + i * net.places, before + i * net.places, 4 * net.places
+                        )
+                        own = memoryview(markings).cast("B").cast("i")[
+                            i * net.places:(i + 1) * net.places
+                        ]
+                        steps, more = simulate(image, own, seed + i, most)
+                        job.fired[i] = len(steps)
+                        live += more
+                at = end
+                PyErr_CheckSignals()
+            memcpy(numbers.buf, job.fired, numbers.len)
+            return live
+        except BaseException:
+            memcpy(buffer.buf, before, buffer.len)
+            raise
+    finally:
+        PyMem_Free(room)
+        PyMem_Free(before)
+        PyBuffer_Release(&numbers)
+        PyBuffer_Release(&buffer)
 
 
 def pack_cases(image, markings, count):

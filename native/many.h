@@ -8,6 +8,7 @@
 #define WEFT_MANY_H
 
 #include "firing.h"
+#include "pool.h"
 
 #if defined(__GNUC__)
 typedef uint64_t Lanes __attribute__((vector_size(32), aligned(8), may_alias));
@@ -111,18 +112,57 @@ static inline ptrdiff_t pack_cases(const Packing *packing, const int32_t *cells,
     return count;
 }
 
-/* Settle cases, one row of cells after the other, from `*next` on; false: case `*next` needs a
- * hand, having fired `fired[*next]` times. `*live` counts those that were not quiescent. */
-static inline bool settle_cases(Plans *plans, int32_t *cells, ptrdiff_t count, int64_t limit,
-                                int32_t *fired, bool fast, ptrdiff_t *next, ptrdiff_t *live) {
-    for (; *next < count; ++*next) {
+/* Work on many cases, shared by a pool: item i is cases i * block to (i + 1) * block - 1. */
+typedef struct {
+    ptrdiff_t first, end, block;
+} Blocks;
+
+/* So many cases an item that each worker finds several, and neighbours rarely share a line. */
+static inline Blocks blocks_of(ptrdiff_t first, ptrdiff_t end, int workers) {
+    ptrdiff_t block = (end - first) / (workers * 16);
+    return (Blocks){first, end, block < 1 ? 1 : block > 256 ? 256 : block};
+}
+
+static inline int64_t blocks_count(const Blocks *blocks) {
+    return (blocks->end - blocks->first + blocks->block - 1) / blocks->block;
+}
+
+static inline ptrdiff_t block_first(const Blocks *blocks, uint64_t item) {
+    return blocks->first + (ptrdiff_t)item * blocks->block;
+}
+
+static inline ptrdiff_t block_end(const Blocks *blocks, uint64_t item) {
+    ptrdiff_t end = block_first(blocks, item) + blocks->block;
+    return end < blocks->end ? end : blocks->end;
+}
+
+typedef struct { /* one row of cells a case */
+    Blocks blocks;
+    Plans **plans; /* one a worker */
+    int32_t *cells;
+    int64_t limit;
+    int32_t *fired;      /* how often, a number a case */
+    unsigned char *hand; /* set to 1 where no packing holds what comes */
+    bool fast;
+} SettleJob;
+
+/* The worker's result counts the cases that were not quiescent. */
+static void settle_block(void *argument, uint64_t item, PoolWorker *worker) {
+    SettleJob *job = argument;
+    Plans *plans = job->plans[worker->number];
+    for (ptrdiff_t i = block_first(&job->blocks, item); i < block_end(&job->blocks, item); i++) {
         int64_t n;
-        int why = settle(plans, cells + *next * plans->net->places, limit, &n, fast);
-        fired[*next] = (int32_t)n;
-        if (why == OVERFLOW) return false;
-        *live += why == LIMIT;
+        int why = settle(plans, job->cells + i * plans->net->places, job->limit, &n, job->fast);
+        job->fired[i] = (int32_t)n;
+        job->hand[i] = why == OVERFLOW;
+        worker->result += why == LIMIT;
     }
-    return true;
+}
+
+/* For measuring what an item costs: it adds its number to the worker's result. */
+static void add_item(void *job, uint64_t item, PoolWorker *worker) {
+    (void)job;
+    worker->result += (int64_t)item;
 }
 
 #endif

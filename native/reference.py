@@ -44,7 +44,9 @@ __all__ = [  # noqa: RUF022, in the order in which both modules define them
     "settle",
     "settle_cases",
     "replay",
+    "replay_cases",
     "simulate",
+    "simulate_cases",
     "pack_cases",
     "enabled_cases",
     "explore",
@@ -214,7 +216,12 @@ def settle(image: NetImage, marking: Marking, order: Marking, limit: int) -> tup
 
 
 def settle_cases(
-    image: NetImage, markings: Marking, order: Marking, limit: int, fired: Marking
+    image: NetImage,
+    markings: Marking,
+    order: Marking,
+    limit: int,
+    fired: Marking,
+    threads: int = 1,
 ) -> int:
     """`settle` many cases of one net, in place, each up to ``limit`` firings.
 
@@ -225,6 +232,8 @@ def settle_cases(
         limit: At most `CELL_MAX`.
         fired: One writable number a case, which says how many there are. It is set to how often
             transitions of this case fired.
+        threads: How many threads may share the cases; the answer is the same. The reference
+            uses one.
 
     Returns:
         How many cases still had a transition enabled.
@@ -232,6 +241,7 @@ def settle_cases(
     An error leaves the markings untouched, of all cases.
     """
     limit = index(limit)
+    _threads(threads)
     counts = _cells(fired, writable=True)
     cells = _cells(markings, image.places * len(counts), writable=True)
     if limit > CELL_MAX:
@@ -273,6 +283,48 @@ def replay(image: NetImage, marking: Marking, steps: Iterable[int]) -> None:
         if step >= 0:
             error.add_note(f"at step {step}")
         raise
+
+
+def replay_cases(
+    image: NetImage, markings: Marking, steps: Marking, start: Marking, threads: int = 1
+) -> None:
+    """`replay` many cases of one net, in place.
+
+    Args:
+        image: The net.
+        markings: The cells of all cases, one marking after the other.
+        steps: The recorded transitions of all cases, one case after the other.
+        start: Where each case's steps begin, and one number more, where they end; as in a
+            `Relation`.
+        threads: How many threads may share the cases; the reference uses one.
+
+    Raises:
+        ValueError: As `replay` does; or ``start`` does not lead through ``steps``.
+
+    An error leaves the markings untouched, of all cases; notes on it say which step of which case
+    it was, the first of them.
+    """
+    _threads(threads)
+    bounds, recorded = _cells(start), _cells(steps)
+    cases = len(bounds) - 1
+    if cases < 0 or bounds[0] != 0 or bounds[cases] != len(recorded):
+        raise ValueError(
+            f"the steps must lead from 0 to {len(recorded)}, but they lead from "
+            f"{list(bounds[:1])} to {list(bounds[-1:])}"
+        )
+    for case in range(cases):
+        if bounds[case + 1] < bounds[case]:
+            raise ValueError(f"the steps of case {case} end before they begin")
+    cells = _cells(markings, image.places * cases, writable=True)
+    before = array("i", cells)
+    for case in range(cases):
+        try:
+            own = cells[case * image.places : (case + 1) * image.places]
+            replay(image, own, recorded[bounds[case] : bounds[case + 1]])
+        except BaseException as error:
+            cells[:] = before
+            error.add_note(f"in case {case}")
+            raise
 
 
 def simulate(image: NetImage, marking: Marking, seed: int, limit: int) -> tuple[list[int], bool]:
@@ -317,6 +369,49 @@ def simulate(image: NetImage, marking: Marking, seed: int, limit: int) -> tuple[
     except BaseException:
         cells[:] = before
         raise
+
+
+def simulate_cases(
+    image: NetImage, markings: Marking, seed: int, limit: int, fired: Marking, threads: int = 1
+) -> int:
+    """`simulate` many cases of one net, in place: case i with the seed ``seed + i``.
+
+    Args:
+        image: The net.
+        markings: The cells of all cases, one marking after the other.
+        seed: Any integer.
+        limit: At most `CELL_MAX`; what each case stops after.
+        fired: One writable number a case, which says how many there are. It is set to how often
+            transitions of this case fired.
+        threads: How many threads may share the cases; the answer is the same. The reference
+            uses one.
+
+    Returns:
+        How many cases still had a transition enabled.
+
+    An error leaves the markings untouched, of all cases.
+    """
+    limit, seed = index(limit), index(seed)
+    _threads(threads)
+    counts = _cells(fired, writable=True)
+    cells = _cells(markings, image.places * len(counts), writable=True)
+    if limit > CELL_MAX:
+        raise ValueError(f"the firings of a case are counted to {CELL_MAX}, not to {limit}")
+    before = array("i", cells)
+    live = 0
+    numbers = array("i")
+    simulate(image, array("i", bytes(4 * image.places)), seed, min(limit, 0))  # are they sound?
+    try:
+        for case in range(len(counts)):
+            own = cells[case * image.places : (case + 1) * image.places]
+            steps, more = simulate(image, own, seed + case, limit)
+            numbers.append(len(steps))
+            live += more
+    except BaseException:
+        cells[:] = before
+        raise
+    counts[:] = numbers
+    return live
 
 
 def pack_cases(image: NetImage, markings: Marking, count: int) -> bytes:
@@ -458,6 +553,12 @@ def _count(count: int) -> int:
     if not 0 <= count <= CELL_MAX:
         raise ValueError(f"there are 0 to {CELL_MAX} cases, not {count}")
     return count
+
+
+def _threads(threads: int) -> None:
+    """Refuse a number of threads that cannot be."""
+    if index(threads) < 1:
+        raise ValueError(f"there are 1 or more threads, not {threads}")
 
 
 def _refuse_counted(image: NetImage, what: str) -> None:

@@ -1,13 +1,16 @@
 /* Random nets through the loops of the kernel, for sanitizers and valgrind: `make sanitize`.
  *
- *     fuzz SEED ROUNDS [firing|space|many|image]
+ *     fuzz SEED ROUNDS [firing|space|many|image|pool]
  *
  * Each round makes a net and a marking of all kinds (places beyond a word or two, weights near
  * 2**31, transitions that take nothing, immediate loops) and holds each loop against the plainest
  * one: `settle` in every packing, exploration by one thread and by three, with records and
  * without, enabledness of many cases. The arrays of an image file are damaged, and those that are
- * still believed are run. It ends with 1 at the first difference.
+ * still believed are run. Pools of all sizes do jobs whose items make more items. It ends with 1 at
+ * the first difference.
  */
+#include "pool.h" /* first: it asks the system for more than the standard has */
+
 #include <stdio.h>
 
 #include "imagefile.h"
@@ -286,6 +289,88 @@ static int image(Case *c, int round) {
     return 0;
 }
 
+typedef struct {
+    int64_t count;
+    unsigned char *seen; /* how often each item was done; written by whoever does it */
+    uint32_t seed;
+} Splits;
+
+/* Item i stands for itself and makes 2i + count and 2i + 1 + count, as long as there is room. */
+static void split(void *job, uint64_t item, PoolWorker *worker) {
+    Splits *splits = job;
+    uint64_t room = (uint64_t)splits->count * 4;
+    splits->seen[item]++;
+    worker->result += (int64_t)item + 1;
+    for (uint64_t more = 2 * item + (uint64_t)splits->count;
+         more < 2 * item + 2 + (uint64_t)splits->count && more < room; more++)
+        if ((more * 2654435761u + splits->seed) >> 7 & 3) pool_spawn(worker, more);
+        else worker->pool->run(job, more, worker);
+}
+
+static int pool(Case *c, int round) {
+    static Pool *kept;
+    static int left;
+    int64_t count = below(4) ? below(60) : below(6000), wanted = 0, sum;
+    Splits splits = {count, calloc((size_t)count * 4 + 1, 1), below(1000)};
+    uint64_t stolen;
+    int bad = 0;
+    (void)c;
+    if (!kept) {
+        kept = pool_make(1 + (int)below(4), below(2));
+        left = (int)below(20);
+    }
+    if (!kept || !splits.seen) return fail("memory", round);
+    sum = pool_do(kept, split, &splits, count, below(4) == 0, &stolen);
+    for (int64_t i = 0; i < count * 4; i++) wanted += i + 1;
+    for (int64_t i = 0; i < count * 4; i++) bad |= splits.seen[i] != 1;
+    if (kept->threads == 1 && stolen) bad = 1;
+    if (pool_do(kept, add_item, NULL, count, false, &stolen) != count * (count - 1) / 2) bad = 1;
+    if (left-- == 0) {
+        pool_close(kept);
+        kept = NULL;
+    }
+    free(splits.seen);
+    return bad || (count && sum != wanted) ? fail("pool", round) : 0;
+}
+
+/* Many cases settled by a pool: as each alone. */
+static int team(Case *c, int round) {
+    Plans plans[3], *each[3] = {&plans[0], &plans[1], &plans[2]}, own;
+    ptrdiff_t count = 1 + below(60), n = c->net.places;
+    int32_t *cells = calloc((size_t)(count * n + 1), sizeof *cells);
+    int32_t *fired = calloc((size_t)count, sizeof *fired), alone[PLACES];
+    unsigned char *hand = calloc((size_t)count, 1);
+    Pool *threads = pool_make(3, false);
+    SettleJob job = {.plans = each, .cells = cells, .limit = below(100), .fired = fired,
+                     .hand = hand, .fast = fast_processor()};
+    int64_t live, expected = 0;
+    int bad = 0;
+    if (!threads || !cells || !fired || !hand || !plans_make(&own, &c->net, c->order))
+        return fail("memory", round);
+    for (int i = 0; i < 3; i++)
+        if (!plans_make(&plans[i], &c->net, c->order)) return fail("memory", round);
+    for (ptrdiff_t i = 0; i < count; i++)
+        for (ptrdiff_t p = 0; p < n; p++) cells[i * n + p] = p % 7 == i % 7 ? 1 : c->cells[p];
+    job.blocks = blocks_of(0, count, threads->threads);
+    live = pool_share(threads, settle_block, &job, blocks_count(&job.blocks));
+    for (ptrdiff_t i = 0; i < count; i++) {
+        int64_t number;
+        int why;
+        for (ptrdiff_t p = 0; p < n; p++) alone[p] = p % 7 == i % 7 ? 1 : c->cells[p];
+        why = settle(&own, alone, job.limit, &number, job.fast);
+        expected += why == LIMIT;
+        bad |= hand[i] != (why == OVERFLOW) || fired[i] != number ||
+               memcmp(alone, cells + i * n, (size_t)n * sizeof *alone) != 0;
+    }
+    pool_close(threads);
+    for (int i = 0; i < 3; i++) plans_free(&plans[i]);
+    plans_free(&own);
+    free(cells);
+    free(fired);
+    free(hand);
+    return bad || live != expected ? fail("a team", round) : 0;
+}
+
 int main(int count, char **arguments) {
     static Case c;
     int rounds = count > 2 ? atoi(arguments[2]) : 1000;
@@ -298,6 +383,7 @@ int main(int count, char **arguments) {
         if (!*which || !strcmp(which, "space")) bad |= exploring(&c, round);
         if (!*which || !strcmp(which, "many")) bad |= many(&c, round);
         if (!*which || !strcmp(which, "image")) bad |= image(&c, round);
+        if (!*which || !strcmp(which, "pool")) bad |= pool(&c, round) || (round % 8 == 0 && team(&c, round));
         if (bad) return 1;
     }
     printf("%d rounds, no difference\n", rounds);
