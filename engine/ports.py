@@ -285,6 +285,15 @@ class Journal(Protocol):
         """A large value by its hash, or None; whether it has that hash is for the caller."""
         ...
 
+    def collect(self) -> tuple[int, int]:
+        """Remove the large values that no event refers to; how many there were, and their bytes.
+
+        Raises:
+            JournalError: An engine is at work on the store (code ``in-use``): a value may be on
+                its way into an event.
+        """
+        ...
+
     def put_specification(self, specification: StoredSpecification) -> None:
         """Keep a specification; the same name and version with another source replaces it.
 

@@ -76,6 +76,7 @@ cli = Sections(
         ],
         "Write": [defining.define, converting.convert, exporting.export, completion.completion],
         "Nets": [nets.verify, nets.statespace],
+        "Store": [queries.collect],
         "Speed": [bench.bench],
         "Telemetry": [weaver.weaver],
     },

@@ -17,7 +17,7 @@ from weft.cli.catalogue import numbered
 from weft.cli.group import answering, store_option
 from weft.cli.output import Exit, Screen, clock_time, compact, local_time, table, timestamp
 from weft.cli.own import own_options
-from weft.cli.stores import read, reading
+from weft.cli.stores import read, reading, refuse_missing
 from weft.schema.errors import JournalError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from weft.engine.registry import Registry
     from weft.schema.specification import EventTrigger, Specification, TaskDefinition, Use
 
-__all__ = ["history", "list_cases", "show", "specs", "status", "worklist"]
+__all__ = ["collect", "history", "list_cases", "show", "specs", "status", "worklist"]
 
 STATUSES = ("running", "suspended", "completed", "failed", "cancelled", "deadlocked")
 
@@ -57,6 +57,29 @@ def list_cases(status: str | None, store: str, screen: Screen) -> Exit:
     ]
     headings = ["CASE", "SPECIFICATION", "STATUS", "STARTED", "UPDATED"]
     screen.say(*(table(headings, rows) if rows else [f"no cases in {store}"]))
+    return Exit.DONE
+
+
+@click.command()
+@store_option
+@answering
+def collect(store: str, screen: Screen) -> Exit:
+    """Remove large results that no case refers to any more.
+
+    A crash may leave some behind. No engine may be at work on the store meanwhile.
+    """
+    from weft.engine.journal import open_journal
+
+    refuse_missing(store)
+    journal = open_journal(store)
+    try:
+        removed, size = journal.collect()
+    finally:
+        journal.close()
+    screen.answer({"removed": removed, "bytes": size})
+    screen.say(
+        f"{removed} large results removed, {size:,} bytes" if removed else "nothing to remove"
+    )
     return Exit.DONE
 
 

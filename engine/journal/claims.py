@@ -36,7 +36,17 @@ from typing import Any
 import attrs
 import msgspec
 
-__all__ = ["Engine", "EngineLock", "Host", "boot", "find_engine", "lock_file", "prune", "this_host"]
+__all__ = [
+    "Engine",
+    "EngineLock",
+    "Host",
+    "boot",
+    "find_engine",
+    "living",
+    "lock_file",
+    "prune",
+    "this_host",
+]
 
 _SUFFIX = ".lock"
 
@@ -193,6 +203,15 @@ def prune(folder: Path, *, here: Host | None = None, now: int | None = None) -> 
         with contextlib.suppress(OSError, ValueError):
             if find_engine(folder, int(path.stem, 16), here=here, now=now) is None:
                 path.unlink(missing_ok=True)
+
+
+def living(folder: Path, *, here: Host | None = None, now: int | None = None) -> Iterator[Engine]:
+    """The engines of a store that may be alive."""
+    for path in _lock_files(folder):
+        with contextlib.suppress(OSError, ValueError):
+            engine = find_engine(folder, int(path.stem, 16), here=here, now=now)
+            if engine is not None:
+                yield engine
 
 
 def this_host() -> Host:

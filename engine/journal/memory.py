@@ -10,11 +10,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import copy
-from itertools import islice
+from itertools import chain, islice
 
 import attrs
 
 from weft.engine.journal.batch import check_batch
+from weft.engine.journal.large import unreferenced
 from weft.engine.ports import (
     Append,
     AwaitedTrigger,
@@ -282,6 +283,26 @@ class MemoryJournal:
         """A large value by its hash, or None."""
         self._check_open()
         return self._blobs.get(hash)
+
+    def collect(self) -> tuple[int, int]:
+        """Remove large values that no event refers to; see `weft.engine.ports.Journal.collect`."""
+        self._check_open()
+        if self._owners:
+            case, owner = next(iter(self._owners.items()))
+            raise JournalError(
+                f"engine {owner!r} is at work on case {case!r}: large values can be collected"
+                " when it is closed",
+                code="in-use",
+                where=self.url,
+            )
+        cases = self._cases.values()
+        texts = chain(
+            (r.data for c in cases for r in c.records), (s.data for c in cases for s in c.snapshots)
+        )
+        gone = [
+            self._blobs.pop(hash_) for hash_ in unreferenced(self._blobs, texts, self._blobs.get)
+        ]
+        return len(gone), sum(map(len, gone))
 
     def put_specification(self, specification: StoredSpecification) -> None:
         """Keep a specification; see `weft.engine.ports.Journal.put_specification`."""

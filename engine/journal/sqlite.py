@@ -59,10 +59,12 @@ from weft.engine.journal.claims import (
     EngineLock,
     Host,
     find_engine,
+    living,
     lock_file,
     prune,
     this_host,
 )
+from weft.engine.journal.large import unreferenced
 from weft.engine.journal.views import VIEWS
 from weft.engine.ports import (
     Append,
@@ -316,6 +318,9 @@ _DROP_SNAPSHOTS = (
 )
 _PUT_NET = "INSERT INTO nets (hash, checksum, image) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _PUT_BLOB = "INSERT INTO blobs (hash, data) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_TEXTS = "SELECT data FROM events UNION ALL SELECT data FROM snapshots"
+_BLOB_SIZE = "SELECT length(data) FROM blobs WHERE hash = ?"
+_DROP_BLOB = "DELETE FROM blobs WHERE hash = ?"
 _PUT_SPECIFICATION = (
     "INSERT OR REPLACE INTO specifications (no, name, version, format, source, net, origin, added,"
     " checksum) VALUES ((SELECT 1 + max(no) FROM specifications), ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -940,13 +945,37 @@ class SqliteJournal:
 
     def put_blob(self, hash: str, data: bytes) -> None:
         """Keep a large value under its hash; durable on return."""
-        if not self._rows("blob", (hash,)):
-            self._put(f"keep the large value {hash[:12]!r}", _PUT_BLOB, (hash, data))
+        # Without looking first whether it is there: `collect` may be about to remove it.
+        self._put(f"keep the large value {hash[:12]!r}", _PUT_BLOB, (hash, data))
 
     def blob(self, hash: str) -> bytes | None:
         """A large value by its hash, or None."""
         rows = self._rows("blob", (hash,))
         return bytes(rows[0][0]) if rows else None
+
+    def collect(self) -> tuple[int, int]:
+        """Remove large values that no event refers to; see `weft.engine.ports.Journal.collect`.
+
+        It reads all events, and nobody can write meanwhile. The file keeps its size; what is free
+        in it is used again.
+        """
+        try:
+            with _Transaction(self._connection):
+                # Who comes later puts its values after this transaction.
+                for engine in living(self._engines_folder, here=self._here, now=_time()):
+                    raise self._error(
+                        "in-use",
+                        f"{engine} is at work: large values can be collected when it is closed",
+                    )
+                execute = self._connection.execute
+                hashes = [hash_ for (hash_,) in self._rows("blob hashes")]
+                texts = (data for (data,) in execute(_TEXTS))
+                gone = [(hash_,) for hash_ in unreferenced(hashes, texts, self.blob)]
+                sizes: list[Any] = [execute(_BLOB_SIZE, one).fetchall()[0][0] for one in gone]
+                self._connection.executemany(_DROP_BLOB, gone)
+        except apsw.Error as error:
+            raise self._fault("collect large values", error, untouched=True) from error
+        return len(gone), sum(sizes)
 
     def put_specification(self, specification: StoredSpecification) -> None:
         """Keep a specification, durable on return; it becomes the one that was added last."""

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from weft.cli.queries import checked_records
@@ -259,6 +260,127 @@ def test_a_store_that_fails_while_it_is_checked_is_for_the_operator(weft, row):
     with pytest.raises(JournalError, match="locked"):
         checked_records(Locked(journal, 1), CaseId("c"))
     journal.close()
+
+
+def rewritten(change) -> None:
+    """Change the events of case c in the file, with all that is not the chain made to fit again.
+
+    Whoever may write to the file can do this: checksums, numbers and heads are no secret.
+    """
+    from weft.engine.journal import sqlite
+
+    with apsw.Connection(".weft/weft.db") as db:
+        db.execute("DROP TRIGGER events_in_sequence")
+        case_no = db.execute("SELECT no FROM cases WHERE id = 'c'").fetchall()[0][0]
+        rows = db.execute(
+            "SELECT no, data FROM events WHERE case_no = ? ORDER BY no", (case_no,)
+        ).fetchall()
+        changed = change([event for _, data in rows for event in sqlite._decode_events(data)])
+        db.execute("DELETE FROM events WHERE case_no = ?", (case_no,))
+        data = msgspec.msgpack.encode(changed)
+        key = (case_no, -case_no, 1, len(changed), None)
+        row = (*key, sqlite._checksum((*key, data)), data)
+        db.execute(sqlite._PUT_EVENTS, row)
+        summary = db.execute(sqlite.QUERIES["summary"], ("c",)).fetchall()[0]
+        fields = (*summary[:8], len(changed), *summary[9:11])
+        db.execute(
+            "UPDATE cases SET sequence = ?, checksum = ? WHERE no = ?",
+            (len(changed), sqlite._checksum(fields), case_no),
+        )
+        db.execute("DELETE FROM snapshots")
+
+
+def edit(number: int, field: int, value: object):
+    def change(events):
+        event = list(events[number - 1])
+        event[field] = value
+        return [*events[: number - 1], tuple(event), *events[number:]]
+
+    return change
+
+
+FORGERIES = {
+    "another type": (edit(3, 0, "WorkItemFailed"), 3),
+    "another version": (edit(3, 1, 2), 3),
+    "another time": (edit(1, 2, 5), 1),
+    "other data": (edit(6, 3, b'{"data":{}}'), 6),
+    "another hash": (edit(4, 4, bytes(32)), 4),
+    "the first is gone": (lambda events: events[1:], 1),
+    "one is gone": (lambda events: events[:2] + events[3:], 3),
+    "one comes twice": (lambda events: events[:3] + events[2:], 4),
+    "two have changed places": (lambda events: [*events[:3], events[4], events[3], *events[5:]], 4),
+    "one of another case": (
+        lambda events: [*events[:2], *other_events()[2:3], *events[3:]],
+        3,
+    ),
+}
+
+
+def other_events():
+    from weft.engine.journal import sqlite
+
+    with apsw.Connection(".weft/weft.db") as db:
+        rows = db.execute(
+            "SELECT data FROM events e JOIN cases c ON c.no = e.case_no WHERE c.id = 'other'"
+            " ORDER BY e.no"
+        ).fetchall()
+    return [event for (data,) in rows for event in sqlite._decode_events(data)]
+
+
+@pytest.mark.parametrize("kind", FORGERIES)
+def test_whatever_is_forged_in_the_file_is_found(weft, row, kind):
+    """An edit, a gap, a reorder in a real file, by somebody who knows the format of the store."""
+    for case in ("other", "c"):
+        weft("run", row, "--case", case)
+    change, first = FORGERIES[kind]
+    rewritten(change)
+    journal = open_journal("sqlite:///.weft/weft.db", read_only=True)
+    assert journal.check() == [], "but for the chain everything fits"
+    journal.close()
+    done = weft("history", "c", "--verify", "--json")
+    assert (done.code, done.json["intact"]) == (1, False)
+    assert f"the hash of event {first} does not fit the chain" in done.json["fault"]
+    assert [e["sequence"] for e in done.json["events"]] == list(range(1, first))
+    for asks in (("status", "c"), ("resume", "c"), ("history", "c", "--at", first)):
+        assert weft(*asks).code == 5, "and nothing goes on from it"
+    if first > 1:
+        assert weft("history", "c", "--at", first - 1, "--json").json["at"] == first - 1
+    assert weft("history", "other", "--verify").code == 0
+
+
+def test_a_case_as_it_was_is_the_case_at_that_time(weft, row):
+    """`--at N` for every N is what the live case was: its events so far, folded."""
+    from weft.engine.runtime.live import find_case, read_case, stored_net
+
+    weft("run", row, "--case", "c")
+    last = len(weft("history", "c", "--json").json["events"])
+    journal = open_journal("sqlite:///.weft/weft.db", read_only=True)
+    summary = find_case(journal, "c")
+    for at in range(1, last + 1):
+        answer = weft("history", "c", "--at", at, "--json").json
+        then = read_case(journal, summary, stored_net(journal, summary.net), at=at).state
+        assert answer["at"] == at
+        assert answer["status"] == then.status.value
+        assert answer["data"] == dict(then.data)
+        assert len(answer["events"]) == at
+    journal.close()
+    for wrong in (0, last + 1, -1):
+        assert weft("history", "c", "--at", wrong).code == 2
+
+
+def test_large_results_that_nobody_needs_are_collected(weft, row):
+    assert weft("collect").code == 2, "there is no store"
+    weft("run", row, "--case", "c")
+    assert weft("collect").out == "nothing to remove\n"
+    journal = open_journal("sqlite:///.weft/weft.db")
+    journal.put_blob("0" * 64, bytes(2000))
+    journal.close()
+    assert weft("collect", "--json").json == {"removed": 1, "bytes": 2000}
+    journal = open_journal("sqlite:///.weft/weft.db")
+    journal.claim("c", "one")
+    done = weft("collect", "--json")
+    journal.close()
+    assert (done.code, done.json["error"]["code"]) == (5, "in-use")
 
 
 # ── work ─────────────────────────────────────────────────────────────────────────────────────

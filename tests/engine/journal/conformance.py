@@ -15,6 +15,7 @@ class TestMyStore(JournalContract):
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 
 import pytest
 
@@ -392,6 +393,35 @@ class JournalContract:
         journal.put_blob("i", b"")
         assert journal.blob("h") == b"\0large"
         assert journal.blob("i") == b""
+
+    def test_large_values_that_nobody_refers_to_are_collected(self, journal: Journal) -> None:
+        def mention(kind: str, data: bytes) -> bytes:
+            return f'{{"x":"weft-blob:{kind}:{sha256(data).hexdigest()}:{len(data)}"}}'.encode()
+
+        inner, kept, lost = b"inner", b"kept", b"lost"
+        outer = mention("text", inner)  # a large value that refers to another one
+        for data in (inner, outer, kept, lost):
+            journal.put_blob(sha256(data).hexdigest(), data)
+        write(
+            journal,
+            batch("a", 0, data=mention("json", outer)),
+            batch("b", 0, data=mention("text", kept)),
+        )
+        one = EngineId("one")
+        journal.claim(A, one)
+        with pytest.raises(JournalError, match="is at work") as caught:
+            journal.collect()
+        assert caught.value.code == "in-use"
+        journal.release(A, one)
+        self.end_engines(journal)
+        assert journal.collect() == (1, len(lost))
+        assert journal.collect() == (0, 0)
+        assert journal.blob(sha256(lost).hexdigest()) is None
+        for data in (inner, outer, kept):
+            assert journal.blob(sha256(data).hexdigest()) == data
+
+    def end_engines(self, journal: Journal) -> None:
+        """Let the engines of the test be over, for a store that notices."""
 
     def test_keeps_nets_by_their_hash(self, journal: Journal) -> None:
         assert journal.net("h1") is None

@@ -34,6 +34,10 @@ class TestSqlite(JournalContract):
         yield journal
         journal.close()
 
+    def end_engines(self, journal: SqliteJournal) -> None:  # type: ignore[override]  # this one
+        for lock in journal._engines.values():
+            lock.close()
+
     @pytest.fixture
     def elsewhere(self, journal: SqliteJournal) -> Iterator[Journal]:
         other = SqliteJournal(journal.path, here=Host("far-away", "another kernel"))

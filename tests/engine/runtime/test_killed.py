@@ -1,6 +1,6 @@
 """``kill -9`` at random moments with many cases in flight: nothing is lost, nothing done is redone.
 
-More of it: ``WEFT_KILL_ROUNDS=200 WEFT_KILL_CASES=1000 WEFT_KILL_SEED=7``.
+More of it: ``WEFT_KILL_ROUNDS=200 WEFT_KILL_CASES=1000 WEFT_KILL_SEED=7``, as `make soak` does.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from tests.engine.runtime.killed import STEPS
 from weft.engine import events as e
 from weft.engine.journal import open_journal
 
-ROUNDS = int(os.environ.get("WEFT_KILL_ROUNDS", "3"))
-CASES = int(os.environ.get("WEFT_KILL_CASES", "120"))
+ROUNDS = int(os.environ.get("WEFT_KILL_ROUNDS", "10"))
+CASES = int(os.environ.get("WEFT_KILL_CASES", "60"))
 SEED = os.environ.get("WEFT_KILL_SEED", "1")
 ITEMS = STEPS + 4
 
