@@ -709,7 +709,12 @@ class _Run:
     def in_order(self) -> list[tuple[int, int]]:
         """What may begin, by scope and transition, in the order in which it is tried."""
         found = [
-            (s, index) for s in sorted(self.beginnings) for index in sorted(self.beginnings[s])
+            (s, index)
+            for s in sorted(self.beginnings)
+            if s in self.draft.scopes
+            for index in sorted(
+                self.beginnings[s], key=self.draft.net(s).beginning_order.__getitem__
+            )
         ]
         if self.order is not None:
             self.orders += 1

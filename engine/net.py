@@ -516,6 +516,18 @@ class Net(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, weakref=Tr
         )
 
     @cached_property
+    def beginning_order(self) -> tuple[tuple[int, int], ...]:
+        """The order in which work that may begin begins: tasks as declared, then their ways in.
+
+        Fusing puts further ways into a task behind all others, which must not put the task there.
+        """
+        first: dict[str | None, int] = {}
+        for i, t in enumerate(self.transitions):
+            if t.role is Role.START:
+                first.setdefault(t.task, i)
+        return tuple((first.get(t.task, i), i) for i, t in enumerate(self.transitions))
+
+    @cached_property
     def composites(self) -> tuple[str, ...]:
         """The tasks that run a net."""
         return tuple(task.name for task in self.tasks.values() if task.child is not None)

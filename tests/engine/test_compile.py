@@ -567,6 +567,28 @@ def test_a_fused_net_behaves_as_the_net_it_was(specification: Specification) -> 
     same_behaviour(fused, whole)
 
 
+def test_a_task_with_a_further_way_in_keeps_its_place_among_those_that_start() -> None:
+    """Of two that compete by a critical section the first one declared starts, fused or not."""
+    routing = Use("interleaved-routing", {"tasks": ["a", "b"]})
+    definition = g.net(
+        ["s", "c"],
+        g.task("s", None, "b"),
+        g.task("a", "auto"),
+        g.task("b", "auto"),
+        g.task("c", "person", "a"),
+        places=[PlaceDefinition("store", 1, Use("sequence", "a"))],
+        uses=[routing],
+    )
+    spec = g.specification(definition)
+    fused, whole = g.compiled(spec), unfused(spec)
+    starts = [t.name for t in fused.net.transitions if t.role is Role.START]
+    assert starts[-1].startswith("a.start from ")
+    for nets in (fused, whole):
+        running = [i.task for i in g.begin(nets).items.values() if i.status is ItemStatus.STARTED]
+        assert running == ["a"]
+    assert same_behaviour(fused, whole)
+
+
 def clears_by_itself(nets: CompiledSpecification) -> bool:
     """Whether a reset stands on an immediate: what it catches depends on what is passing by."""
     return any(t.clear and not t.external for net in nets.nets.values() for t in net.transitions)
