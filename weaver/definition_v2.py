@@ -7,6 +7,7 @@ Each list becomes groups of the same model as in format v1: a metric ``m`` is th
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from weft.schema.yaml import MappingNode, Node
@@ -204,21 +205,43 @@ def _span(reader: Reader, node: Node) -> Group[AttributeSpec] | None:
     if read is None:
         return None
     table, fields = read
-    name = table.take("name", required=True)
-    note = None
-    if name is not None:
-        pattern = reader.table(name, f"'name' of {table.what}")
-        if pattern is None:
-            table.whole = False
-        else:
-            note = pattern.text("note", required=True)
-            table.whole &= pattern.finish()
     group = Group[AttributeSpec](
         **fields,
-        span_name_note=note,
+        span_name_note=_span_name(table, required=True),
         span_kind=table.choice("kind", SPAN_KINDS, required=True),
     )
     return group if table.finish() else None
+
+
+def _span_name(table: Table, *, required: bool) -> str | None:
+    """How a span is named, in words: its templates in backticks, then its note."""
+    name = table.take("name", required=required)
+    if name is None:
+        return None
+    pattern = table.reader.table(name, f"'name' of {table.what}")
+    if pattern is None:
+        table.whole = False
+        return None
+
+    def template(node: Node) -> str | None:
+        text = pattern.reader.text(node, f"a template of {pattern.what}")
+        if text is not None and not _TEMPLATE.fullmatch(text):
+            pattern.fault(
+                node,
+                f"{text!r} is no template of a name; it is text with attributes in braces, "
+                "as in '{http.request.method} {url.template}'",
+            )
+            return None
+        return text
+
+    templates = list(pattern.each("templates", template))
+    note = pattern.text("note", required=not templates)
+    table.whole &= pattern.finish()
+    quoted = ", ".join(f"`{each}`" for each in templates)
+    return ": ".join(filter(None, (quoted, note))) or None
+
+
+_TEMPLATE: Final = re.compile(r"(?=.*\S)(?:[^{}]|\{[A-Za-z0-9_.-]+\})+", re.DOTALL)
 
 
 def _event(reader: Reader, node: Node) -> Group[AttributeSpec] | None:
@@ -309,6 +332,7 @@ def _refinement(reader: Reader, node: Node, type: GroupType) -> Group[AttributeS
         attributes=attributes,
         includes=includes,
         entity_associations=associations,
+        span_name_note=_span_name(table, required=False) if type is GroupType.SPAN else None,
         refines=refines or "",
         **_common(table, required=False),
     )

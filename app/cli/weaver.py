@@ -23,7 +23,7 @@ from weft.schema.errors import DefinitionError, UsageError
 
 if TYPE_CHECKING:
     from weft.weaver.diff import Change, Difference
-    from weft.weaver.findings import Finding
+    from weft.weaver.findings import Finding, Level
     from weft.weaver.livecheck import LiveCheckReport
     from weft.weaver.registry import Registry
     from weft.weaver.samples import Sample
@@ -414,6 +414,9 @@ def _writing() -> Iterator[None]:
     help="The findings that are known: they pass, and new ones fail.",
 )  # fmt: skip
 @click.option("--update-ratchet", is_flag=True, help="Write today's findings into the ratchet.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Tell each finding, also those that fail nothing."
+)
 @_answering_for_registries
 def live_check(
     registry: Path,
@@ -427,6 +430,7 @@ def live_check(
     expect: Sequence[str],
     ratchet: Path | None,
     update_ratchet: bool,
+    verbose: bool,
     screen: Screen,
 ) -> Exit:
     """Was only emitted what a registry declares?
@@ -473,7 +477,10 @@ def live_check(
                 known.save(ratchet)
             found = report(known)
     screen.answer({**found.as_json(), **received})
-    screen.say(*_live_lines(found))
+    told = Level.INFORMATION if verbose else Level.VIOLATION
+    if fail_on != NOTHING:
+        told = min(told, Level(fail_on), key=lambda level: level.gravity)
+    screen.say(*_live_lines(found, told))
     failed = found.failed
     if otlp:
         about = received["received"]
@@ -497,19 +504,29 @@ def _samples(source: str) -> list[Sample]:
     return parse_samples(sys.stdin.buffer.read(MAX_BYTES + 1), file="<stdin>")
 
 
-def _live_lines(found: LiveCheckReport) -> Iterator[str]:
-    """New findings, the gravest first, then what there was in numbers."""
+def _live_lines(found: LiveCheckReport, told: Level) -> Iterator[str]:
+    """New findings, the gravest first, then what there was in numbers.
+
+    Those below the level ``told`` are told in numbers only, by their ids.
+    """
     new = [
         (finding, times)
         for number, (finding, times) in enumerate(zip(found.findings, found.times, strict=True))
         if number not in found.known
     ]
+    below: dict[tuple[Level, str], list[int]] = {}
     for finding, times in sorted(new, key=lambda each: -each[0].level.gravity):
+        if finding.level.gravity < told.gravity:
+            below.setdefault((finding.level, finding.id), []).append(times)
+            continue
         signal = ""
         if finding.file is None and finding.signal_name:
             signal = f"{finding.signal_type} {finding.signal_name}: "
         often = f" ({times:,} times)" if times > 1 else ""
         yield _one_line(f"{signal}{_line(finding)}{often}")
+    for (level, name), counts in below.items():
+        often = f", {sum(counts):,} times" if sum(counts) > len(counts) else ""
+        yield f"{level}: {name}: {_number(len(counts), 'finding')}{often} (--verbose tells each)"
     if found.omitted:
         yield f"… and {_number(found.omitted, 'more finding')}"
     if found.stale:

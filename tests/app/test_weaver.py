@@ -472,6 +472,24 @@ def test_the_level_to_fail_on(weft, shop, emitted, level, code):
     assert LEVELS["undefined_enum_variant"] is Level.INFORMATION
     done = weft("weaver", "live-check", shop, emitted(COLOUR), "--fail-on", level)
     assert (done.code, "information: undefined_enum_variant: " in done.out) == (code, True)
+    assert ("'pigeon'" in done.out) == (level == "information")
+
+
+def test_what_fails_nothing_is_told_in_numbers_unless_more_is_asked_for(weft, shop, emitted):
+    samples = [
+        {"attribute": {"name": "shop.channel", "value": value}} for value in ("owl", "raven", "owl")
+    ]
+    done = weft("weaver", "live-check", shop, emitted(samples))
+    numbers = "information: undefined_enum_variant: 2 findings, 3 times (--verbose tells each)"
+    assert done.out.splitlines()[0] == numbers
+    assert "'owl'" not in done.out
+    each = weft("weaver", "live-check", shop, "seen.json", "--verbose").out.splitlines()
+    assert len(each) == 3
+    assert each[0].endswith("'owl' which is not documented. (2 times)")
+    # What fails is always told, and a check that nothing fails still tells violations.
+    for fail_on in ("violation", "none"):
+        told = weft("weaver", "live-check", shop, emitted(BAD), "--fail-on", fail_on).out
+        assert "violation: type_mismatch: Attribute" in told
 
 
 def test_nothing_fails_on_none(weft, shop, emitted):

@@ -377,6 +377,14 @@ def test_a_null_counts_as_absent(checked: Checked) -> None:
             "spans: [{type: s, kind: client, name: {note: n, x: y}, brief: b, stability: stable}]",
             "unknown field 'x'",
         ),
+        (
+            "spans: [{type: s, kind: client, name: {templates: []}, brief: b, stability: stable}]",
+            "lacks the field 'note'",
+        ),
+        ("span_refinements: [{id: r, ref: s, name: {templates: ['{a b} c']}}]", "is no template"),
+        ("span_refinements: [{id: r, ref: s, name: {templates: [' ']}}]", "is no template"),
+        ("span_refinements: [{id: r, ref: s, name: n}]", "'name' of"),
+        ("metric_refinements: [{id: r, ref: m, name: {note: n}}]", "unknown field 'name'"),
         ("attributes: [{id: t.a}]", "lacks the field 'key'"),
         ("metric_refinements: [{id: r}]", "lacks the field 'ref'"),
         ("metric_refinements: [x]", "must be a mapping"),
@@ -670,3 +678,191 @@ def test_what_is_wrong_with_a_dependency_is_said(write: Write) -> None:
     assert ids(report) == {"DeserializationError": 1}
     assert report.findings[0].file is not None
     assert "b/a.yaml" in report.findings[0].file
+
+
+# --- what large registries are written in ---------------------------------------------------
+
+LARGE = {
+    "manifest.yaml": "schema_url: https://large.example/1.0.0\nstability: stable\n",
+    "net/registry.yaml": """\
+        groups:
+          - id: registry.net
+            type: attribute_group
+            display_name: Net attributes
+            brief: >
+              What is said of
+              [connections](https://net.example/#it).
+            attributes:
+              - id: net.size
+                type: int
+                brief: 'Bytes, without "headers".'
+                examples: 3495
+                stability: stable
+              - id: net.header
+                stability: stable
+                type: template[string[]]
+                brief: The header `<key>`.
+                note: |
+                  Lists of values:
+
+                  - `net.header.a: ["b"]`
+                examples: [["a"], ["1.2.3.4", "1.2.3.5"]]
+              - id: net.method
+                stability: stable
+                type:
+                  members:
+                    - {id: get, value: "GET", brief: 'Read: it.', stability: stable}
+                    - id: took
+                      value: "TOOK"
+                      brief: Read it.
+                      stability: development
+                      deprecated: {reason: renamed, renamed_to: get, note: Read.}
+                    - {id: other, value: "_OTHER", stability: stable}
+                brief: The method.
+                examples: ["GET"]
+              - {id: net.code, type: {members: [{id: ok, value: 0, brief: b, stability: stable}]},
+                 stability: stable, brief: A number for a code.}
+              - {id: net.version, type: string, stability: stable, brief: v, examples: ['1.1', '2']}
+              - {id: net.ratios, type: "double[]", stability: stable, brief: v, examples: [[0.5, 1]]}
+              - {id: net.flags, type: "boolean[]", stability: stable, brief: v}
+              - {id: net.body, type: any, stability: development, brief: v}
+              - id: net.old
+                type: string
+                stability: development
+                brief: 'Replaced by `net.version`.'
+                deprecated: {reason: renamed, renamed_to: net.version}
+                examples: "1"
+              - id: net.older
+                type: string
+                stability: development
+                brief: Split.
+                deprecated: {reason: uncategorized, note: "Split in `net.size` and `net.code`"}
+                examples: ["1"]
+    """,
+    "net/signals.yaml": """\
+        groups:
+          - id: attributes.net.common
+            type: attribute_group
+            brief: What all have.
+            attributes:
+              - ref: net.method
+                requirement_level: required
+              - ref: net.code
+                requirement_level:
+                  conditionally_required: If, and only if, there was one.
+              - ref: net.size
+                requirement_level: {recommended: "If measured: always."}
+          - id: span.net.client
+            type: span
+            extends: attributes.net.common
+            span_kind: client
+            brief: A request.
+            note: |
+              | Code | Status |
+              |---|---|
+              | 1xx | unset |
+            stability: stable
+            events: [event.net.lost]
+            attributes:
+              - ref: net.method
+                sampling_relevant: true
+                note: As it is written.
+              - {ref: net.header, requirement_level: opt_in}
+          - id: metric.net.duration
+            type: metric
+            metric_name: net.duration
+            annotations: {code_generation: {metric_value_type: double}}
+            brief: "How long it took."
+            instrument: histogram
+            unit: "s"
+            stability: stable
+            extends: attributes.net.common
+            entity_associations: [net.host]
+          - id: event.net.lost
+            type: event
+            name: net.lost
+            stability: development
+            brief: It was lost.
+            deprecated: {reason: obsoleted, note: Nothing is lost any more.}
+            extends: attributes.net.common
+            body:
+              id: net.lost
+              type: map
+              stability: development
+              requirement_level: opt_in
+              fields:
+                - {id: content, type: undefined, stability: development, brief: c,
+                   examples: ["It's"], requirement_level: opt_in}
+                - id: calls
+                  type: map[]
+                  stability: development
+                  brief: c
+                  requirement_level: {conditionally_required: if there are some}
+                  fields:
+                    - id: kind
+                      type: enum
+                      stability: development
+                      brief: k
+                      requirement_level: required
+                      members: [{id: f, value: 'f', brief: F, stability: development}]
+          - id: entity.net.host
+            type: resource
+            name: net.host
+            stability: development
+            brief: A host.
+            attributes:
+              - {ref: net.version, role: identifying}
+              - {ref: net.header, role: descriptive, requirement_level: opt_in}
+    """,
+    "store/all.yaml": """\
+        file_format: definition/2
+        attributes:
+          - key: store.name
+            type: string
+            stability: stable
+            brief: The name.
+            examples: [a]
+            annotations: {tags: [a, b]}
+        attribute_groups:
+          - id: store.common
+            visibility: internal
+            attributes: [{ref: store.name, requirement_level: required}, {ref_group: store.more}]
+          - id: store.more
+            visibility: public
+            brief: More.
+            stability: stable
+            attributes: [{ref: net.size, requirement_level: {opt_in: when wanted}}]
+        spans:
+          - type: store.client
+            kind: client
+            name: {note: '`{store.name}`, in lower case'}
+            brief: A call.
+            stability: stable
+            requirement_level: recommended
+            entity_associations: [{one_of: [net.host, {all_of: [net.host]}]}]
+            attributes: [{ref_group: store.common}]
+        span_refinements:
+          - id: store.sql.client
+            ref: store.client
+            name: {templates: ["{store.name} {net.method}", query], note: the first that can be}
+            brief: A call of SQL.
+            attributes: [{ref: store.name, note: A table.}]
+        imports: {}
+    """,
+}
+
+
+def test_what_large_registries_are_written_in(write: Write) -> None:
+    report = check(write("large", LARGE), policies=["stability", "entity_associations"])
+    assert ids(report) == {}
+    assert report.registry is not None
+    refined = report.registry.group("store.sql.client")
+    assert refined is not None
+    named = "`{store.name} {net.method}`, `query`: the first that can be"
+    assert (refined.span_name_note, refined.span_kind) == (named, "client")
+    base = report.registry.group("span.store.client")
+    assert base is not None
+    assert base.span_name_note == "`{store.name}`, in lower case"
+    lost = report.registry.group("event.net.lost")
+    assert lost is not None
+    assert [each.name for each in lost.attributes] == ["net.code", "net.method", "net.size"]
