@@ -106,6 +106,8 @@ class Catalog:
         self.spans = _by_name(registry, GroupType.SPAN)
         self._entities = _entities(registry)
         self._of_signal: dict[int, _Known] = {}
+        self.said: dict[tuple[int, str, str | None], Any] = {}
+        """What was found to be said of an attribute by its signal, name and type."""
         self._patterns = [
             (pattern, span) for span in self.spans.values() for pattern in _NamePattern.of(span)
         ]

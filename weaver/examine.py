@@ -37,6 +37,9 @@ __all__ = ["Advice", "Part", "examine"]
 
 _INSTRUMENTS: Final = frozenset({"counter", "gauge", "histogram", "updowncounter"})
 
+MAX_SAID: Final = 10_000
+"""Of so many attributes it is remembered what is to be said of them."""
+
 _WORDS: Final = {
     "required": "Required",
     "recommended": "Recommended",
@@ -131,6 +134,21 @@ class _Examination:
     # --- attributes -------------------------------------------------------------------------
 
     def _attribute(self, sample: AttributeSample, signal: Signal | None) -> None:
+        # A program says the same attributes of the same signals again and again.
+        said = self._catalog.said
+        key = (id(signal), sample.name, sample.type)
+        part = said.get(key)
+        if part is None:
+            if len(said) >= MAX_SAID:
+                said.clear()
+            before = len(self.parts)
+            if self._examined(sample, signal):
+                said[key] = self.parts[before]
+        else:
+            self.parts.append(part)
+
+    def _examined(self, sample: AttributeSample, signal: Signal | None) -> bool:
+        """Examine an attribute; whether the same is to be said of it whatever its value."""
         name = sample.name
         definition = self._catalog.attribute(name, signal)
         seen = name
@@ -153,6 +171,7 @@ class _Examination:
             self._value(sample, definition)
         self._name(sample.name)
         self._end("attribute", ("attributes", seen))
+        return definition is None or not isinstance(definition.type, EnumType)
 
     def _lifecycle(
         self, what: str, name: str, definition: Attribute | Signal, context: Mapping[str, str]

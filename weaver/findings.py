@@ -32,16 +32,15 @@ class Level(StrEnum):
     @property
     def gravity(self) -> int:
         """A number that is higher the graver it is."""
-        return _GRAVITY.index(self)
+        return _GRAVITY[self]
 
 
-_GRAVITY: Final = (
-    Level.INFORMATION,
-    Level.IMPROVEMENT,
-    Level.WARNING,
-    Level.VIOLATION,
-    Level.ERROR,
-)
+_GRAVITY: Final = {
+    level: number
+    for number, level in enumerate(
+        (Level.INFORMATION, Level.IMPROVEMENT, Level.WARNING, Level.VIOLATION, Level.ERROR)
+    )
+}
 
 
 WARNING_IDS: Final = frozenset(

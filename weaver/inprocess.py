@@ -64,7 +64,7 @@ class Emissions:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._door = threading.RLock()
-        self._readers: WeakSet[_Reader] = WeakSet()
+        self._readers: WeakSet[MetricReader] = WeakSet()
         self.span_processor: SpanProcessor = _Spans(self)
         """For a `TracerProvider`."""
         self.log_processor: LogRecordProcessor = _Logs(self)
@@ -80,6 +80,10 @@ class Emissions:
         """Take what has been measured since the last time."""
         for reader in list(self._readers):
             reader.collect()
+
+    def forget(self, reader: MetricReader) -> None:
+        """Collect from a reader no more."""
+        self._readers.discard(reader)
 
     def take(self, resource: ResourceSample, sample: Sample) -> None:
         """Give the sink a sample."""
@@ -202,7 +206,9 @@ class _Reader(MetricReader):
         return moved
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-        """There is nothing to end."""
+        """Take what was measured last; after that nobody measures any more."""
+        self.collect()
+        self._emissions.forget(self)
 
 
 def _metric(metric: Any, points: Iterable[Any]) -> MetricSample:

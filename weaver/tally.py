@@ -69,10 +69,13 @@ class Statistics:
             self.no_advice_count += 1
             return
         for finding in findings:
-            self.advice_level_counts[str(finding.level)] += 1
+            self.advice_level_counts[finding.level.value] += 1
             self.advice_type_counts[finding.id] += 1
-        gravest = max((finding.level for finding in findings), key=lambda level: level.gravity)
-        self.highest_advice_level_counts[str(gravest)] += 1
+        gravest = findings[0].level
+        for finding in findings:
+            if finding.level.gravity > gravest.gravity:
+                gravest = finding.level
+        self.highest_advice_level_counts[gravest.value] += 1
 
     def saw(self, about: str, name: str) -> None:
         """Count a name: an attribute, a metric, an event or a span."""
