@@ -149,6 +149,38 @@ def test_each_completion_of_a_loop_is_undone_with_its_own_result() -> None:
     assert case.status is CaseStatus.CANCELLED
 
 
+def for_each(**more: Any) -> CompiledSpecification:
+    each = [Use("for-each", {"in": "[10, 20, 30]"})]
+    last = g.task("b", on_failure="compensate")
+    return g.compiled(g.net("a", undo("a", around=each, then="b", **more), undoer("a"), last))
+
+
+def undone(case: CaseState) -> list[Any]:
+    """What the steps back are given, one after the other, until nothing is left."""
+    seen = []
+    while case.status is CaseStatus.RUNNING:
+        (step,) = started(case)
+        seen.append(case.items[step].inputs["what"])
+        case = do(case, complete(step))
+    assert case.status is CaseStatus.CANCELLED
+    return seen
+
+
+def test_each_instance_is_undone_with_its_own_result_the_newest_first() -> None:
+    done = [complete("a/2", "two"), complete("a/1", "one"), complete("a/3", "three")]
+    case = do(g.begin(for_each()), *done)
+    assert case.data["a"] == ["one", "two", "three"]
+    assert undone(do(case, fail("b/1"))) == ["three", "one", "two"]
+
+
+def test_when_an_instance_fails_those_that_were_done_are_undone_and_the_others_end_first() -> None:
+    case = do(g.begin(for_each(on_failure="compensate")), complete("a/2", "two"), fail("a/1"))
+    assert started(case) == ["a/3"], "it may end, and is undone, too"
+    assert undone(do(case, complete("a/3", "three"))) == ["three", "two"]
+    alone = do(g.begin(for_each(on_failure="compensate")), complete("a/2", "two"), fail("a/1"))
+    assert undone(do(alone, fail("a/3"))) == ["two"]
+
+
 def branches() -> CompiledSpecification:
     return g.compiled(
         g.net(
