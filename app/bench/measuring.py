@@ -48,6 +48,10 @@ class Contest:
         answer: What every one has to answer; None when their answers differ by nature.
         beside: The contestant that the others are compared with.
         rounds: How often each has its turn.
+        utilisation: For these contestants also how busy so many processors were with the process,
+            in per cent, in the round that had most of them.
+        latencies: Each contestant returns the seconds of every piece, and how they are
+            distributed is reported: all rounds together, not the best of them.
         threaded: Measured by the clock on the wall, not by the time that the process had on a
             processor; the latter says the same on a machine with other things to do.
     """
@@ -59,6 +63,8 @@ class Contest:
     beside: str | None = None
     rounds: int = 9
     threaded: bool = False
+    utilisation: Mapping[str, int] = attrs.field(factory=dict)
+    latencies: bool = False
 
 
 def measure(contest: Contest) -> Iterator[Result]:
@@ -67,16 +73,22 @@ def measure(contest: Contest) -> Iterator[Result]:
     Raises:
         InternalError: A contestant's answer is wrong; then no number of it means anything.
     """
+    if contest.latencies:
+        yield from _latencies(contest)
+        return
     clock = time.perf_counter if contest.threaded else time.process_time
+    busy: dict[str, float] = {}
     seconds: dict[str, list[float]] = {name: [] for name in contest.contestants}
     for turn in range(contest.rounds + 1):
         for name, (work, _) in contest.contestants.items():
             gc.collect()
             gc.disable()
             try:
+                own = time.process_time() if name in contest.utilisation else 0.0
                 began = clock()
                 answer = work()
                 ended = clock()
+                own = time.process_time() - own if name in contest.utilisation else 0.0
             finally:
                 gc.enable()
             if contest.answer is not None and answer != contest.answer:
@@ -86,6 +98,9 @@ def measure(contest: Contest) -> Iterator[Result]:
                 )
             if turn:  # the first one warms up
                 seconds[name].append(max(ended - began, 1e-9))
+                if name in contest.utilisation:
+                    share = own / seconds[name][-1] / contest.utilisation[name]
+                    busy[name] = max(busy.get(name, 0), share)
 
     values: dict[str, tuple[float, float]] = {}
     for name, (_, pieces) in contest.contestants.items():
@@ -104,6 +119,17 @@ def measure(contest: Contest) -> Iterator[Result]:
             ratio=value / values[beside][0] if beside else None,
             spread=spread,
         )
+    for name, share in busy.items():
+        yield Result(f"{contest.name}/{name}, utilisation", 100 * share, "%")
+
+
+def _latencies(contest: Contest) -> Iterator[Result]:
+    """The distribution of the seconds that each contestant reports."""
+    for name, (work, _) in contest.contestants.items():
+        seconds = sorted(s for _ in range(contest.rounds) for s in work())
+        for word, share in (("median", 0.5), ("p95", 0.95), ("p99", 0.99), ("most", 1.0)):
+            at = min(int(share * len(seconds)), len(seconds) - 1)
+            yield Result(f"{contest.name}, {name}/{word}", 1e9 * seconds[at], contest.unit)
 
 
 def _per_piece(unit: str, seconds: float, pieces: int) -> float:

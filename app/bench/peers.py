@@ -29,9 +29,11 @@ class Peer:
     Attributes:
         name: As the table has it.
         needs: The module that must be there, and the distribution that brings it.
+        outside: It works in another process, so that only the clock on the wall sees it.
     """
 
     name: ClassVar[str] = ""
+    outside: ClassVar[bool] = False
     needs: ClassVar[tuple[str, str] | None] = None
 
     def missing(self) -> str | None:

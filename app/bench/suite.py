@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
-from weft.bench import nets
+from weft.bench import nets, shares
 from weft.bench.limit import Limit, limit
 from weft.bench.measuring import Contest
 from weft.bench.nets import PlainNet
@@ -145,10 +145,11 @@ def explore(peers: list[Peer]) -> Iterator[Contest]:
         image, cells = net.image, net.cells
         space = kernel.explore(image, cells)
         contestants = {KERNEL: (partial(work, image, cells, False, 1), space.states)}
+        outside: Contestants = {}
         for peer in peers:
             explored = peer.explore(net)
             if explored is not None:
-                contestants[peer.name] = (explored, space.states)
+                (outside if peer.outside else contestants)[peer.name] = (explored, space.states)
         yield Contest(
             name=f"states, {net.name}",
             unit="states/s",
@@ -157,6 +158,16 @@ def explore(peers: list[Peer]) -> Iterator[Contest]:
             beside=KERNEL,
             rounds=3,
         )
+        if outside:
+            yield Contest(
+                name=f"states by the clock, {net.name}",
+                unit="states/s",
+                contestants={KERNEL: contestants[KERNEL], **outside},
+                answer=(space.states, space.firings),
+                beside=KERNEL,
+                rounds=3,
+                threaded=True,
+            )
 
 
 def _sequence(tasks: int) -> str:
@@ -256,6 +267,9 @@ GROUPS: Final[dict[str, Callable[[list[Peer]], Iterator[Contest]]]] = {
     "enabled": enabled,
     "explore": explore,
     "engine": engine,
+    "image": shares.image,
+    "pool": shares.pool,
+    "processes": shares.processes,
 }
 """The groups, by the names that `weft bench` takes."""
 

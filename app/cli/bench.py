@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -15,14 +16,21 @@ __all__ = ["bench"]
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--pm4py", "pm4py_folder", metavar="FOLDER", type=click.Path(path_type=Path),
+    help="Measure pm4py (AGPL) too, in a virtual environment of its own at FOLDER; it is made if "
+    "it is not there.",
+)  # fmt: skip
 @answering
-def bench(names: tuple[str, ...], screen: Screen) -> Exit:
-    """Measure this machine: firing, enabled, explore, engine; all if none is named.
+def bench(names: tuple[str, ...], pm4py_folder: Path | None, screen: Screen) -> Exit:
+    """Measure this machine: firing, enabled, explore, engine, image, pool, processes; all if none
+    is named.
 
     Other engines are measured beside Weft where they are installed (the extra `bench`).
     """
     from weft.bench.limit import limit
     from weft.bench.measuring import measure
+    from weft.bench.outside import Pm4py
     from weft.bench.peers import peers
     from weft.bench.suite import GROUPS, contests
 
@@ -32,7 +40,7 @@ def bench(names: tuple[str, ...], screen: Screen) -> Exit:
             f"there is no benchmark {unknown[0]!r}; there are {', '.join(GROUPS)}"
         )
     there = []
-    for peer in peers():
+    for peer in [*peers(), Pm4py(pm4py_folder)]:
         missing = peer.missing()
         if missing is None:
             there.append(peer)
@@ -52,7 +60,11 @@ def bench(names: tuple[str, ...], screen: Screen) -> Exit:
             )
             screen.say(
                 f"{result.name:52} {result.value:>14,.4g} {result.unit}{in_ticks}"
-                f" ±{100 * (result.spread or 0):.0f} %{beside}"
+                f"{_spread(result.spread)}{beside}"
             )
     screen.answer({"results": results, "ticks_per_nanosecond": round(ticks, 6)})
     return Exit.DONE
+
+
+def _spread(share: float | None) -> str:
+    return "" if share is None else f" ±{100 * share:.0f} %"

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import json
+import sys
 from array import array
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from weft.bench import measuring, nets, suite
+from weft.bench import measuring, nets, shares, suite
 from weft.bench.limit import limit
 from weft.bench.measuring import Contest, measure
+from weft.bench.outside import Pm4py
 from weft.bench.peers import Peer, PlainPython, Snakes, SpiffWorkflow, peers
 from weft.cli import cli
 from weft.native import kernel
-from weft.schema.errors import InternalError
+from weft.schema.errors import InternalError, UsageError
 
 SMALL = [nets.ring(5), nets.fork_join(3), nets.rings(2, 3), nets.philosophers(3), nets.forks(4)]
 
@@ -141,14 +145,23 @@ def test_each_group_has_contests(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(nets, "forks", lambda _: SMALL[-1])
     monkeypatch.setattr(nets, "philosophers", lambda _: SMALL[-2])
     monkeypatch.setattr(nets, "kanban", lambda _: SMALL[0])
-    found = list(suite.contests((name,), [PlainPython()]))
-    assert found
-    for one in found:
+    for what, number in (
+        ("ITEMS", 40),
+        ("TASKS", 5),
+        ("CALLS", 2),
+        ("HEAVY_FIRINGS", 9),
+        ("STEPS", 2),
+    ):
+        monkeypatch.setattr(shares, what, number)
+    found = 0
+    for one in suite.contests((name,), [PlainPython()]):
+        found += 1
         assert one.contestants
         if name != "engine":
             for work, pieces in one.contestants.values():
                 assert pieces > 0
                 assert one.answer is None or work() == one.answer
+    assert found
 
 
 def test_the_command_answers(monkeypatch: pytest.MonkeyPatch, clock: Turns) -> None:
@@ -182,3 +195,126 @@ def test_without_a_compiler_the_limit_is_named(monkeypatch: pytest.MonkeyPatch) 
         assert builtins.list(suite.contests(("tiny",), [])) == []
     finally:
         limit.cache_clear()
+
+
+# ── what is reported beside a value ──────────────────────────────────────────────────────────
+
+
+def test_how_busy_the_processors_were(clock: Turns) -> None:
+    first, busy = measure(contest("pieces/s", {"a": 3}, threaded=True, utilisation={"a": 4}))
+    assert first.name == "c/a"
+    # Between the two readings for the process there are two of the clock on the wall: 3 s to 1 s.
+    assert (busy.name, busy.value, busy.unit) == ("c/a, utilisation", 75.0, "%")
+
+
+def test_how_latencies_are_distributed() -> None:
+    seconds = [n / 1000 for n in range(100, 0, -1)]
+    results = list(measure(contest("ns/call", {"a": seconds}, answer=None, latencies=True)))
+    assert [(r.name, round(r.value / 1e6)) for r in results] == [
+        ("c, a/median", 51),
+        ("c, a/p95", 96),
+        ("c, a/p99", 100),
+        ("c, a/most", 100),
+    ]
+
+
+def test_calls_of_worker_processes_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "CALLS", 4)
+    seconds = asyncio.run(shares._ask(2))
+    assert len(seconds) == 4
+    assert min(seconds) > 0
+
+
+# ── an engine in an environment of its own ───────────────────────────────────────────────────
+
+STUB = """
+class Marking(dict):
+    pass
+
+class PetriNet:
+    def __init__(self, name):
+        self.places, self.transitions = set(), set()
+    class Place:
+        def __init__(self, name): self.name = name
+    class Transition:
+        def __init__(self, name, label): self.name, self.take, self.put = name, [], []
+
+def add_arc_from_to(a, b, net):
+    if isinstance(b, PetriNet.Transition): b.take.append(a)
+    else: a.put.append(b)
+
+class Graph:
+    pass
+
+def construct_reachability_graph(net, first):
+    print("what others say does no harm")
+    graph = Graph()
+    waiting, graph.states, graph.transitions = [frozenset(first.items())], set(), []
+    while waiting:
+        key = waiting.pop()
+        if key in graph.states: continue
+        graph.states.add(key)
+        for t in net.transitions:
+            m = dict(key)
+            if all(m.get(p, 0) > 0 for p in t.take):
+                for p in t.take: m[p] -= 1
+                for p in t.put: m[p] = m.get(p, 0) + 1
+                graph.transitions.append(t)
+                waiting.append(frozenset((p, n) for p, n in m.items() if n))
+    return graph
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A folder whose interpreter finds something that can be called like pm4py."""
+    package = tmp_path / "lib" / "pm4py" / "objects" / "petri_net"
+    (package / "utils").mkdir(parents=True)
+    for name, text in (
+        ("obj.py", STUB),
+        ("utils/petri_utils.py", STUB),
+        ("utils/reachability_graph.py", STUB),
+    ):
+        (package / name).write_text(
+            text if name == "obj.py" else "from pm4py.objects.petri_net.obj import *\n"
+        )
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path}/lib exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    return tmp_path
+
+
+def test_an_engine_outside_answers(environment: Path) -> None:
+    peer = Pm4py(environment)
+    assert peer.missing() is None
+    works = [peer.explore(net) for net in SMALL[-2:]]
+    space = kernel.explore(SMALL[-1].image, SMALL[-1].cells)
+    assert works[1]() == works[1]() == (space.states, space.firings)
+    with pytest.raises(UsageError, match="has gone on to another net"):
+        works[0]()
+    peer._process.kill()  # type: ignore[union-attr]  # it is there
+    with pytest.raises(UsageError, match="without an answer, with exit code -9"):
+        works[1]()
+    peer.close()
+    small = [net for net in suite.contests(("explore",), [peer]) if "by the clock" in net.name]
+    assert [list(one.contestants)[1] for one in small] == ["pm4py", "pm4py"]
+    assert all(one.threaded for one in small)
+    peer.close()
+
+
+def test_an_engine_outside_that_is_not_there(tmp_path: Path) -> None:
+    assert "name a folder for an environment of its own with --pm4py" in (Pm4py().missing() or "")
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python"
+    python.write_text("#!/bin/sh\necho 'no such module' >&2; exit 1\n")
+    python.chmod(0o755)
+    missing = Pm4py(tmp_path).missing()
+    assert missing == f"pm4py is left out: {python} -c import pm4py failed: no such module"
+    python.write_text("#!/no/such/interpreter\n")
+    assert "No such file or directory" in (Pm4py(tmp_path).missing() or "")
+    peer = Pm4py(tmp_path)
+    python.write_text("#!/bin/sh\nexit 3\n")
+    with pytest.raises(UsageError, match="ended without an answer, with exit code 3"):
+        peer.explore(SMALL[0])
+    peer.close()
