@@ -28,7 +28,17 @@ from weft.engine.fragment import (
     literal,
     run_place,
 )
-from weft.engine.net import Arc, Invariant, Mapped, Role, Transition, external, immediate
+from weft.engine.net import (
+    Arc,
+    Ends,
+    Invariant,
+    Mapped,
+    Outcome,
+    Role,
+    Transition,
+    external,
+    immediate,
+)
 from weft.engine.registry import Attachment, Family, pattern
 
 __all__ = [
@@ -44,6 +54,7 @@ __all__ = [
 FOR_EACH = "for-each"
 
 Open = Annotated[bool, literal(True, "instances may be added while it runs, until it is sealed")]
+NoSeal = Annotated[bool, literal(False, "it ends when all that there are are done, sealed or not")]
 NoWait = Annotated[bool, literal(False, "the flow goes on at once")]
 Cancelled = Annotated[str, literal("cancel", "the instances that are left are withdrawn")]
 
@@ -78,18 +89,20 @@ def _several(
     enough: str | None = None,
     until: str | None = None,
     cancels: bool = False,
+    sealed: bool = True,
+    minimum: str | None = None,
+    maximum: str | None = None,
 ) -> Fragment:
     """The instances of a task, and what is waited for.
 
     With ``more``, instances may be added. ``enough`` (so many that are done) or ``until`` (a
     condition over the results, asked after each of them) lets the flow go on before all are
     done; the others are withdrawn if it ``cancels``, else they run on, and the task begins anew
-    only when they are done.
+    only when they are done. Unless it is ``sealed``, it ends as soon as nothing of it runs.
+    ``minimum`` and ``maximum`` bound how many there are when it begins, and the maximum also how
+    many are added: a token of ``room`` for each that is missing.
     """
-    if (in_ is None) is (times is None) and not (more and in_ is None):
-        raise ValueError("for-each takes either in, a list with an item for each, or times")
-    if as_ is not None and in_ is None and not more:
-        raise ValueError("as names an item, and instances that are only counted have none")
+    _check(in_, times, as_, more=more, sealed=sealed)
     if in_ is None and times is None:
         number: int | None = 0
         size = "0"
@@ -102,16 +115,22 @@ def _several(
     early = enough is not None or until is not None
     drains = early and not cancels
     alive = [ready, run, held, *([failed] if failed else [])]
-    waits = ["may"] if more else []
+    waits = ["may"] if more and sealed else []
+    room = ["room"] if more and maximum is not None else []
     need = ["need"] if enough is not None else []
     tested = [done] if until is not None else []
-    everything = [*alive, done, *waits, *need]
+    everything = [*alive, done, *waits, *need, *room]
 
     counted: dict[str, str] = {}
     if number is None:
         counted[ready] = size
     if enough is not None and fixed is None:
         counted["need"] = f"({enough}) - 1"
+    left = 0
+    if room:
+        left, expression = _room(number, size, str(maximum))
+        counted |= expression
+    bounds = _bounds(number, size, minimum, maximum)
     transitions: list[Transition] = [
         immediate(
             "enter",
@@ -121,10 +140,15 @@ def _several(
                 *waits,
                 *([Arc(ready, number)] if number else []),
                 *([Arc("need", fixed or 1)] if need else []),
+                *([Arc("room", left)] if left else []),
             ],
             counted=counted,
+            when=bounds,
+            priority=1 if bounds else 0,
         )
     ]
+    if bounds:
+        transitions.append(_out_of_bounds(task, input, minimum, maximum))
     if enough is not None:
         transitions.append(immediate("tally", take=[done, "need"]))
     if early:
@@ -133,7 +157,7 @@ def _several(
                 "enough",
                 take=["open", *tested],
                 lacks=need,
-                clear=everything if cancels else waits,
+                clear=everything if cancels else [*waits, *room],
                 put=[output, "free" if cancels else "drain"],
                 when=until,
                 priority=1 if until else 0,
@@ -146,7 +170,7 @@ def _several(
             "all",
             take=["open"],
             lacks=[*alive, *waits, *tested],
-            clear=[*need, *([] if tested else [done])],
+            clear=[*need, *room, *([] if tested else [done])],
             put=[output, "free"],
         )
     )
@@ -170,14 +194,16 @@ def _several(
             transitions.append(immediate("fails late", take=[failed], needs=["drain"]))
     if more:
         transitions += [
-            external("add", role=Role.ADD, task=task, needs=["open", "may"], put=[ready]),
-            external("seal", role=Role.SEAL, task=task, take=["may"]),
+            external(
+                "add", role=Role.ADD, task=task, take=room, needs=["open", *waits], put=[ready]
+            ),
+            *(external("seal", role=Role.SEAL, task=task, take=["may"]) for _ in waits),
         ]
     collects = ["all", *(["enough"] if early else []), *(["fails"] if failure else [])]
     return Fragment(
         transitions,
         resting={"free": 1},
-        unfinished=["open", *(["drain"] if drains else []), *waits, *need],
+        unfinished=["open", *(["drain"] if drains else []), *waits, *need, *room],
         invariants=[Invariant({"free": 1, "open": 1, **({"drain": 1} if drains else {})}, total=1)],
         starts=_limited(task, at_most),
         instances=Instances(
@@ -189,11 +215,58 @@ def _several(
             item=(as_ or DEFAULT_ITEM) if in_ is not None or more else None,
             collect=collect,
             add="add" if more else None,
-            seal="seal" if more else None,
+            seal="seal" if waits else None,
             open="open",
             draining="drain" if drains else None,
         ),
     )
+
+
+def _check(
+    in_: Mapped | None, times: str | None, as_: str | None, *, more: bool, sealed: bool
+) -> None:
+    """Refuse arguments that do not go together."""
+    if not (sealed or more):
+        raise ValueError("seal: false is of instances that may be added: open: true")
+    if (in_ is None) is (times is None) and not (more and in_ is None):
+        raise ValueError("for-each takes either in, a list with an item for each, or times")
+    if as_ is not None and in_ is None and not more:
+        raise ValueError("as names an item, and instances that are only counted have none")
+
+
+def _room(number: int | None, size: str, maximum: str) -> tuple[int, dict[str, str]]:
+    """How many instances may be added: a number, or what is counted then."""
+    if number is not None and maximum.isdecimal():
+        return int(maximum) - number, {}
+    return 0, {"room": f"({maximum}) - {size}"}
+
+
+def _out_of_bounds(task: str, input: str, minimum: str | None, maximum: str | None) -> Transition:
+    """What ends the case where there are too few instances, or too many."""
+    words = [
+        *([f"at least {minimum}"] if minimum is not None else []),
+        *([f"at most {maximum}"] if maximum is not None else []),
+    ]
+    return immediate(
+        "too few or too many",
+        take=[input, "free"],
+        put=[input, "free"],
+        priority=2,
+        ends=Ends(Outcome.FAILED, reason=f"task {task!r} has {' and '.join(words)} instances"),
+    )
+
+
+def _bounds(number: int | None, size: str, minimum: str | None, maximum: str | None) -> str | None:
+    """The condition that there are not too few instances and not too many; None: there is none."""
+    asked = []
+    for bound, sign, fault in ((minimum, ">=", "less than"), (maximum, "<=", "more than")):
+        if bound is None:
+            continue
+        if number is None or not bound.isdecimal():
+            asked.append(f"{size} {sign} {bound if bound.isdecimal() else f'({bound})'}")
+        elif (number < int(bound)) if sign == ">=" else (number > int(bound)):
+            raise ValueError(f"there are {number} instances, which is {fault} {bound}")
+    return " && ".join(asked) or None
 
 
 def _limited(task: str, at_most: int | None) -> dict[str, Extra]:
@@ -324,6 +397,8 @@ def run_time(
     as_: Identifier | None = None,
     collect: ResultExpression | None = None,
     at_most: PositiveInt | None = None,
+    minimum: Count | None = None,
+    maximum: Count | None = None,
 ) -> Fragment:
     """An instance for each item of a list, or as many as the data say when the task starts.
 
@@ -347,6 +422,8 @@ def run_time(
         as_=as_,
         collect=collect,
         at_most=at_most,
+        minimum=minimum,
+        maximum=maximum,
     )
 
 
@@ -372,6 +449,9 @@ def open_ended(
     as_: Identifier | None = None,
     collect: ResultExpression | None = None,
     at_most: PositiveInt | None = None,
+    minimum: Count | None = None,
+    maximum: Count | None = None,
+    seal: NoSeal | None = None,
 ) -> Fragment:
     """Instances can be added while the task runs; it ends when all are done and no more may come.
 
@@ -396,6 +476,9 @@ def open_ended(
         collect=collect,
         at_most=at_most,
         more=open,
+        minimum=minimum,
+        maximum=maximum,
+        sealed=seal is None,
     )
 
 
@@ -421,6 +504,10 @@ def static_partial_join(
     as_: Identifier | None = None,
     collect: ResultExpression | None = None,
     at_most: PositiveInt | None = None,
+    open: Open | None = None,
+    minimum: Count | None = None,
+    maximum: Count | None = None,
+    seal: NoSeal | None = None,
 ) -> Fragment:
     """The flow goes on when n of the m instances are done; the rest run on.
 
@@ -448,6 +535,10 @@ def static_partial_join(
         collect=collect,
         at_most=at_most,
         enough=enough,
+        minimum=minimum,
+        maximum=maximum,
+        sealed=seal is None,
+        more=bool(open),
     )
 
 
@@ -474,6 +565,10 @@ def cancelling_partial_join(
     as_: Identifier | None = None,
     collect: ResultExpression | None = None,
     at_most: PositiveInt | None = None,
+    open: Open | None = None,
+    minimum: Count | None = None,
+    maximum: Count | None = None,
+    seal: NoSeal | None = None,
 ) -> Fragment:
     """The flow goes on when n of the m instances are done; the rest are withdrawn.
 
@@ -500,6 +595,10 @@ def cancelling_partial_join(
         at_most=at_most,
         enough=enough,
         cancels=rest == "cancel",
+        minimum=minimum,
+        maximum=maximum,
+        sealed=seal is None,
+        more=bool(open),
     )
 
 

@@ -409,10 +409,7 @@ class _Reader:
                     raise Untranslatable(f"the function {ahead[0][1]}() has no counterpart")
         if rooted and len(parts) > 1:
             parts = parts[1:]  # the name of the document
-        if self.names is not None:
-            if parts[0] not in self.names:
-                raise Untranslatable(f"{parts[0]!r} is no variable here")
-            parts[0] = self.names[parts[0]]
+        self.called_here(parts)
         for part in parts:
             if _VARIABLE.fullmatch(part) is None or part in RESERVED:
                 raise Untranslatable(f"{part!r} cannot be the name of a variable")
@@ -420,6 +417,16 @@ class _Reader:
         return _Part(
             self.prefix + ".".join(parts), self.types.get(parts[0], "") if len(parts) == 1 else ""
         )
+
+    def called_here(self, parts: list[str]) -> None:
+        """Give the variable that a path begins with the name that it has here."""
+        if self.names is None:
+            return
+        if parts[0] not in self.names:
+            raise Untranslatable(f"{parts[0]!r} is no variable here")
+        if len(parts) > 1:  # to be told by the type of the value, which is not known here
+            raise Untranslatable(f"{'/'.join(parts)} leads into a value")
+        parts[0] = self.names[parts[0]]
 
     def steps_down(self) -> bool:
         """Whether a slash goes on to a name, and so is no division."""

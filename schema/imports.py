@@ -7,12 +7,13 @@ words stand in the tables of the documentation.
 from __future__ import annotations
 
 from enum import Enum
+from typing import Literal
 
 import attrs
 
 from weft.schema.jsonvalue import JsonValue
 
-__all__ = ["Construct", "Imported", "Verdict", "in_groups"]
+__all__ = ["Construct", "Finding", "Imported", "Verdict", "in_groups"]
 
 
 class Verdict(Enum):
@@ -63,6 +64,28 @@ class Imported:
             "id": self.id,
             "line": self.line,
         }
+
+
+@attrs.frozen
+class Finding:
+    """What is amiss in a file that is read all the same, by the rules of its own format.
+
+    Args:
+        level: ``error``: the net breaks a rule of its format, and what it can do is not told;
+            ``warning``: it is likely not what its author meant.
+        code: A stable, kebab-case word.
+        message: A sentence.
+        element: The task or condition that it is about.
+        line: Where it stands in the file, from 1.
+        net: The net that it is in.
+    """
+
+    level: Literal["error", "warning"]
+    code: str
+    message: str
+    element: str | None = None
+    line: int | None = None
+    net: str | None = None
 
 
 def in_groups(

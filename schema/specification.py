@@ -17,7 +17,7 @@ import attrs
 
 from weft.schema.datatypes import Variable
 from weft.schema.errors import DefinitionError
-from weft.schema.imports import Imported
+from weft.schema.imports import Finding, Imported
 from weft.schema.jsonvalue import JsonValue
 
 __all__ = [
@@ -244,7 +244,8 @@ class Specification:
     ``nets`` holds the case's own net under ``root`` and those of composite tasks by name.
     ``triggers`` are the events that start cases of it, ``schedules`` the times.
     ``metadata`` is what the author says besides: kept, and acted on by nobody here.
-    ``imported`` says of a model made for another engine what has become of its parts.
+    ``imported`` says of a model made for another engine what has become of its parts, and
+    ``findings`` what is amiss in it by the rules of its format.
     """
 
     name: str
@@ -257,6 +258,7 @@ class Specification:
     schedules: tuple[ScheduleTrigger, ...] = ()
     metadata: Mapping[str, JsonValue] = attrs.field(factory=dict)
     imported: tuple[Imported, ...] = attrs.field(default=(), eq=False, repr=False)
+    findings: tuple[Finding, ...] = attrs.field(default=(), eq=False, repr=False)
     source: Source = attrs.field(factory=lambda: Source("python"), eq=False, repr=False)
 
     def location(self, net: str, *rest: str | int) -> Location:

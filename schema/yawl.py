@@ -34,7 +34,7 @@ from weft.schema.conditions import Condition, Untranslatable
 from weft.schema.datatypes import DataType, Variable
 from weft.schema.durations import parse_duration
 from weft.schema.errors import DefinitionError, raise_faults
-from weft.schema.imports import Imported
+from weft.schema.imports import Finding, Imported
 from weft.schema.jsonvalue import JsonValue
 from weft.schema.specification import (
     Location,
@@ -54,6 +54,9 @@ from weft.schema.xml import namespace as _namespace
 from weft.schema.xml import text_of as _text
 from weft.schema.yawl_constructs import CONSTRUCTS
 from weft.schema.yawl_data import Data, query, read_variables
+from weft.schema.yawl_query import told_of
+from weft.schema.yawl_rules import Element, Shape, idle_nets, shape_findings, unused_findings
+from weft.schema.yawl_types import read_types
 
 __all__ = ["VERSIONS", "is_yawl", "read_yawl"]
 
@@ -131,6 +134,10 @@ class _Work:
     performed: bool
 
 
+_BOUNDS = ("minimum", "maximum", "threshold")
+_MOST_INSTANCES = 10_000
+"""A bound above what an engine takes is none."""
+
 _UNITS = {"SEC": "s", "MIN": "m", "HOUR": "h", "DAY": "d", "MSEC": "ms"}
 
 
@@ -152,6 +159,10 @@ class _Reader:
         """The decompositions that no task names."""
         self.data: dict[str, Data] = {}
         """The variables of each decomposition."""
+        self.lines: dict[str, int | None] = {}
+        """Where each decomposition stands."""
+        self.shapes: dict[str, Shape] = {}
+        """The graph of each net, as the format's rules see it."""
 
     # ── faults ───────────────────────────────────────────────────────────────────────────────
 
@@ -203,8 +214,51 @@ class _Reader:
             description=_text(_child(described, "description")) if described is not None else "",
             metadata=metadata,
             imported=(*self.left(), *self.imported),
+            findings=tuple(self.amiss(used)),
             source=Source("yawl", self.file, self.text, self.origin, self.positions),
         )
+
+    def amiss(self, used: set[str]) -> Iterator[Finding]:
+        """What breaks a rule of the format, in nets that run; and what none of them names."""
+        shapes = [shape for name, shape in self.shapes.items() if name in used]
+        for shape in shapes:
+            yield from shape_findings(shape)
+        named = {e.work for shape in shapes for e in shape.elements.values()}
+        unused = [name for name in (*self.decompositions, *self.gateways) if name not in named]
+        yield from unused_findings(
+            {name: self.lines.get(name) for name in unused if name != self.root}
+        )
+        yield from idle_nets(shapes)
+
+    def shape(
+        self,
+        name: str,
+        line: int | None,
+        parts: Mapping[str, Any],
+        flows: Mapping[str, list[_Flow]],
+    ) -> Shape:
+        """The graph of a net; ``parts`` are its elements by the names that they have here."""
+        id_of = {made: x.get("id", "") for made, x in parts.items()}
+        elements = {}
+        for made, x in parts.items():
+            work = _child(x, "decomposesTo")
+            elements[id_of[made]] = Element(
+                id=id_of[made],
+                kind=_local(x),  # type: ignore[arg-type]  # one of four, as `names` has it
+                to=[id_of[flow.to] for flow in flows[made]],
+                line=x.sourceline,
+                split=_code(x, "split", "and") if _local(x) == "task" else "and",
+                default=any(flow.default for flow in flows[made]),
+                predicates=sum(bool(flow.predicate) for flow in flows[made]),
+                bounds={
+                    k: int(number)
+                    for k in ("minimum", "maximum", "threshold")
+                    if re.fullmatch("[0-9]{1,9}", number := _text(_child(x, k)))
+                },
+                work="" if work is None else work.get("id", ""),
+                waits=_child(x, "timer") is not None,
+            )
+        return Shape(name, elements, line)
 
     def left(self) -> Iterator[Imported]:
         """What is not acted on, each name once."""
@@ -252,6 +306,7 @@ class _Reader:
 
     def find_decompositions(self, specification: Any) -> dict[str, Any]:
         """The nets, the root net first; the other decompositions are noted by their kind."""
+        types = read_types(specification)
         root: dict[str, Any] = {}
         others: dict[str, Any] = {}
         for element in specification:
@@ -261,7 +316,8 @@ class _Reader:
                     self.passed_over[kind] += 1
                 continue
             name = element.get("id", "")
-            self.data[name] = read_variables(element)
+            self.data[name] = read_variables(element, types)
+            self.lines.setdefault(name, element.sourceline)
             type_ = element.get(_XSI, "").rpartition(":")[2]
             if not name or name in root or name in others or name in self.gateways:
                 what = f"two decompositions are called {name!r}" if name else "it has no id"
@@ -311,7 +367,9 @@ class _Reader:
         for found, what in ((inputs, "input"), (outputs, "output")):
             if len(found) != 1:
                 self.fault(control, f"the net {name!r} has {len(found)} {what} conditions; one is")
-        flows = {n: self.flows(x, names) for n, x in {**conditions, **tasks}.items()}
+        elements = {**conditions, **tasks}
+        flows = {n: self.flows(x, names) for n, x in elements.items()}
+        self.shapes[name] = self.shape(name, element.sourceline, elements, flows)
         leading: Counter[str] = Counter(f.to for found in flows.values() for f in found)
         variables: dict[str, Variable] = dict(self.data[name].variables)
         for x in conditions.values():
@@ -488,7 +546,8 @@ class _Reader:
             made = work.inner.names.get(to)
             if made is None or not work.performed:
                 continue
-            condition = self.queried(mapping, asked, work.outer)
+            target = work.inner.variables[made].type
+            condition = self.queried(mapping, asked, work.outer, target=target)
             if condition is not None:
                 found[made] = condition.cel
         return found
@@ -500,7 +559,8 @@ class _Reader:
             variable = work.outer.names.get(to)
             if variable is None:
                 continue
-            condition = self.queried(mapping, asked, work.inner, prefix="result.")
+            target = work.outer.variables[variable].type
+            condition = self.queried(mapping, asked, work.inner, prefix="result.", target=target)
             cel = f"result.{variable}" if condition is None else condition.cel
             plain = re.fullmatch(r"result\.(\w+)", cel)
             if plain is not None:
@@ -510,11 +570,17 @@ class _Reader:
         return found
 
     def queried(
-        self, element: Any, asked: str, data: Data, *, prefix: str = ""
+        self,
+        element: Any,
+        asked: str,
+        data: Data,
+        *,
+        prefix: str = "",
+        target: DataType | None = None,
     ) -> Condition | None:
         """A query in CEL; None: it cannot be told in it, which is told."""
         try:
-            found = query(asked, data, prefix=prefix)
+            found = query(asked, data, prefix=prefix, target=target)
         except Untranslatable as reason:
             self.tell(element, "mapping, beyond what is told in CEL", more=f"{asked}: {reason}")
             return None
@@ -527,30 +593,35 @@ class _Reader:
         """The pattern that makes many instances of a task."""
         element, argument = work.element, dict[str, JsonValue]()
         given, taken = _child(element, "miDataInput"), _child(element, "miDataOutput")
-        numbers = {k: _text(_child(element, k)) for k in ("minimum", "maximum", "threshold")}
-        least = int(numbers["minimum"]) if re.fullmatch("[0-9]{1,4}", numbers["minimum"]) else 1
         expression = None if given is None else _child(given, "expression")
         asked = "" if expression is None else expression.get("query", "")
         item = work.inner.names.get(_text(_child(given, "formalInputParam")))
         each = _free("each", {*work.outer.variables, "index"})
-        try:
-            listed = query(asked, work.outer).cel
-        except Untranslatable as reason:
-            self.tell(element, "multiple instances, over a query beyond CEL", more=str(reason))
-            argument["times"] = max(1, least)
+        bounds = {k: self.number(element, k, work.outer) for k in _BOUNDS}
+        listed = self.split_up(element, given, asked, work.outer)
+        if listed is None:
+            least = bounds["minimum"]
+            argument["times"] = least if isinstance(least, int) and least else 1
+            bounds["minimum"] = None
         else:
             self.tell(element, "multiple instances")
             argument |= {"in": listed, "as": each}
             if item is not None:
                 inputs[item] = each
-        if numbers["minimum"] or numbers["maximum"]:
-            self.tell(element, "multiple instances, minimum and maximum")
-        if (mode := _child(element, "creationMode")) is not None and mode.get("code") == "dynamic":
+        dynamic = (x := _child(element, "creationMode")) is not None and x.get("code") == "dynamic"
+        if dynamic:
             self.tell(element, "multiple instances, created dynamically")
-        if re.fullmatch("[0-9]{1,4}", numbers["threshold"]) and int(numbers["threshold"]):
-            enough = int(numbers["threshold"])
-            if argument.get("times", enough) >= enough:  # type: ignore[operator]
-                argument |= {"enough": enough, "rest": "cancel"}
+            argument |= {"open": True, "seal": False}
+        if listed is not None or dynamic:
+            argument |= {k: n for k in ("minimum", "maximum") if (n := bounds[k]) is not None}
+            if listed is None:
+                argument.pop("minimum", None)
+        enough, most = bounds["threshold"], bounds["maximum"]
+        every = enough is None or (
+            isinstance(enough, int) and isinstance(most, int) and enough > most
+        )
+        if not every and not (listed is None and not dynamic and argument["times"] != enough):
+            argument |= {"enough": enough, "rest": "cancel"}
         if taken is not None:
             formal = _child(taken, "formalOutputExpression")
             asked = "" if formal is None else formal.get("query", "")
@@ -560,8 +631,55 @@ class _Reader:
             into = _text(_child(taken, "resultAppliedToLocalVariable"))
             variable = work.outer.names.get(into)
             if variable is not None:
-                outputs[variable] = "results"
+                outputs[variable] = self.joined(taken, work.outer.variables[variable].type)
         return Use("for-each", argument)
+
+    def number(self, element: Any, name: str, data: Data) -> JsonValue:
+        """A bound of instances: a number, or a query for one; None: there is none."""
+        text = _text(_child(element, name))
+        if not text:
+            return None
+        if re.fullmatch("[0-9]{1,9}", text):
+            number = int(text)
+            if name == "minimum":
+                return number or None
+            return number if 0 < number <= _MOST_INSTANCES else None
+        found = self.queried(element, text, data, target=DataType("integer"))
+        return None if found is None else found.cel
+
+    def split_up(self, element: Any, given: Any, asked: str, data: Data) -> str | None:
+        """The list of which each item gets an instance; None: it cannot be told."""
+        try:
+            listed = query(asked, data).cel
+        except Untranslatable as reason:
+            more = f"{asked}: {reason}"
+            self.tell(element, "multiple instances, over a query beyond CEL", more=more)
+            return None
+        variable = data.variables.get(listed)
+        type_ = DataType("any") if variable is None else variable.type
+        splitting = _child(given, "splittingExpression")
+        text = "" if splitting is None else splitting.get("query", "")
+        if text:
+            try:
+                listed = told_of(text, listed, type_)
+            except Untranslatable as reason:
+                more = f"{text}: {reason}"
+                self.tell(element, "multiple instances, split in a way beyond CEL", more=more)
+        return listed
+
+    def joined(self, taken: Any, type_: DataType) -> str:
+        """What a variable gets of the results of all instances."""
+        joining = _child(taken, "outputJoiningExpression")
+        text = "" if joining is None else joining.get("query", "")
+        if not text:
+            return "results"
+        try:
+            found = told_of(text, "results", DataType("any"))
+        except Untranslatable as reason:
+            more = f"{text}: {reason}"
+            self.tell(taken, "multiple instances, joined in a way beyond CEL", more=more)
+            return "results"
+        return found
 
     def timed(self, work: _Work, uses: list[Use]) -> float | None:
         """A timer begins an empty task, as a pattern around it; or is the bound of its work."""
@@ -658,9 +776,7 @@ class _Reader:
         ]
         if code == "or" and (told is None or last.to in told):
             branches.append({"when": _when(last, chosen, told), "to": last.to})
-        always = told is not None and code == "or" and "true" in told.values()
-        if not always:  # else there is always one that is taken
-            branches.append({"to": last.to})
+        branches.append({"to": last.to})
         return Use(_SPLITS.get(code, "exclusive-choice"), branches)
 
     def performed(self, element: Any) -> Iterator[Use]:

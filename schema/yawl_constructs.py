@@ -39,23 +39,30 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     ),
     "cancellation of a flow that is not there": Construct(_KEPT, "nothing can be cancelled"),
     "variables": Construct(
-        _RUNS, "data of the net, of XSD's simple types, or of any for complex ones"
+        _RUNS, "data of the net, of the types of XSD and of the file's own schema"
     ),
-    "mapping": Construct(_RUNS, "XPath, or XPath within one element, told in CEL"),
+    "mapping": Construct(_RUNS, "XPath, alone or within and around elements, told in CEL"),
     "mapping, beyond what is told in CEL": Construct(
         _CHANGED, "going in: not passed; coming back: the result gives the variable by its name"
     ),
     "multiple instances": Construct(
-        _RUNS, "an instance for each item; goes on when so many as its threshold are done"
+        _RUNS,
+        "an instance for each item that the splitting query makes, not less than the minimum and "
+        "not more than the maximum; goes on when so many as its threshold are done",
     ),
     "multiple instances, created dynamically": Construct(
-        _CHANGED, "instances are there from the start; none is added while it runs"
+        _RUNS, "more can be added while it runs (`weft add`), up to the maximum"
     ),
     "multiple instances, as an alternative": Construct(
         _CHANGED,
         "behind a condition with other tasks: a work item, whose start chooses it, goes before",
     ),
-    "multiple instances, minimum and maximum": Construct(_KEPT, "not enforced"),
+    "multiple instances, split in a way beyond CEL": Construct(
+        _CHANGED, "an instance for each item of the list, as it is"
+    ),
+    "multiple instances, joined in a way beyond CEL": Construct(
+        _CHANGED, "the variable gets the list of the results"
+    ),
     "multiple instances, over a query beyond CEL": Construct(_CHANGED, "as many as the minimum"),
     "timer of an empty task": Construct(_RUNS, "the task goes on when its time has come"),
     "timer of work": Construct(

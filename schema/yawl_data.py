@@ -9,9 +9,10 @@ completes the work gives the value instead.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -20,25 +21,14 @@ from weft.schema.datatypes import DataType, InvalidDeclaration, Variable
 from weft.schema.errors import DefinitionError
 from weft.schema.jsonvalue import MAX_INTEGER, MIN_INTEGER, JsonValue
 from weft.schema.xml import children, first, local, parse_xml, text_of
+from weft.schema.yawl_query import told
+from weft.schema.yawl_types import Types
 
 __all__ = ["Data", "query", "read_variables"]
 
-_INTEGERS = (
-    *("integer", "int", "long", "short", "byte", "nonNegativeInteger", "positiveInteger"),
-    *("nonPositiveInteger", "negativeInteger", "unsignedInt", "unsignedLong", "unsignedShort"),
-    "unsignedByte",
-)
-_TEXTS = (
-    *("string", "normalizedString", "token", "anyURI", "date", "time", "dateTime", "duration"),
-    *("NMTOKEN", "Name", "NCName", "language", "ID"),
-)
-_TYPES: Final = {
-    **dict.fromkeys(_INTEGERS, "integer"),
-    **dict.fromkeys(_TEXTS, "string"),
-    **dict.fromkeys(("double", "float", "decimal"), "number"),
-    "boolean": "boolean",
-}
 _TAKEN = (*RESERVED, "result", "results", "error")
+_SIMPLE = ("string", "integer", "number", "boolean")
+_ANY = DataType("any")
 _MAX_DEPTH = 50
 
 _ELEMENT = re.compile(r"<([\w:.-]+)>\s*\{(.*)\}\s*</\1>", re.DOTALL)
@@ -54,16 +44,25 @@ class Data:
     types: Mapping[str, str]
     variables: Mapping[str, Variable]
 
+    def kinds(self) -> Mapping[str, DataType]:
+        """The types of the variables, by what they are called here."""
+        return {name: variable.type for name, variable in self.variables.items()}
+
     def condition(self, text: str) -> Condition:
         """A predicate in CEL.
 
         Raises:
             Untranslatable: It cannot be told in it.
         """
-        return translated(text, names=self.names, types=self.types)
+        try:
+            return translated(text, names=self.names, types=self.types)
+        except Untranslatable:
+            return Condition(
+                told(text, names=self.names, types=self.kinds(), condition=True), frozenset()
+            )
 
 
-def read_variables(element: Any) -> Data:
+def read_variables(element: Any, known: Types) -> Data:
     """The variables that a net or decomposition declares."""
     names: dict[str, str] = {}
     types: dict[str, str] = {}
@@ -75,12 +74,12 @@ def read_variables(element: Any) -> Data:
         made = names.get(name) or _variable(name, variables)
         names[name] = made
         kind = text_of(first(declared, "type")) or declared.get("type", "")
-        type_ = _TYPES.get(kind.rpartition(":")[2], "any")
+        type_ = known.named(kind) if kind else known.element(text_of(first(declared, "element")))
         default = _initial(text_of_raw(first(declared, "initialValue", "defaultValue")), type_)
         if made in variables and default is None:
             continue
-        types[made] = type_
-        variables[made] = _declared(made, DataType(type_, nullable=type_ != "any"), default)
+        types[made] = type_.type if type_.type in _SIMPLE else ""
+        variables[made] = _declared(made, type_, default)
     return Data(names, types, variables)
 
 
@@ -116,11 +115,23 @@ def _variable(name: str, taken: Mapping[str, object]) -> str:
     return made
 
 
-def _initial(text: str, type_: str) -> JsonValue:
+def _initial(text: str, type_: DataType) -> JsonValue:
     """An initial value; None: there is none, or it is not of its type."""
     plain = text.strip()
     if not plain:
         return None
+    if plain.startswith("<") and type_.type in ("any", "object", "array"):
+        try:
+            root, _ = parse_xml(f"<value>{plain}</value>".encode())
+        except DefinitionError:
+            return plain if type_.type == "any" else None
+        return as_json(root, type_)
+    return _simple(text, type_.type)
+
+
+def _simple(text: str, type_: str) -> JsonValue:
+    """A text as a value of a simple type; None: it is none."""
+    plain = text.strip()
     if type_ == "boolean":
         return {"true": True, "1": True, "false": False, "0": False}.get(plain)
     if type_ in ("integer", "number"):
@@ -130,37 +141,51 @@ def _initial(text: str, type_: str) -> JsonValue:
         if type_ == "number" and re.fullmatch(r"[+-]?(\d{1,300}\.?\d{0,300}|\.\d{1,300})", plain):
             return float(plain)
         return None
-    if type_ == "any" and plain.startswith("<"):
-        try:
-            root, _ = parse_xml(f"<value>{plain}</value>".encode())
-        except DefinitionError:
-            return plain
-        return as_json(root)
     return text if type_ == "string" else plain
 
 
-def as_json(element: Any, depth: int = 0) -> JsonValue:
-    """An element's content: a text, a list of children of one name, or an object of them."""
+def as_json(element: Any, type_: DataType = _ANY, depth: int = 0) -> JsonValue:
+    """An element's content: a text, a list of children of one name, or an object of them.
+
+    Its type says which, where it is known; else what stands there does.
+    """
     below = children(element)
-    if not below or depth > _MAX_DEPTH:
+    if depth > _MAX_DEPTH:
         return text_of(element)
+    if type_.type == "array":
+        return [as_json(x, type_.items or _ANY, depth + 1) for x in below]
+    fields = type_.fields or {}
+    if not below:
+        if type_.type in ("any", "object"):
+            return {} if type_.type == "object" and not text_of(element) else text_of(element)
+        return _simple(text_of(element), type_.type)
     names = [local(x) for x in below]
-    if len(below) > 1 and len({*names}) == 1:
-        return [as_json(x, depth + 1) for x in below]
+    if len(below) > 1 and len({*names}) == 1 and names[0] not in fields:
+        return [as_json(x, _ANY, depth + 1) for x in below]
     found: dict[str, JsonValue] = {}
     for name, x in zip(names, below, strict=True):
-        value = as_json(x, depth + 1)
-        if names.count(name) == 1:
+        kind = fields.get(name, _ANY)
+        if kind.type == "array" and kind.items is not None:  # the items, side by side
+            value, several = as_json(x, kind.items, depth + 1), True
+        else:
+            value, several = as_json(x, kind, depth + 1), names.count(name) > 1
+        if not several:
             found[name] = value
             continue
-        several = found.setdefault(name, [])
-        if isinstance(several, list):
-            several.append(value)
+        listed = found.setdefault(name, [])
+        if isinstance(listed, list):
+            listed.append(value)
     return found
 
 
-def query(text: str, data: Data, *, prefix: str = "") -> Condition:
-    """An expression of a mapping in CEL: XPath, or XPath within an element.
+def query(text: str, data: Data, *, prefix: str = "", target: DataType | None = None) -> Condition:
+    """An expression of a mapping in CEL: XPath, or XPath within and around elements.
+
+    Args:
+        text: The expression.
+        data: The variables that it reads.
+        prefix: Stands before each of them.
+        target: The type of what it is for.
 
     Raises:
         Untranslatable: What of it cannot be told.
@@ -168,8 +193,23 @@ def query(text: str, data: Data, *, prefix: str = "") -> Condition:
     text = text.strip()
     literal = _LITERAL.fullmatch(text)
     if literal is not None:
-        value = literal[2].replace("\\", "\\\\").replace('"', '\\"')
-        return Condition(f'"{value}"', frozenset())
+        value: JsonValue = literal[2]
+        if target is not None and target.type in ("boolean", "integer", "number"):
+            value = _simple(literal[2], target.type)
+        return Condition(json.dumps(value, ensure_ascii=False), frozenset())
+    try:
+        return _plain(text, data, prefix)
+    except Untranslatable as reason:
+        kinds = data.kinds()
+        try:
+            cel = told(text, names=data.names, types=kinds, prefix=prefix, target=target)
+        except ImportError:  # pragma: no cover  # elementpath comes with lxml, in one extra
+            raise reason from None
+        return Condition(cel, frozenset())
+
+
+def _plain(text: str, data: Data, prefix: str) -> Condition:
+    """One XPath over simple variables, alone or within one element."""
     element = _ELEMENT.fullmatch(text)
     if element is not None:
         text = element[2].strip()

@@ -101,11 +101,20 @@ class Runs:
         net: The net.
         alone: Whether no second scope of the net can live (see `weft.engine.orjoin`).
         never: Transitions that are taken out, by name.
+        constants: Whether a condition that reads no data is taken at its word.
     """
 
-    def __init__(self, net: Net, *, alone: bool = True, never: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        net: Net,
+        *,
+        alone: bool = True,
+        never: Collection[str] = (),
+        constants: bool = True,
+    ) -> None:
         self.net = net
         self.alone = alone
+        self.constants = constants
         self.never = frozenset(net.transition_index[name] for name in never)
         place = net.place_index
         self.arcs = [
@@ -140,6 +149,8 @@ class Runs:
         self._classify()
         self.assignments = self._assignments()
         self.fixed_guards = self._fixed_guards()
+        self.asked = [self._asked(t) for t in net.transitions]
+        """The condition of each transition, as what it is told apart by."""
         self.initial: State = (BEGIN,)
 
     # ── what there is ────────────────────────────────────────────────────────────────────────
@@ -292,7 +303,7 @@ class Runs:
             if t.when is None:
                 continue
             expression = compile_expression(t.when)
-            if expression.reads:
+            if expression.reads or not self.constants:
                 guarded = True
                 continue
             try:
@@ -302,6 +313,12 @@ class Runs:
         if guarded:
             self.abstractions["each condition may be true or false, whatever the data"] = None
         return fixed
+
+    def _asked(self, t: Transition) -> str | None:
+        """What a transition's answer is kept by: a constant that is not believed, by its place."""
+        if t.when is None or self.constants or compile_expression(t.when).reads:
+            return t.when
+        return f"{t.when} of {t.name.replace('.also ', '.yes ')}"
 
     # ── enabling and firing ──────────────────────────────────────────────────────────────────
 
@@ -409,12 +426,12 @@ class Runs:
         enabled += self.at(marking, self.immediate_at)
         enabled.sort(key=self.rank.__getitem__)
         for t in enabled:
-            transition = self.net.transitions[t]
-            if transition.when is not None:
-                answer = spot.answers.get(transition.when)
+            asked = self.asked[t]
+            if asked is not None:
+                answer = spot.answers.get(asked)
                 if answer is None:
                     return [
-                        _Spot(marking, {**spot.answers, transition.when: yes}, spot.trail)
+                        _Spot(marking, {**spot.answers, asked: yes}, spot.trail)
                         for yes in (True, False)
                     ]
                 if not answer:

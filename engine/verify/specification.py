@@ -70,9 +70,17 @@ def verify_specification(
     parts = [
         _NetVerification(compiled, net, specification, max_states) for net in compiled.nets.values()
     ]
+    told = [] if specification is None else list(_own_rules(specification))
+    broken = {d.net for d in told if d.level == "error"}
     for part in parts:
-        part.verify()
-    diagnostics = [d for part in parts for d in part.diagnostics]
+        if (None if part.root else part.net.name) not in broken:
+            part.verify()
+        else:
+            part.abstractions[
+                f"net {part.net.name!r} breaks rules of its format, so what it can do was not "
+                "looked at"
+            ] = None
+    diagnostics = [*told, *(d for part in parts for d in part.diagnostics)]
     diagnostics += _endless_recursion(compiled, specification, max_states)
     undecided = [part.undecided for part in parts if part.undecided]
     abstractions = dict.fromkeys(a for part in parts for a in part.abstractions)
@@ -95,6 +103,19 @@ def _all(verdicts: Iterator[bool | None]) -> bool | None:
     """False if one is, else None if one is, else True."""
     found = set(verdicts)
     return False if False in found else None if None in found else True
+
+
+def _branch(name: str) -> str:
+    """What the ways into one branch have in common: a multi-choice has two, as first or after."""
+    return name.replace(".then.also ", ".then.yes ")
+
+
+def _own_rules(specification: Specification) -> Iterator[Diagnostic]:
+    """What is amiss by the rules of the format that a specification was written in."""
+    for f in specification.findings:
+        net = None if f.net == specification.root else f.net
+        file = specification.source.file
+        yield Diagnostic(f.level, f.code, f.message, f.element, file, f.line, None, (), net)
 
 
 class _NetVerification:
@@ -120,6 +141,14 @@ class _NetVerification:
         self.diagnostics: list[Diagnostic] = []
         self.undecided: str | None = None
         self.reported: set[object] = set()
+
+    @property
+    def constants(self) -> bool:
+        """Whether a condition that reads no data is taken at its word.
+
+        In YAWL files ``true()`` stands for a predicate that is not written yet.
+        """
+        return self.specification is None or self.specification.source.format != "yawl"
 
     @property
     def definition(self) -> NetDefinition | None:
@@ -199,7 +228,7 @@ class _NetVerification:
     # ── run by run ───────────────────────────────────────────────────────────────────────────
 
     def by_runs(self) -> None:
-        runs = Runs(self.net, alone=self.net.name in self.compiled.alone)
+        runs = Runs(self.net, alone=self.net.name in self.compiled.alone, constants=self.constants)
         watch = _Watch(self, runs)
         if self.net.or_joins:
             self.abstractions[
@@ -349,6 +378,7 @@ class _NetVerification:
         """Tasks that can never start, branches that can never be taken."""
         net = self.net
         started = {net.transitions[t].task for t in fired if net.transitions[t].role is Role.START}
+        taken = {_branch(net.transitions[t].name) for t in fired}
         spare = self.spare(fired)
         for i, t in enumerate(net.transitions):
             if i in fired or i in spare:
@@ -365,12 +395,13 @@ class _NetVerification:
                     text = f"task {t.task!r} can never start"
                 location = self.at("tasks", str(t.task))
                 self.tell("error", "dead-task", text, element=t.task, location=location)
-            elif t.when is not None and ".then." in t.name:
+            elif t.when is not None and ".then." in t.name and _branch(t.name) not in taken:
                 self.dead.append(t.name)
                 owner = t.name.partition(".then.")[0].rstrip("!")
                 text = f"the branch {t.name!r} can never be taken: {t.when}"
                 location = self.at("tasks", owner, "then")
                 self.tell("error", "dead-branch", text, element=owner, location=location)
+                taken.add(_branch(t.name))
 
     def spare(self, fired: set[int]) -> set[int]:
         """What is only there for a limit on starts that is never reached, and so is no fault."""

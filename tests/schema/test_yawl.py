@@ -19,7 +19,7 @@ from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification
 from weft.engine.ports import CaseId, ItemId, Microseconds
 from weft.patterns import builtin as patterns
-from weft.schema.errors import DefinitionError, DefinitionErrors
+from weft.schema.errors import CommandRejected, DefinitionError, DefinitionErrors
 from weft.schema.specification import Specification, Use
 from weft.schema.yawl import read_yawl
 
@@ -508,3 +508,170 @@ def test_a_threshold_of_the_corpus(corpus: Path) -> None:
         case.do(c.StartWorkItem(item))
         case.do(c.CompleteWorkItem(item, None))
     assert case.state.status is CaseStatus.COMPLETED
+
+
+# ── many instances ───────────────────────────────────────────────────────────────────────────
+
+
+def bounded(mode: str, songs: int, threshold: str = "9") -> Case:
+    task = several().replace("<threshold>2<", f"<threshold>{threshold}<")
+    task = task.replace('creationMode code="static"', f'creationMode code="{mode}"')
+    return Case(with_data(begins("m") + task), songs=[f"s{n}" for n in range(songs)])
+
+
+def finish(case: Case) -> None:
+    item = next(i for i in case.state.items.values() if i.status is ItemStatus.OFFERED)
+    case.do(c.StartWorkItem(item.id))
+    case.do(c.CompleteWorkItem(item.id, {"done": True}))
+
+
+@pytest.mark.parametrize("songs", [0, 6])
+def test_fewer_instances_than_the_minimum_and_more_than_the_maximum_fail(songs: int) -> None:
+    case = bounded("static", songs)
+    assert case.state.status is CaseStatus.FAILED
+    assert case.state.error is not None
+    assert "at least 1 and at most 5 instances" in str(case.state.error)
+
+
+def test_instances_are_added_up_to_the_maximum_while_one_is_not_done() -> None:
+    case = bounded("dynamic", 3)
+    case.do(c.AddInstance("m", "s3"))
+    case.do(c.AddInstance("m", "s4"))
+    assert len(case.offered) == 5
+    with pytest.raises(CommandRejected):
+        case.do(c.AddInstance("m", "one too many"))
+    for _ in range(5):
+        assert case.state.status is CaseStatus.RUNNING
+        finish(case)
+    assert case.state.status is CaseStatus.COMPLETED, "nobody has to say that none will come"
+
+
+def test_what_is_added_counts_for_the_threshold_and_none_is_added_to_a_static_task() -> None:
+    case = bounded("dynamic", 1, threshold="2")
+    case.do(c.AddInstance("m", "s1"))
+    case.do(c.AddInstance("m", "s2"))
+    finish(case)
+    finish(case)
+    assert case.state.status is CaseStatus.COMPLETED
+    with pytest.raises(CommandRejected):
+        bounded("static", 1).do(c.AddInstance("m", "s1"))
+
+
+def test_one_song_gives_one_instance(corpus: Path) -> None:
+    case = Case(weft.load(corpus / "yawl" / "MakeRecordings(Beta4).xml"))
+    for task, result in (
+        ("decideName", {"nameOfRecord": "r"}),
+        ("decideSongs", {"songlist": [{"songName": "a", "sequenceNumber": 1}]}),
+    ):
+        assert case.offered == [task]
+        case.start(task)
+        case.complete(task, result)
+    assert case.offered == ["prepare"]
+
+
+def test_a_completion_behind_the_threshold_is_rejected(corpus: Path) -> None:
+    case = Case(weft.load(corpus / "yawl" / "YAWL_Specification2.xml"))
+    case.start("a-top")
+    case.complete("a-top")
+    items = [i.id for i in case.state.items.values() if i.task == "b-top"]
+    for item in items:
+        case.do(c.StartWorkItem(item))
+    for item in items[:5]:
+        case.do(c.CompleteWorkItem(item, None))
+    with pytest.raises(CommandRejected):
+        case.do(c.CompleteWorkItem(items[5], None))
+
+
+def test_what_is_not_enabled_cannot_be_started(corpus: Path) -> None:
+    case = Case(weft.load(corpus / "yawl" / "ImproperCompletion.xml"))
+    assert {*case.offered} == {"a-top"}
+    assert {i.status for i in case.state.items.values()} == {ItemStatus.OFFERED}
+    with pytest.raises(CommandRejected):
+        case.do(c.StartWorkItem(ItemId("b-top/1")))
+    case.start("a-top")
+    assert case.state.items[case.item("a-top")].status is ItemStatus.STARTED
+
+
+# ── the rules of the format ──────────────────────────────────────────────────────────────────
+
+
+def found(net: str, **more: Any) -> list[tuple[str, str, str | None]]:
+    read = read_yawl(written(net, **more), file="x.yawl")
+    assert all(f.line for f in read.findings)
+    return [(f.level, f.code, f.element) for f in read.findings]
+
+
+def test_a_net_that_follows_the_rules_has_no_findings() -> None:
+    assert found(begins("a") + task("a", "b") + task("b", "o")) == []
+
+
+@pytest.mark.parametrize(
+    ("net", "expected"),
+    [
+        (
+            begins("a") + task("a", "o", "b") + task("b", "b"),
+            [("error", "off-path", "b")],
+        ),
+        (begins("a") + task("a", "o") + task("b", "o"), [("error", "off-path", "b")]),
+        (
+            begins("a") + task("a", "o", "i"),
+            [("error", "input-preset", "i"), ("error", "flow-into-input", "a")],
+        ),
+        (
+            begins("a").replace('id="o"/>', 'id="o">' + flow("a") + "</outputCondition>")
+            + task("a", "o"),
+            [("error", "output-postset", "o")],
+        ),
+        (
+            begins("c") + condition("c", "a") + task("a", "o"),
+            [("error", "flow-between-conditions", "i")],
+        ),
+        (
+            begins("a") + task("a", "o", "b", split="xor") + task("b", "o"),
+            [("warning", "no-default", "a")],
+        ),
+        (
+            begins("a") + task("a", "o", by=""),
+            [("warning", "unused-decomposition", "work"), ("warning", "no-work", None)],
+        ),
+        (
+            begins("a")
+            + task(
+                "a", "o", extra="<minimum>3</minimum><maximum>2</maximum><threshold>5</threshold>"
+            ),
+            [("error", "instances", "a"), ("warning", "instances", "a")],
+        ),
+    ],
+)
+def test_what_breaks_a_rule_is_found(net: str, expected: list[Any]) -> None:
+    assert found(net) == expected
+
+
+def test_a_net_whose_task_has_a_net_without_work_may_be_passed_without_work() -> None:
+    sub = f"""<decomposition id="sub" xsi:type="NetFactsType"><processControlElements>
+    {begins("x")}{task("x", "o", by="")}</processControlElements></decomposition>"""
+    codes = [code for _, code, _ in found(begins("a") + task("a", "o", by="sub"), more=sub)]
+    assert codes == ["unused-decomposition", "no-work", "no-work"]
+    timed = sub.replace("<join", "<timer><duration>PT1S</duration></timer><join")
+    codes = [code for _, code, _ in found(begins("a") + task("a", "o", by="sub"), more=timed)]
+    assert codes == ["unused-decomposition"]
+
+
+def test_five_faults_of_the_corpus(corpus: Path) -> None:
+    report = weft.verify(corpus / "yawl" / "BadNetSpecification.xml")
+    assert report.sound is False
+    errors = sorted((d.code, d.element) for d in report.diagnostics if d.level == "error")
+    assert errors == [
+        ("flow-into-input", "h-leaf-c"),
+        ("input-preset", "i-leaf-c"),
+        *(("off-path", name) for name in ("c-top", "c1-top", "c2-top")),
+    ]
+
+
+def test_two_warnings_of_the_corpus(corpus: Path) -> None:
+    report = weft.verify(corpus / "yawl" / "GoodNetSpecification.xml")
+    told = [(d.level, d.code, d.element, d.net) for d in report.diagnostics]
+    assert told == [
+        ("warning", "unused-decomposition", "I", None),
+        ("warning", "no-work", None, "leaf-d"),
+    ]
