@@ -129,9 +129,12 @@ def _read_yaml(text: bytes, file: str | None, origin: Path | None) -> Specificat
 
 
 def _write_native(specification: Specification) -> Written:
+    from weft.native_names import native_names
     from weft.schema.native_writer import write_native
 
     lost = [f"{key!r} of the file" for key in specification.metadata]
+    specification, renamed = native_names(specification)
+    lost += [f"the name {old!r} (it is {new} now)" for old, new in renamed.items()]
     return Written(write_native(specification).encode(), lost)
 
 
@@ -168,6 +171,18 @@ def _read_yawl(text: bytes, file: str | None, origin: Path | None) -> Specificat
             f"YAWL files need the extra `xml`: pip install 'weft[xml]' ({error})", code="extra"
         ) from error
     return read_yawl(text, file=file, origin=origin)
+
+
+def _write_yawl(specification: Specification) -> Written:
+    """A specification as a YAWL file."""
+    try:
+        from weft.yawl_writer import write_yawl
+
+        return Written(*write_yawl(specification))
+    except ImportError as error:
+        raise UsageError(
+            f"YAWL files need the extra `xml`: pip install 'weft[xml]' ({error})", code="extra"
+        ) from error
 
 
 def _write_pnml(specification: Specification) -> Written:
@@ -214,6 +229,12 @@ def formats() -> Formats:
             ),
             Format("pnml", "PNML, a net without data", (".pnml",), write=_write_pnml),
             Format("bpmn", "BPMN 2.0", (".bpmn", ".bpmn2", ".bpmn20.xml"), read=_read_bpmn),
-            Format("yawl", "YAWL's XML", (".yawl", ".ywl", ".xml"), read=_read_xml),
+            Format(
+                "yawl",
+                "YAWL's XML",
+                (".yawl", ".ywl", ".xml"),
+                read=_read_xml,
+                write=_write_yawl,
+            ),
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from pathlib import Path
 
 from weft.formats import formats
@@ -9,24 +10,38 @@ from weft.schema.errors import UsageError
 from weft.schema.files import read_file
 from weft.schema.specification import Specification
 
-__all__ = ["load", "loads"]
+__all__ = ["SCHEMAS", "load", "loads"]
+
+SCHEMAS: ContextVar[Path | None] = ContextVar("SCHEMAS", default=None)
+"""The folder of schemas that a command has been given; files in XML are held against them."""
 
 
-def load(path: str | Path) -> Specification:
+def load(path: str | Path, *, schemas: str | Path | None = None) -> Specification:
     """Read a specification from a file; its suffix tells the format, or its keys do.
 
     Task functions, and modules of actions, are looked up in the file's folder first.
 
+    Args:
+        path: The file.
+        schemas: A folder with the schemas (XSD) of YAWL or BPMN: a file of theirs is held
+            against that of its version before it is read.
+
     Raises:
         DefinitionErrors: All faults of the file, each with line and column.
         DefinitionError: There is no such file, or its suffix is unknown.
-        UsageError: Its format is only written.
+        UsageError: Its format is only written, or there is no schema for it in ``schemas``.
     """
     path = Path(path)
     known = formats().of(path)
     if known.read is None:
         raise UsageError(f"{path}: {known.title} is written, not read", code="format")
-    return known.read(read_file(path), str(path), path.resolve().parent)
+    text = read_file(path)
+    folder = SCHEMAS.get() if schemas is None else Path(schemas)
+    if folder is not None and known.name in ("yawl", "bpmn"):
+        from weft.schema.xsd import check_schema
+
+        check_schema(text, folder, file=str(path))
+    return known.read(text, str(path), path.resolve().parent)
 
 
 def loads(text: str, *, origin: Path | None = None, format: str = "native") -> Specification:

@@ -53,7 +53,7 @@ from weft.schema.xml import name_of, parse_xml
 from weft.schema.xml import namespace as _namespace
 from weft.schema.xml import text_of as _text
 from weft.schema.yawl_constructs import CONSTRUCTS
-from weft.schema.yawl_data import Data, query, read_variables
+from weft.schema.yawl_data import Data, query, read_variables, verbatim
 from weft.schema.yawl_query import told_of
 from weft.schema.yawl_rules import Element, Shape, idle_nets, shape_findings, unused_findings
 from weft.schema.yawl_types import read_types
@@ -563,7 +563,7 @@ class _Reader:
             condition = self.queried(mapping, asked, work.inner, prefix="result.", target=target)
             cel = f"result.{variable}" if condition is None else condition.cel
             plain = re.fullmatch(r"result\.(\w+)", cel)
-            if plain is not None:
+            if plain is not None and verbatim(asked) is None:
                 got = f"result.get('{plain[1]}')"
                 cel = f"{got} != null ? {got} : {variable}"
             found[variable] = cel

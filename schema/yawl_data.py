@@ -24,7 +24,7 @@ from weft.schema.xml import children, first, local, parse_xml, text_of
 from weft.schema.yawl_query import told
 from weft.schema.yawl_types import Types
 
-__all__ = ["Data", "query", "read_variables"]
+__all__ = ["Data", "query", "read_variables", "verbatim"]
 
 _TAKEN = (*RESERVED, "result", "results", "error")
 _SIMPLE = ("string", "integer", "number", "boolean")
@@ -32,6 +32,7 @@ _ANY = DataType("any")
 _MAX_DEPTH = 50
 
 _ELEMENT = re.compile(r"<([\w:.-]+)>\s*\{(.*)\}\s*</\1>", re.DOTALL)
+_VERBATIM = re.compile(r"weft:cel\('((?:[^']|'')*)'\)", re.DOTALL)
 _LITERAL = re.compile(r"<([\w:.-]+)>([^<>{}]*)</\1>")
 _ALL = re.compile(r"for\s+\$(\w+)\s+in\s+(.+?)\s+return\s+\$\1(?:/text\(\)|/\*)?", re.DOTALL)
 
@@ -54,6 +55,8 @@ class Data:
         Raises:
             Untranslatable: It cannot be told in it.
         """
+        if (cel := verbatim(text)) is not None:
+            return Condition(cel, frozenset())
         try:
             return translated(text, names=self.names, types=self.types)
         except Untranslatable:
@@ -178,6 +181,12 @@ def as_json(element: Any, type_: DataType = _ANY, depth: int = 0) -> JsonValue:
     return found
 
 
+def verbatim(text: str) -> str | None:
+    """The expression in CEL that ``weft:cel('…')`` holds, as Weft writes it; None: it is another."""
+    found = _VERBATIM.fullmatch(text.strip())
+    return None if found is None else found[1].replace("''", "'")
+
+
 def query(text: str, data: Data, *, prefix: str = "", target: DataType | None = None) -> Condition:
     """An expression of a mapping in CEL: XPath, or XPath within and around elements.
 
@@ -191,6 +200,8 @@ def query(text: str, data: Data, *, prefix: str = "", target: DataType | None = 
         Untranslatable: What of it cannot be told.
     """
     text = text.strip()
+    if (cel := verbatim(text)) is not None:
+        return Condition(cel, frozenset())
     literal = _LITERAL.fullmatch(text)
     if literal is not None:
         value: JsonValue = literal[2]

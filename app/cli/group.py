@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from weft.cli.output import Screen
 
-__all__ = ["STORE", "Sections", "answering", "asks_for_json", "store_option", "versions"]
+__all__ = [
+    "STORE", "Sections", "answering", "asks_for_json", "schemas_option", "store_option", "versions",
+]  # fmt: skip
 
 STORE = "sqlite:///.weft/weft.db"
 """The default store, below the working directory."""
@@ -27,6 +30,29 @@ def store_option(command: C) -> C:
         metavar="URL",
         help=f"Where cases are kept.  [env: WEFT_STORE; default: {STORE}]",
     )(command)
+
+
+def schemas_option(command: C) -> C:
+    """The option ``--schemas``: for the time of the command, files in XML are held against XSDs."""
+    return click.option(
+        "--schemas",
+        envvar="WEFT_SCHEMAS",
+        metavar="DIR",
+        expose_value=False,
+        callback=_use_schemas,
+        type=click.Path(path_type=Path),
+        help="A folder with the schemas (XSD) of YAWL or BPMN: files are held against them.  "
+        "[env: WEFT_SCHEMAS]",
+    )(command)
+
+
+def _use_schemas(context: click.Context, _: click.Parameter, folder: Path | None) -> None:
+    if folder is None or context.resilient_parsing:
+        return
+    from weft.loading import SCHEMAS
+
+    SCHEMAS.set(folder)
+    context.call_on_close(lambda: SCHEMAS.set(None))
 
 
 def answering(command: Callable[..., Any]) -> Callable[..., Any]:

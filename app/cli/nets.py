@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from weft.cli.group import answering
+from weft.cli.group import answering, schemas_option
 from weft.cli.output import Exit, Screen, duration, error_object, exit_of_error
 from weft.schema.errors import DefinitionError, UsageError, WeftError
 
@@ -138,6 +138,7 @@ def _lines(
     "--sarif", metavar="OUT", type=click.Path(path_type=Path),
     help="Write the findings to this file as SARIF 2.1.0, for code hosts.",
 )  # fmt: skip
+@schemas_option
 @answering
 def verify(
     files: Sequence[Path], max_states: int | None, sarif: Path | None, screen: Screen

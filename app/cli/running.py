@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weft.cli import completion
-from weft.cli.group import answering, store_option
+from weft.cli.group import answering, schemas_option, store_option
 from weft.cli.output import Exit, Screen
 from weft.cli.own import own_options
 from weft.cli.telling import otlp_option
@@ -58,6 +58,7 @@ __all__ = ["answer_outcome", "cancel", "json_value", "listening", "resume", "run
 @own_options
 @otlp_option
 @store_option
+@schemas_option
 @answering
 def run(
     what: str | None,
