@@ -26,8 +26,8 @@ from weft.flow.steps import (
     Chosen,
     Ending,
     Failure,
+    Handled,
     Into,
-    OnFailure,
     Parallel,
     Performed,
     Race,
@@ -497,8 +497,8 @@ class Lowering:
             self.fault(at, "nothing leads here: the step before ends the process", "unreachable")
             return ends, value
         match step:
-            case OnFailure():
-                return self.on_failure(step, ends, value, at)
+            case Handled():
+                return self.handled(step, ends, value, at)
             case Performed():
                 draft = self.action(step._action(), ends, value, at)
                 return _Ends((_After(draft),)), self.result(draft)
@@ -623,17 +623,32 @@ class Lowering:
         if process.source.origin is not None:
             self.folder = str(process.source.origin)
 
-    def on_failure(
-        self, step: OnFailure, ends: _Ends, value: _Value, at: At
+    def handled(
+        self, step: Handled[Any, Any], ends: _Ends, value: _Value, at: At
     ) -> tuple[_Ends, _Value]:
-        """A task and its error branch, which meet behind it."""
+        """A task and its error branches, which meet behind it."""
         draft = self.action(step.action, ends, value, at)
-        failure = _Known(Expression(_FAILURE, Failure))
-        failed = _Ends((_After(draft, step.key),))
-        handled, gives = self.step(step.handler, failed, failure, at)
-        handled = self.simple(handled, at)
-        after = _Ends((_After(draft), *handled.slots))
-        return after, _one_of([self.result(draft), *([gives] if handled.slots else [])], draft.name)
+        slots: list[_Slot] = [_After(draft)]
+        values = [self.result(draft)]
+        said: set[str] = set()
+        for handler in step.handlers:
+            if handler.key in said:
+                word = {"failed": "on_failure", "late": "on_timeout"}[handler.key]
+                self.fault(
+                    handler.at,
+                    f"'{draft.name}' says {word} twice; one handler may be several steps",
+                    "duplicate-handler",
+                )
+                continue
+            said.add(handler.key)
+            failure = _Known(Expression(_FAILURE, Failure))
+            failed = _Ends((_After(draft, handler.key),))
+            handled, gives = self.step(handler.step, failed, failure, handler.at)
+            handled = self.simple(handled, handler.at)
+            slots += handled.slots
+            if handled.slots:
+                values.append(gives)
+        return _Ends(tuple(slots)), _one_of(values, draft.name)
 
     def parallel(self, step: Parallel, ends: _Ends, value: _Value) -> tuple[_Ends, _Value]:
         """Branches at the same time; what follows waits for all."""

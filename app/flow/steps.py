@@ -29,6 +29,7 @@ __all__ = [
     "Action",
     "Choice",
     "Failure",
+    "Handled",
     "NoValue",
     "Performed",
     "ShellResult",
@@ -219,13 +220,15 @@ class Performed(Step[In_contra, Out_co]):
         """With any pattern around the task, such as ``by("milestone", {"place": ready})``."""
         return self._with(patterns=(*self._action().patterns, pattern))
 
-    def on_failure(self, handler: Step[Failure, B]) -> Step[In_contra, Out_co | B]:
+    def on_failure(self, handler: Step[Failure, B]) -> Handled[In_contra, Out_co | B]:
         """When the work has failed for good, the handler goes on, and the case does not fail."""
-        return OnFailure(self._action(), handler, here())
+        at = here()
+        return Handled(self._action(), (Handler("failed", handler, at),), at)
 
-    def on_timeout(self, handler: Step[Failure, B]) -> Step[In_contra, Out_co | B]:
+    def on_timeout(self, handler: Step[Failure, B]) -> Handled[In_contra, Out_co | B]:
         """When the work was not done in its `timeout`, the handler goes on."""
-        return OnFailure(self._action(), handler, here(), key="late")
+        at = here()
+        return Handled(self._action(), (Handler("late", handler, at),), at)
 
     def or_ask(self) -> Action[In_contra, Out_co]:
         """When the work has failed for good, its item waits for a person: to have it attempted
@@ -278,14 +281,36 @@ class Action(Performed[In_contra, Out_co]):
         return self
 
 
+@attrs.frozen
+class Handler:
+    """What goes on when the work of a task has failed, or was not done in time."""
+
+    key: Literal["failed", "late"]
+    step: Step[Any, Any]
+    at: At
+
+
 @attrs.frozen(eq=False)
-class OnFailure(Step[Any, Any]):
-    """A task with an error branch, or one for work that was not done in time."""
+class Handled(Step[In_contra, Out_co]):
+    """A task with an error branch, one for work that was not done in time, or both.
+
+    Where it has both, the one for failures does not get the timeout.
+    """
 
     action: Action[Any, Any]
-    handler: Step[Any, Any]
+    handlers: tuple[Handler, ...]
     at: At
-    key: Literal["failed", "late"] = "failed"
+
+    def on_failure(self, handler: Step[Failure, B]) -> Handled[In_contra, Out_co | B]:
+        """As of a task, beside a handler of the timeout."""
+        return self._and(Handler("failed", handler, here()))
+
+    def on_timeout(self, handler: Step[Failure, B]) -> Handled[In_contra, Out_co | B]:
+        """As of a task, beside a handler of other failures."""
+        return self._and(Handler("late", handler, here()))
+
+    def _and(self, handler: Handler) -> Handled[Any, Any]:
+        return Handled(self.action, (*self.handlers, handler), self.at)
 
 
 # ── tasks that functions perform ─────────────────────────────────────────────────────────────

@@ -1347,6 +1347,33 @@ def test_deadlines_remind_and_end():
         assert done.data.get("refuse") is None
 
 
+def test_a_task_may_have_a_handler_of_its_timeout_and_one_of_other_failures():
+    late, lost = explain.named("late"), explain.named("lost")
+    for asked in (
+        decide.timeout("3d").on_timeout(late).on_failure(lost),
+        decide.timeout("3d").on_failure(lost).on_timeout(late),
+    ):
+        made = process("x", claim).then(asked).build()
+        task = made.nets["net"].tasks["decide"]
+        assert (task.on_timeout.argument, task.on_failure.argument) == ("late", "lost")
+        assert net_hash(weft.loads(made.source.text.decode())) == net_hash(made)
+    with weft.open(seed=1) as engine:
+        now = made.run(engine, A_CLAIM)
+        assert isinstance(now, IdleCase)
+        done = now.wait()
+        assert isinstance(done, CompletedCase), done
+        assert str(done.output).endswith("(timeout)")
+        (item,) = (now := made.run(engine, A_CLAIM)).items_of(decide)
+        done = now.complete(item, Decision("pay")).settle()
+        assert isinstance(done, CompletedCase)
+
+
+def test_a_handler_is_said_once():
+    with pytest.raises(weft.DefinitionErrors) as caught:
+        process("x", claim).then(decide.on_failure(explain).on_failure(skip)).build()
+    assert "'decide' says on_failure twice" in str(caught.value)
+
+
 def test_deadlines_in_a_graph_are_the_same_net():
     made = graph("x", claim)
     asked = made.task(decide.due({"for": "1d"}).timeout("3d"))

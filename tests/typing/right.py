@@ -24,6 +24,7 @@ from weft.flow import (
     Action,
     Expression,
     Failure,
+    Handled,
     NoValue,
     Process,
     ShellResult,
@@ -129,9 +130,12 @@ def explain(failure: Failure) -> str:
     return failure.message
 
 
-assert_type(book.on_failure(explain), Step[tuple[Claim, Assessment], int | str])
-assert_type(pay.on_failure(explain), Step[Claim, str])
-assert_type(pay.timeout("1h").on_timeout(explain), Step[Claim, str])
+booked: Step[tuple[Claim, Assessment], int | str] = book.on_failure(explain)
+assert_type(book.on_failure(explain), Handled[tuple[Claim, Assessment], int | str])
+assert_type(pay.on_failure(explain), Handled[Claim, str])
+assert_type(pay.timeout("1h").on_timeout(explain), Handled[Claim, str])
+both = book.timeout("1h").on_timeout(explain).on_failure(skip)
+assert_type(both, Handled[tuple[Claim, Assessment], int | str | None])
 assert_type(pay.due("1h").on_due(refuse), Action[Claim, str])
 
 # Processes in processes.

@@ -53,6 +53,8 @@ repeat(assess, until="true")  # E: misc
 refuse.on_failure(assess)  # E: arg-type
 assess.on_failure(refuse).then(notify)  # E: arg-type
 refuse.timeout("1h").on_timeout(assess)  # E: arg-type
+refuse.timeout("1h").on_timeout(skip).on_failure(assess)  # E: arg-type
+assess.timeout("1h").on_timeout(refuse).on_failure(refuse).then(notify)  # E: arg-type
 refuse.due("1h").on_due(assess)  # E: arg-type
 
 # Many instances: the list's items are what the task takes, and its results are a list.
