@@ -135,7 +135,7 @@ assert_type(book.on_failure(explain), Handled[tuple[Claim, Assessment], int | st
 assert_type(pay.on_failure(explain), Handled[Claim, str])
 assert_type(pay.timeout("1h").on_timeout(explain), Handled[Claim, str])
 with_both = book.timeout("1h").on_timeout(explain).on_failure(skip)
-assert_type(with_both, Handled[tuple[Claim, Assessment], int | str | None])
+assert_type(with_both, Handled[tuple[Claim, Assessment], int | str | NoValue])
 assert_type(pay.due("1h").on_due(refuse), Action[Claim, str])
 
 # Processes in processes.
