@@ -74,10 +74,10 @@ sanitize: ## the kernel's loops under the sanitizers and valgrind, on random net
 
 # One process on virtual time, with faults wherever the store is touched: docs/simulation.md.
 MINUTES ?= 10
-soak: build ## the simulation of crashes and faults, from SEED on, for so many MINUTES; 200 kills
+soak: build ## the simulation of crashes and faults, from SEED on, for so many MINUTES; every crash point; 200 kills
 	@$(PY) -m tests.simulation --seed $(SEED) --minutes $(MINUTES)
-	@WEFT_KILL_ROUNDS=200 WEFT_KILL_CASES=1000 WEFT_KILL_SEED=$(SEED) \
-	    $(PY) -m pytest -q tests/engine/runtime/test_killed.py
+	@WEFT_KILL_ROUNDS=200 WEFT_KILL_CASES=1000 WEFT_KILL_SEED=$(SEED) WEFT_CRASH_EVERY=1 \
+	    $(PY) -m pytest -q tests/patterns/test_crash_points.py tests/engine/runtime/test_killed.py
 
 # Instructions, never seconds: they hardly depend on the machine.
 instructions: build ## how many instructions the kernel's loops take, beside what they took (callgrind)

@@ -248,8 +248,10 @@ def main(rounds: int) -> None:
         found: dict[str, list[Spent]] = {name: [] for name in contestants}
         for _ in range(rounds):
             for name in contestants:
-                # DBOS is given a tenth of the work where it would take minutes.
-                fewer = max(at_once, cases // 10) if name.startswith("dbos") else cases
+                # What is slow is given less of it: it would take minutes.
+                slow = name.startswith("dbos") or name == "raw single"
+                fewer = max(at_once, cases // 10) if slow else cases
+                fewer = min(fewer, 100) if name == "raw single" else fewer
                 found[name].append(in_a_process(name, at_once, fewer))
         print(f"{at_once} at once, {cases} cases of {STEPS} steps; load {os.getloadavg()[0]:.1f}")
         for name, turns in found.items():

@@ -82,6 +82,41 @@ def test_a_large_expense_asks_the_board(weft, choice, end):  # noqa: F811
     assert answer(weft, f"{case}:confirm/1", choice)["data"][end]["exit_code"] == 0
 
 
+# ── an approval with a deadline ──────────────────────────────────────────────────────────────
+
+
+DEADLINE = EXAMPLES / "order-approval.yaml"
+
+
+def test_nobody_approves_in_time(weft):  # noqa: F811
+    done = weft("run", DEADLINE, "--wait", "--seed", 1, "--json")
+    assert (done.code, done.json["status"]) == (0, "completed"), done.err
+    data = done.json["data"]
+    assert data["remind"]["stdout"] == "an approval is due: A-17\n"
+    assert data["escalate"]["stdout"] == "nobody has answered: A-17\n"
+    assert data["error"]["code"] == "timeout"
+    assert data["order_it"] is None
+
+
+@pytest.mark.parametrize(("choice", "end"), [("yes", "order_it"), ("no", "file_it")])
+def test_an_order_is_approved_or_not(weft, choice, end):  # noqa: F811
+    case = weft("run", DEADLINE, "-p", "order=B-1", "--json").json["case"]
+    (item,) = weft("worklist", "--role", "buyer", "--json").json["work_items"]
+    assert item["due"] is not None
+    done = answer(weft, item["item"], choice)
+    assert (done["case"], done["status"]) == (case, "completed")
+    assert done["data"][end]["exit_code"] == 0
+
+
+def test_an_order_is_withdrawn(weft):  # noqa: F811
+    case = weft("run", DEADLINE, "-p", "order=C-1", "--json").json["case"]
+    assert weft("emit", "withdraw", "--key", "other").code == 0
+    assert weft("worklist", "--json").json["work_items"]
+    assert weft("emit", "withdraw", "--key", "C-1").code == 0
+    assert weft("status", case, "--json").json["status"] == "completed"
+    assert not weft("worklist", "--json").json["work_items"]
+
+
 # ── an error branch, a loop ──────────────────────────────────────────────────────────────────
 
 
