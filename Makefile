@@ -31,7 +31,7 @@ export PYTHON CC
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: build run test native-coverage sanitize soak instructions lint signals evidence patterns format dist changelog clean distclean help
+.PHONY: build run test native-coverage sanitize fitness soak instructions lint signals evidence patterns format dist changelog clean distclean help
 
 build: build/.kernel build/tree/.made .venv/.installed ## build .venv, compile, install
 
@@ -71,6 +71,14 @@ sanitize: ## the kernel's loops under the sanitizers and valgrind, on random net
 	@$(FUZZ) -O2 -o build/check/fuzz
 	@if command -v valgrind >/dev/null; then \
 	    valgrind -q --error-exitcode=1 --leak-check=full build/check/fuzz $(SEED) 100; fi
+
+# pm4py is AGPL: an environment of its own, that nothing of Weft depends on.
+build/pm4py/.made:
+	@$(or $(PYTHON),python3) -m venv build/pm4py
+	@build/pm4py/bin/python -m pip -qq --disable-pip-version-check --no-input install pm4py
+	@touch $@
+fitness: build build/pm4py/.made ## pm4py, in an environment of its own, replays exported logs on exported nets
+	@WEFT_PM4PY=$(CURDIR)/build/pm4py/bin/python $(PY) -m pytest -q -s tests/app/test_fitness.py
 
 # One process on virtual time, with faults wherever the store is touched: docs/simulation.md.
 MINUTES ?= 10
