@@ -146,6 +146,8 @@ class _Part:
     """Whether its work is to say where the flow goes, and nothing else."""
     again: bool = False
     """Whether its work may be done more than once for one token."""
+    sets: dict[str, str] = attrs.field(factory=dict)
+    """Variables that its completion sets, besides those of its result."""
 
     def leads(self) -> list[_Way]:
         late = [_Way(self.late)] if self.late is not None else []
@@ -197,6 +199,8 @@ class _Reader:
         self.nets: dict[str, _Scope] = {}
         self.called: dict[str, str] = {}
         self.variables: dict[str, Variable] = {}
+        self.flags: set[str] = set()
+        """Variables that say which activity is to be undone."""
         self.roles: dict[str, str] = {}
         self.triggers: list[EventTrigger] = []
         self.schedules: list[ScheduleTrigger] = []
@@ -363,13 +367,13 @@ class _Reader:
                     )
                     continue
                 if first(x, "compensateEventDefinition") is not None:
-                    self.tell(x, "compensateEventDefinition")
-                    continue
+                    continue  # `undone` looks at them
                 self.tell(x, "boundaryEvent")
                 caught = self.caught(scope, x, interrupts=x.get("cancelActivity") != "false")
                 scope.exits[id_] = caught.part.name
                 if host in scope.entries:
                     beside.setdefault(host, []).append(caught)
+        self.undone(scope, element, nodes)
         for host, catches in beside.items():
             self.attach(scope, scope.parts[scope.entries[host]], catches, id_=host)
         self.flows(scope, element, nodes)
@@ -404,8 +408,7 @@ class _Reader:
     def node(self, scope: _Scope, x: Any) -> _Part | None:
         kind = local(x)
         if _true(x, "isForCompensation"):
-            self.tell(x, "isForCompensation")
-            return None
+            return None  # `undone` looks at them
         if kind in _ACTIVITIES:
             return self.activity(scope, x)
         part = scope.part(x.get("id", ""), x, title=_line(x.get("name", "")))
@@ -541,7 +544,8 @@ class _Reader:
         vendor = next(
             (
                 y
-                for y in children(first(loop, "extensionElements") or ())
+                for extension in children(loop, "extensionElements")
+                for y in children(extension)
                 if y.get("inputCollection")
             ),
             None,
@@ -573,10 +577,14 @@ class _Reader:
             argument["at-most"] = 1
         done = first(loop, "completionCondition")
         if done is not None:
-            until = self.condition(done, extra=_INSTANCES)
+            known = dict(_INSTANCES)
+            if "in" in argument:
+                known["nrOfInstances"] = f"size({argument['in']})"
+            elif "times" in argument:
+                known["nrOfInstances"] = f"({argument['times']})"
+            until = self.condition(done, extra=known)
             if until is not None:
-                text = re.sub(r"\bnrOfCompletedInstances\b", "completed", until.cel)
-                argument |= {"until": text, "rest": "cancel"}
+                argument |= {"until": _counted(until.cel, known), "rest": "cancel"}
                 self.tell(loop, f"{construct}, completionCondition")
             else:
                 self.tell(loop, f"{construct}, completionCondition that cannot be evaluated")
@@ -625,16 +633,160 @@ class _Reader:
             inputs: dict[str, JsonValue] = {"code": _literal(code or "error")}
             part.inputs = inputs | ({"message": _literal(said)} if said else {})
             part.uses.append(Use("python", {"call": RAISE, "run-in": "inline"}))
+        elif kind == "escalationEventDefinition" and (at := self.escalates_to(x)) is not None:
+            self.tell(x, f"{kind}, thrown to the sub-process around it")
+            part.inputs = {"code": _literal(_escalation(at))}
+            part.uses.append(Use("python", {"call": RAISE, "run-in": "inline"}))
         elif kind == "compensateEventDefinition":
-            self.tell(x, kind)
-            self.person(part, x)
-            title = part.title or "Undo what was done"
-            part.uses = [Use("person", {"title": title, "text": "What was done here is undone."})]
+            pass  # `undone` looks at them
         elif kind and kind != "linkEventDefinition":
             thrown = f"{kind}, thrown"
             self.tell(x, thrown if thrown in CONSTRUCTS else kind)
         elif kind:
             self.tell(x, kind)
+
+    # ── escalation ───────────────────────────────────────────────────────────────────────────
+
+    def escalates_to(self, x: Any) -> Any | None:
+        """The event at the sub-process around an event that catches what it escalates.
+
+        It interrupts, so that what is thrown ends the sub-process, as an error does.
+        """
+        around = x.getparent()
+        definition = self.one_definition(x)
+        if local(around) not in _SUBS or definition is None:
+            return None
+        code = self.escalation_code(definition)
+        for boundary in children(around.getparent(), "boundaryEvent"):
+            if boundary.get("attachedToRef", "").rpartition(":")[2] != around.get("id"):
+                continue
+            caught = first(boundary, "escalationEventDefinition")
+            if caught is None or boundary.get("cancelActivity") == "false":
+                continue
+            if self.escalation_code(caught) in (None, code):
+                return boundary
+        return None
+
+    def escalated(self, boundary: Any) -> bool:
+        """Whether something in the sub-process of an event throws what it catches."""
+        host = self.ids.get(boundary.get("attachedToRef", "").rpartition(":")[2])
+        thrown = () if host is None else children(host, "endEvent", "intermediateThrowEvent")
+        return any(
+            first(x, "escalationEventDefinition") is not None and self.escalates_to(x) is boundary
+            for x in thrown
+        )
+
+    def escalation_code(self, definition: Any) -> str | None:
+        wanted = definition.get("escalationRef", "")
+        found = self.ids.get(wanted.rpartition(":")[2]) if wanted else None
+        if wanted and found is None:
+            self.fault(definition, f"escalationRef names {wanted!r}, which is not in the file")
+        return None if found is None else _line(found.get("escalationCode") or found.get("id", ""))
+
+    # ── compensation ─────────────────────────────────────────────────────────────────────────
+
+    def undone(self, scope: _Scope, element: Any, nodes: Mapping[str, Any]) -> None:
+        """What undoes the activities of a scope, where an event in it says so.
+
+        Each activity with a handler sets a flag when it is done. An event that compensates goes
+        through the activities, the last one first, and does the handlers of those that are done.
+        """
+        handlers = self.handlers(element, nodes)
+        flags: dict[str, str] = {}
+        for host in handlers:
+            if host in scope.entries:
+                part = scope.parts[scope.entries[host]]
+                flag = name_of(f"{_variable(part.name)}_done", {*self.variables})
+                self.variables[flag] = Variable(
+                    flag, DataType("boolean"), merge="last", default=False
+                )
+                self.flags.add(flag)
+                part.sets[flag] = "true"
+                flags[host] = flag
+        for id_, x in nodes.items():
+            if local(x) not in ("endEvent", "intermediateThrowEvent") or id_ not in scope.entries:
+                continue
+            definition = self.one_definition(x)
+            kind = "" if definition is None else local(definition)
+            if kind == "compensateEventDefinition" and definition is not None:
+                only = definition.get("activityRef", "").rpartition(":")[2]
+                if only and only not in nodes:
+                    self.fault(x, f"{_called(x)}: activityRef names {only!r}, which is not there")
+                asked = {h: f for h, f in flags.items() if only in ("", h)}
+                self.compensates(scope, scope.parts[scope.entries[id_]], x, asked, handlers)
+            elif kind == "cancelEventDefinition" and flags:
+                self.undoes(scope, scope.parts[scope.entries[id_]], x, flags, handlers)
+
+    def handlers(self, element: Any, nodes: Mapping[str, Any]) -> dict[str, Any]:
+        """The activities that can be undone, in the order of the flow, with what undoes them."""
+        ends: dict[str, list[str]] = {}
+        for association in children(element, "association"):
+            one, two = (
+                association.get(k, "").rpartition(":")[2] for k in ("sourceRef", "targetRef")
+            )
+            ends.setdefault(one, []).append(two)
+            ends.setdefault(two, []).append(one)
+        found: dict[str, Any] = {}
+        for id_, x in nodes.items():
+            if local(x) != "boundaryEvent" or first(x, "compensateEventDefinition") is None:
+                continue
+            handler = next(
+                (nodes[to] for to in ends.get(id_, ()) if to in nodes and _undoes(nodes[to])), None
+            )
+            if handler is None:
+                self.tell(x, "compensateEventDefinition, without a handler")
+                continue
+            self.tell(x, "compensateEventDefinition, caught")
+            found[x.get("attachedToRef", "").rpartition(":")[2]] = handler
+        used = [handler.get("id") for handler in found.values()]
+        for id_, x in nodes.items():
+            if _undoes(x):
+                known = id_ in used
+                self.tell(x, "isForCompensation" + ("" if known else ", of no activity"))
+        order = _in_order(element)
+        return dict(sorted(found.items(), key=lambda pair: order.get(pair[0], 0)))
+
+    def compensates(
+        self,
+        scope: _Scope,
+        part: _Part,
+        x: Any,
+        flags: Mapping[str, str],
+        handlers: Mapping[str, Any],
+    ) -> None:
+        """A compensation event: what can be undone is; what only somebody can undo is asked."""
+        if flags:
+            self.tell(x, "compensateEventDefinition, thrown")
+            self.undoes(scope, part, x, flags, handlers)
+            return
+        self.tell(x, "compensateEventDefinition, thrown where nothing has a handler")
+        self.person(part, x)
+        title = part.title or "Undo what was done"
+        part.uses = [Use("person", {"title": title, "text": "What was done here is undone."})]
+
+    def undoes(
+        self,
+        scope: _Scope,
+        part: _Part,
+        x: Any,
+        flags: Mapping[str, str],
+        handlers: Mapping[str, Any],
+    ) -> None:
+        """Put the handlers of what is done before what an event does by itself."""
+        last = scope.part(f"{part.name}_undone", x)
+        last.uses, last.inputs, last.split = part.uses, part.inputs, part.split
+        part.uses, part.inputs = [], {}
+        at = part
+        hosts = [*flags][::-1]
+        for number, host in enumerate(hosts, 1):
+            following = last if number == len(hosts) else scope.part(f"{part.name}_{number + 1}", x)
+            handler = self.activity(scope, handlers[host])
+            handler.sets[flags[host]] = "false"
+            handler.ways = [_Way(following.name)]
+            at.split = "exclusive-choice"
+            at.ways = [_Way(handler.name, when=flags[host]), _Way(following.name, default=True)]
+            at = following
+        scope.exits[x.get("id", "")] = last.name
 
     def one_definition(self, x: Any) -> Any | None:
         """The event definition of an event; the first of several."""
@@ -673,6 +825,9 @@ class _Reader:
         elif kind == "signalEventDefinition":
             self.tell(x, kind)
             made.use = Use("transient-trigger", self.referred(definition, "signalRef", name))
+        elif kind == "escalationEventDefinition" and self.escalated(x):
+            self.tell(x, f"{kind}, of what is thrown in its sub-process")
+            made.error, made.code = True, _escalation(x)
         elif kind in ("messageEventDefinition", "escalationEventDefinition"):
             self.tell(x, kind)
             attribute = kind.replace("EventDefinition", "Ref")
@@ -991,7 +1146,7 @@ class _Reader:
             self.why = str(reason)
             return None
         own = extra or {}
-        beyond = [name for name in found.reads if name in _INSTANCES and own.get(name) is None]
+        beyond = [name for name in found.reads if name in _COUNTS and own.get(name) is None]
         if beyond:
             self.why = f"{beyond[0]} is not known here"
             return None
@@ -1177,9 +1332,13 @@ class _Reader:
             if shared and not part.several and not part.asks:
                 outputs = {_variable(part.name): "result"}
                 for v in shared:
-                    outputs[v] = f"result.get('{v}') != null ? result.get('{v}') : {v}"
+                    if v not in self.flags:
+                        outputs[v] = f"result.get('{v}') != null ? result.get('{v}') : {v}"
         elif any(use.name == "python" for use in part.uses):
             outputs = {}
+        if part.sets:
+            kept = {_variable(part.name): "results"} if part.several and not part.child else {}
+            outputs = {**(outputs or kept), **part.sets}
         return TaskDefinition(
             name=part.name,
             title=part.title,
@@ -1203,8 +1362,20 @@ _IGNORED = (
 )
 _INSTANCES = {
     "nrOfCompletedInstances": "completed",
+    "numberOfCompletedInstances": "completed",
 }
 """What conditions call the number of instances that are done (a custom of several engines)."""
+
+_COUNTS = (*_INSTANCES, "nrOfInstances", "nrOfActiveInstances", "numberOfInstances")
+"""What engines call numbers of instances; none of them is a variable."""
+
+
+def _counted(cel: str, known: Mapping[str, str]) -> str:
+    """A condition over numbers of instances; where they are divided they have fractions."""
+    divided = "/" in cel
+    for name, meant in known.items():
+        cel = re.sub(rf"\b{name}\b", f"double({meant})" if divided else meant, cel)
+    return cel
 
 
 def _reached(scope: _Scope) -> set[str]:
@@ -1262,6 +1433,33 @@ def _literal(text: str | None) -> str:
 def _file_name(id_: str) -> str:
     made = re.sub(r"[^A-Za-z0-9_.-]", "_", id_)[:100]
     return made if re.match("[A-Za-z0-9_]", made) else f"_{made}"
+
+
+def _escalation(boundary: Any) -> str:
+    """The code of the error that stands for an escalation that an event catches."""
+    return f"escalation:{boundary.get('id', '')}"
+
+
+def _undoes(x: Any) -> bool:
+    """Whether a node is a compensation handler."""
+    return local(x) in _ACTIVITIES and _true(x, "isForCompensation")
+
+
+def _in_order(element: Any) -> dict[str, int]:
+    """The nodes of a scope in the order in which the flow first comes to them."""
+    ways: dict[str, list[str]] = {}
+    entered: set[str] = set()
+    for flow in children(element, "sequenceFlow"):
+        source, target = (flow.get(k, "").rpartition(":")[2] for k in ("sourceRef", "targetRef"))
+        ways.setdefault(source, []).append(target)
+        entered.add(target)
+    order: dict[str, int] = {}
+    queue = [x for x in ways if x not in entered]
+    for x in queue:
+        if x not in order:
+            order[x] = len(order)
+            queue += ways.get(x, ())
+    return order
 
 
 def _called(element: Any) -> str:

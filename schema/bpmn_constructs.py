@@ -39,7 +39,7 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     ),
     "subProcess, without content": Construct(_CHANGED, "a work item, for somebody to do"),
     "transaction": Construct(
-        _CHANGED, "a sub-process; when it is cancelled nothing in it is undone by itself"
+        _RUNS, "a sub-process; when it is cancelled the handlers of what was done in it are done"
     ),
     "adHocSubProcess": Construct(
         _CHANGED,
@@ -145,14 +145,35 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     "linkEventDefinition": Construct(_RUNS, "a flow to the event that catches the link"),
     "terminateEventDefinition": Construct(_RUNS, "ends its process or sub-process at once"),
     "cancelEventDefinition": Construct(
-        _CHANGED, "thrown: the transaction fails, nothing is undone; caught: the branch for that"
+        _RUNS,
+        "thrown: what was done is undone, and the transaction fails; caught: the branch for that",
     ),
-    "compensateEventDefinition": Construct(
-        _CHANGED, "thrown: a work item asks somebody to undo what was done; caught: left out"
+    "escalationEventDefinition, thrown to the sub-process around it": Construct(
+        _RUNS, "ends the sub-process by the branch of the interrupting event that catches it"
+    ),
+    "escalationEventDefinition, of what is thrown in its sub-process": Construct(
+        _RUNS, "interrupts the sub-process when it is thrown there"
+    ),
+    "compensateEventDefinition, caught": Construct(
+        _RUNS, "the activity with its handler: what has been done can be undone"
+    ),
+    "compensateEventDefinition, without a handler": Construct(
+        _CHANGED, "no association leads to what undoes the activity: it is left out"
+    ),
+    "compensateEventDefinition, thrown": Construct(
+        _CHANGED,
+        "the handlers of what was done in its process or sub-process, one after the other, the "
+        "last activity of the flow first; each once, however often it was done",
+    ),
+    "compensateEventDefinition, thrown where nothing has a handler": Construct(
+        _CHANGED, "a work item asks somebody to undo what was done"
     ),
     "multiple event definitions": Construct(_CHANGED, "the first of them counts"),
     # ── what is beside the flow ──────────────────────────────────────────────────────────────
-    "isForCompensation": Construct(_CHANGED, "no flow leads to it: it is left out"),
+    "isForCompensation": Construct(_RUNS, "done when the activity that it undoes is undone"),
+    "isForCompensation, of no activity": Construct(
+        _CHANGED, "no compensation event refers to it: it is left out"
+    ),
     "what no flow leads to": Construct(_CHANGED, "can never begin: it is left out"),
     "dataObject": Construct(_RUNS, "a variable"),
     "property": Construct(_RUNS, "a variable"),

@@ -124,7 +124,13 @@ def translated(
     Raises:
         Untranslatable: What is beyond the grammar.
     """
-    return _Reader(_bare(text), types or {}, names, prefix).read()
+    return _Reader(_bare(text), types or {}, names, prefix, divides=_divides(text)).read()
+
+
+def _divides(text: str) -> bool:
+    """Whether a slash between two names divides: in JUEL and FEEL, and not in XPath."""
+    text = text.strip()
+    return text.startswith(("${", "#{")) or (text.startswith("=") and text[:2] != "==")
 
 
 def _bare(text: str) -> str:
@@ -143,7 +149,13 @@ class _Reader:
     """Reads one condition."""
 
     def __init__(
-        self, text: str, types: Mapping[str, str], names: Mapping[str, str] | None, prefix: str
+        self,
+        text: str,
+        types: Mapping[str, str],
+        names: Mapping[str, str] | None,
+        prefix: str,
+        *,
+        divides: bool = False,
     ) -> None:
         if not text:
             raise Untranslatable("it is empty")
@@ -151,6 +163,7 @@ class _Reader:
             raise Untranslatable(f"it has more than {MAX_LENGTH} characters")
         self.types = types
         self.names = names
+        self.divides = divides
         self.prefix = prefix
         self.reads: set[str] = set()
         self.tokens: list[tuple[str, str]] = []
@@ -387,7 +400,7 @@ class _Reader:
                 parts.append(self.word())
                 if self.peek() == "(":
                     raise Untranslatable(f"{'.'.join(parts)}() calls code")
-            elif self.peek() == "/" and (rooted or not dotted) and self.steps_down():
+            elif self.peek() == "/" and (rooted or not dotted) and self.steps_down(rooted=rooted):
                 self.take("/")
                 if self.take("*"):
                     break
@@ -428,8 +441,10 @@ class _Reader:
             raise Untranslatable(f"{'/'.join(parts)} leads into a value")
         parts[0] = self.names[parts[0]]
 
-    def steps_down(self) -> bool:
+    def steps_down(self, *, rooted: bool) -> bool:
         """Whether a slash goes on to a name, and so is no division."""
+        if self.divides and not rooted:
+            return False
         ahead = self.tokens[self.at + 1 : self.at + 2]
         return bool(ahead) and (ahead[0][0] == "name" or ahead[0] == ("sign", "*"))
 
