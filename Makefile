@@ -4,7 +4,7 @@
 #   .venv/.made      the virtual environment exists
 #   .venv/.installed what pyproject.toml asks for is in it, and weft's metadata and command
 #   build/tree/.made the link tree that stands for the package (see setup.py) fits app/
-#   build/.kernel    the kernel is compiled from what is in native/
+#   build/.kernel    the kernel and the engine's lane are compiled
 
 # What `make run` runs: the main job, with the one decision in it made beforehand.
 JOB ?= docs/examples/check-repository.yaml --decide decide=ship
@@ -24,7 +24,7 @@ endif
 PY := .venv/bin/python
 PIP := $(PY) -m pip -qq --disable-pip-version-check --no-input
 FOLDERS := app connectors engine native patterns schema weaver
-KERNEL_SOURCES := $(wildcard native/*.pyx native/*.pxd native/*.h)
+KERNEL_SOURCES := $(wildcard native/*.pyx native/*.pxd native/*.h engine/runtime/*.pyx)
 
 export PYTHON CC
 # The tests start hundreds of processes, each of which would compile all of Weft anew.
@@ -47,7 +47,7 @@ test: build ## all tests, with line coverage and its floor; their telemetry is l
 native-coverage: build ## line coverage of the compiled kernel, by gcov
 	@rm -rf build/measured && mkdir -p build/measured
 	@cp -R $(FOLDERS) tests pyproject.toml setup.py README.md LICENSE build/measured
-	@rm -f build/measured/native/*.so
+	@rm -f build/measured/native/*.so build/measured/engine/runtime/*.so
 	@cd build/measured && python=../../$(PY) && $$python setup.py --quiet link_tree && \
 	    WEFT_BUILD_KERNEL=measured $$python setup.py --quiet build_ext --inplace && \
 	    PYTHONPATH=build/tree WEFT_KERNEL=compiled $$python -m pytest -q tests/native && \
@@ -126,7 +126,7 @@ changelog: build ## turn the news fragments into CHANGELOG.md: make changelog VE
 	@.venv/bin/towncrier build --yes --version $(or $(VERSION),$(error say which: make changelog VERSION=0.2.0))
 
 clean: ## remove what was built, and the tools' caches; .venv stays
-	@rm -rf build dist *.egg-info native/*.so .coverage .hypothesis .pytest_cache
+	@rm -rf build dist *.egg-info native/*.so engine/runtime/*.so .coverage .hypothesis .pytest_cache
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 distclean: clean ## remove .venv too

@@ -135,18 +135,23 @@ class BuildExt(build_ext):
 
 
 def extensions() -> list[Extension]:
-    """The kernel, where its source is there and it is wanted."""
-    source = "native/_kernel.pyx"
-    if KERNEL == "skip" or not (ROOT / source).exists():
+    """The kernel and the engine's lane, where their sources are there and they are wanted."""
+    sources = {
+        "weft.native._kernel": "native/_kernel.pyx",
+        "weft.engine.runtime._lane": "engine/runtime/_lane.pyx",
+    }
+    if KERNEL == "skip":
         return []
     return [
         Extension(
-            "weft.native._kernel",
+            name,
             [source],
             include_dirs=["native"],
             depends=["setup.py", *map(str, sorted(Path("native").glob("*.h")))],
             optional=KERNEL == "optional",
         )
+        for name, source in sources.items()
+        if (ROOT / source).exists()
     ]
 
 

@@ -21,7 +21,7 @@ import attrs
 from weft.connectors.failure import class_name, raised
 from weft.connectors.options import did_you_mean
 from weft.connectors.typed import Converter, Mismatch, as_it_is, converter, mismatch
-from weft.engine.ports import Work
+from weft.engine.ports import Direct, Work
 from weft.schema.errors import WorkFailed
 from weft.schema.jsonvalue import MAX_INTEGER, JsonValue, NotJson, checked, path_text
 
@@ -60,6 +60,7 @@ class Plan:
     ``call`` takes a `Work` and gives the result as JSON of its own (an awaitable of it when
     ``is_async``); it raises `WorkFailed` for whatever goes wrong.
     ``rest`` says that the function takes any further inputs (``**kwargs``).
+    ``direct`` is the way around `Work`, for a plain function whose parameters need no conversion.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Plan:
     parameters: Mapping[str, Parameter]
     rest: bool
     call: Callable[[Work], Any]
+    direct: Direct | None = None
 
     def input_faults(self, inputs: Collection[str]) -> list[str]:
         """What is wrong with calling the function with these inputs, one sentence each."""
@@ -163,6 +165,7 @@ class _Planner:
             parameters=parameters,
             rest=rest is not None,
             call=perform(prepare, finish),
+            direct=None if self.is_async else self.direct(prepare, finish),
         )
 
     def resolved(self, annotation: Any, what: str) -> Any:
@@ -224,15 +227,27 @@ class _Planner:
             except WorkFailed:
                 raise
             except BaseException as error:
-                # Ctrl-C is heard in the main thread only; elsewhere the function raised it itself.
-                if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
-                    raise
-                raise _raised(name, error) from error
+                raise _failed(name, error) from error
             if type(result) is int and exact_result is int and -INTEGER <= result < INTEGER:
                 return result
             return finish(result)
 
         return call
+
+    def direct(self, prepare: _Prepare, finish: _Finish) -> Direct | None:
+        """The same without a `Work`, where all parameters take what they are given."""
+        if prepare.exact is None or prepare.positional:
+            return None
+        plain = finish.kind in (int, str, bool, float)
+        if not plain and finish.convert is not as_it_is:
+            return None
+        return Direct(
+            function=self.function,
+            exact=prepare.exact,
+            result=finish.kind if plain else None,
+            finish=finish,
+            failed=functools.partial(_failed, self.name),
+        )
 
     def asynchronous(
         self, prepare: _Prepare, finish: _Finish
@@ -254,6 +269,16 @@ class _Planner:
             return finish(result)
 
         return call
+
+
+def _failed(name: str, error: BaseException) -> BaseException:
+    """The failure that an exception of a plain function is; Ctrl-C is raised on."""
+    if isinstance(error, WorkFailed):
+        return error
+    # Ctrl-C is heard in the main thread only; elsewhere the function raised it itself.
+    if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+        raise error
+    return _raised(name, error)
 
 
 def _raised(name: str, error: BaseException) -> WorkFailed:
@@ -369,6 +394,7 @@ class _Finish:
 
     def __init__(self, name: str, kind: Any) -> None:
         self.name = name
+        self.kind = kind
         self.unstructure: Converter | None = None
         self.runtime: type | None = None
         nothing = kind in (typing.NoReturn, typing.Never)

@@ -86,10 +86,10 @@ def _causes(error: BaseException) -> list[JsonValue]:
 
 
 def _own_frames_skipped(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the first frame that is not of this package."""
+    """The traceback from the first frame that is not of who called the function."""
     inner = trace
     while inner is not None and str(inner.tb_frame.f_globals.get("__name__", "")).startswith(
-        "weft.connectors."
+        ("weft.connectors.", "weft.engine.runtime.")
     ):
         inner = inner.tb_next
     return inner or trace

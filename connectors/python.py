@@ -199,7 +199,7 @@ class PythonConnector:
             return Performer(Worker.ASYNC, plan.call)
         match self._run_in(options, function):
             case RunIn.INLINE:
-                return Performer(Worker.INLINE, plan.call)
+                return Performer(Worker.INLINE, plan.call, direct=plan.direct)
             case RunIn.THREAD:
                 return Performer(Worker.ASYNC, functools.partial(self._threads.run, plan.call))
             case RunIn.PROCESS:

@@ -63,7 +63,15 @@ from weft.schema.errors import CommandRejected, InternalError, UsageError, WorkF
 from weft.schema.jsonvalue import JsonValue, NotJson, checked, in_words
 from weft.schema.timing import LAST, TimingError
 
-__all__ = ["DEFAULT_LIMITS", "Decision", "Limits", "begins", "decide", "describe_items"]
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Decision",
+    "Limits",
+    "begins",
+    "decide",
+    "describe_items",
+    "initial_data",
+]
 
 
 @attrs.frozen
@@ -105,6 +113,7 @@ def decide(
     limits: Limits = DEFAULT_LIMITS,
     starts: bool = True,
     order: str | None = None,
+    asked: list[tuple[str, bool]] | None = None,
 ) -> Decision:
     """What a command means.
 
@@ -116,12 +125,13 @@ def decide(
         starts: Whether automatic tasks start; an engine that drains takes no new work.
         order: Where several automatic tasks may start, and perhaps take each other's tokens, the
             first is the one that is declared first; with a text here their order is drawn from it.
+        asked: Takes the guards that were read, in order, and what each said.
 
     Raises:
         CommandRejected: The command does not fit the state; nothing has happened.
     """
     _check_texts(command)
-    run = _Run(case, command, time, limits, starts, order)
+    run = _Run(case, command, time, limits, starts, order, asked)
     try:
         _HANDLERS[type(command)](run, command)
     except _Runaway as stop:
@@ -203,6 +213,7 @@ class _Run:
         limits: Limits,
         starts: bool,
         order: str | None = None,
+        asked: list[tuple[str, bool]] | None = None,
     ) -> None:
         compiled = command.compiled if isinstance(command, c.StartCase) else None
         self.draft = Draft(case, compiled)
@@ -211,6 +222,7 @@ class _Run:
         self.limits = limits
         self.starts = starts
         self.order = order
+        self.asked = asked
         self.orders = 0
         self.events: list[e.Event] = []
         self.cause: list[e.Event] = []
@@ -341,7 +353,10 @@ class _Run:
             facts = self.draft.instances(scope, judging.name).facts(expression.reads)
             data = ChainMap(facts, cast("dict[str, Any]", data))
         try:
-            return expression.test(data)
+            held = expression.test(data)
+            if self.asked is not None:
+                self.asked.append((transition.when, held))
+            return held
         except ExpressionError as error:
             raise _GuardFailed(
                 _error("guard", f"the guard of {transition.name!r} failed: {error}")
@@ -866,7 +881,7 @@ class _Run:
             return
         net = self.draft.compiled.nets[str(task.child)]
         try:
-            data = _initial_data(net, item.inputs)
+            data = initial_data(net, item.inputs)
         except UsageError as error:
             self.fail(item, _error("input", error.message))
             return
@@ -1458,7 +1473,7 @@ def _text(value: object) -> str:
     return text[:10_000].encode("utf-8", "backslashreplace").decode()
 
 
-def _initial_data(net: Net, given: Mapping[str, JsonValue]) -> dict[str, Any]:
+def initial_data(net: Net, given: Mapping[str, JsonValue]) -> dict[str, Any]:
     """The variables that a scope of a net begins with: what is given, defaults, else null.
 
     Raises:
@@ -1496,7 +1511,7 @@ def _start_case(run: _Run, command: c.StartCase) -> None:
     if run.case is not None:
         raise CommandRejected(f"case {run.case.id!r} is there already", code="case-exists")
     compiled = command.compiled
-    data = _initial_data(compiled.net, command.data)
+    data = initial_data(compiled.net, command.data)
     run.emit(
         e.CaseStarted(
             command.case,

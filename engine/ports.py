@@ -27,6 +27,7 @@ __all__ = [
     "CaseSummary",
     "Clock",
     "Connector",
+    "Direct",
     "EngineId",
     "ItemId",
     "Journal",
@@ -400,6 +401,28 @@ class Worker(Enum):
     """A coroutine on the event loop."""
 
 
+@attrs.frozen(eq=False)
+class Direct:
+    """How an inline function may be called with its inputs alone, where no `Work` is asked for.
+
+    It may where the inputs are these very parameters, each of exactly that type (None: any); then
+    whatever the function does is what calling the performer would have come to.
+
+    Args:
+        function: Called with the inputs by name.
+        exact: Its parameters, each with its type.
+        result: A plain value of exactly that type (None: of any) is the result as it is.
+        finish: Makes the result of any other value, or raises.
+        failed: The failure that an exception of the function is; it raises what is none.
+    """
+
+    function: Callable[..., Any]
+    exact: Sequence[tuple[str, type | None]]
+    result: type | None
+    finish: Callable[[Any], Any]
+    failed: Callable[[BaseException], BaseException]
+
+
 @attrs.frozen
 class Performer:
     """A connector bound to one task: checked once, called for every attempt.
@@ -409,11 +432,13 @@ class Performer:
     Threads and processes are an asynchronous performer's own affair. ``stop_seconds`` is how long
     it may take to end when it is cancelled; one that takes longer is abandoned. Where something
     goes on all the same, the `CancelledError` that leaves it says what in an attribute ``left``.
+    ``direct`` is a shorter way to do what ``call`` does, where there is one.
     """
 
     worker: Worker
     call: Callable[[Work], Any]
     stop_seconds: float = 5.0
+    direct: Direct | None = None
 
 
 class Connector(Protocol):

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from itertools import chain, islice
+from typing import Any, Protocol
 
 import attrs
 
+from weft.engine.events import GENESIS, record
 from weft.engine.journal.batch import check_batch
 from weft.engine.journal.large import unreferenced
+from weft.engine.net import CompiledSpecification
 from weft.engine.ports import (
     Append,
     AwaitedTrigger,
@@ -33,17 +36,43 @@ from weft.engine.ports import (
 )
 from weft.schema.errors import JournalError
 
-__all__ = ["MemoryJournal"]
+__all__ = ["MemoryJournal", "Told"]
 
 _SNAPSHOTS_KEPT = 2
+
+
+class Told(Protocol):
+    """Who tells of a case what has happened only when somebody reads (`MemoryJournal.hear`).
+
+    What is told is what `append` would have been given, batch by batch; so an open item is under
+    way, nobody outside may act on any, and no time is waited for.
+    """
+
+    compiled: CompiledSpecification
+    sequence: int
+    started: int
+    updated: int
+    status: str
+
+    def drained(self) -> list[Any]:
+        """What has happened since this was called: a time, and the events that have it, again
+        and again.
+        """
+        ...
+
+    def detach(self) -> None:
+        """Somebody else writes: it has to be told by `append` from now on."""
+        ...
 
 
 @attrs.define
 class _Case:
     """All there is of one case. ``records`` begins with the event ``dropped + 1``."""
 
-    summary: CaseSummary
+    summary: CaseSummary | None
     number: int
+    told: Told | None = None
+    """Who may know more than is written here."""
     records: list[Record] = attrs.Factory(list)
     dropped: int = 0
     snapshots: list[Snapshot] = attrs.Factory(list)
@@ -83,8 +112,12 @@ class MemoryJournal:
         """Keep ``batch``; see `weft.engine.ports.Journal.append`."""
         self._check_open()
         check_batch(batch, where=self.url)
-        case = self._cases.get(batch.case)
-        head = 0 if case is None else case.summary.sequence
+        case = self._found(batch.case)
+        if case is not None and case.told is not None:
+            case.told.detach()
+            case.told = None
+        before = None if case is None else case.summary
+        head = 0 if before is None else before.sequence
         if head != batch.expected:
             raise JournalConflict(
                 f"case {batch.case!r} has {head} events, this append follows event"
@@ -96,7 +129,6 @@ class MemoryJournal:
             raise JournalConflict(
                 f"case {batch.case!r} has been taken over by another engine", where=self.url
             )
-        before = None if case is None else case.summary
         if case is None:
             case = self._cases[batch.case] = _Case(batch.summary, len(self._cases))
         elif batch.command is not None and batch.command in case.commands:
@@ -109,7 +141,7 @@ class MemoryJournal:
             case.commands.add(batch.command)
         case.records.extend(batch.records)
         case.summary = batch.summary
-        self._put_wake(case, before)
+        self._put_wake(case, batch.summary, before)
         for item in batch.opened:
             self._items[batch.case, item.item] = item
         for closed in batch.closed:
@@ -128,19 +160,19 @@ class MemoryJournal:
         if trigger is not None:
             del self._awaited[trigger][key]
 
-    def _put_wake(self, case: _Case, before: CaseSummary | None) -> None:
-        wake_at, status = case.summary.wake_at, case.summary.status
+    def _put_wake(self, case: _Case, summary: CaseSummary, before: CaseSummary | None) -> None:
+        wake_at, status = summary.wake_at, summary.status
         if wake_at is None or status != "running":
             return
         if before is not None and (before.wake_at, before.status) == (wake_at, status):
             return
-        heapq.heappush(self._wakes, (wake_at, case.number, case.summary.case))
+        heapq.heappush(self._wakes, (wake_at, case.number, summary.case))
         # Entries that no longer hold stay in the heap until they come up; bound their number.
         if len(self._wakes) > 64 + 2 * len(self._cases):
             self._wakes[:] = [
-                (c.summary.wake_at, c.number, c.summary.case)
-                for c in self._cases.values()
-                if c.summary.wake_at is not None and c.summary.status == "running"
+                (s.wake_at, number, s.case)
+                for number, s in self._summaries()
+                if s.wake_at is not None and s.status == "running"
             ]
             heapq.heapify(self._wakes)
 
@@ -154,6 +186,69 @@ class MemoryJournal:
             del case.records[: max(newest - case.dropped, 0)]
             case.dropped = max(newest, case.dropped)
 
+    # ── what is told when it is asked for ────────────────────────────────────────────────────
+
+    @property
+    def hears(self) -> bool:
+        """Whether `hear` may be called: all events are kept, and nobody watches `append`."""
+        return self._keep_events and type(self) is MemoryJournal and "append" not in vars(self)
+
+    def hear(self, case: CaseId, told: Told) -> None:
+        """Let somebody tell of a case when somebody reads, instead of at each batch.
+
+        The journal is the same to all who read. The case is claimed by who tells, as for `append`.
+        """
+        self._check_open()
+        found = self._found(case)
+        if found is None:
+            self._cases[case] = _Case(None, len(self._cases), told)
+        else:
+            found.told = told
+
+    def _found(self, case: CaseId) -> _Case | None:
+        """A case with all that is known of it."""
+        found = self._cases.get(case)
+        if found is not None and found.told is not None:
+            self._write(case, found, found.told)
+        return found
+
+    def _write(self, name: CaseId, case: _Case, told: Told) -> None:
+        log = told.drained()
+        if not log:
+            return
+        records, before = case.records, case.records[-1].hash if case.records else GENESIS
+        time, sequence = Microseconds(0), len(records)
+        for entry in log:
+            if type(entry) is int:
+                time = Microseconds(entry)
+                continue
+            sequence += 1
+            made = record(entry, case=name, sequence=sequence, time=time, before=before)
+            records.append(made)
+            before = made.hash
+        compiled = told.compiled
+        case.summary = CaseSummary(
+            case=name,
+            specification=compiled.name,
+            version=compiled.version,
+            net=compiled.hash,
+            status=str(told.status),
+            idle=False,
+            started=Microseconds(told.started),
+            updated=Microseconds(told.updated),
+            sequence=told.sequence,
+        )
+        if told.status != "running":
+            case.told = None
+
+    def _summaries(self) -> Iterator[tuple[int, CaseSummary]]:
+        """Every case's number and summary."""
+        for name, case in self._cases.items():
+            if case.told is not None:
+                self._write(name, case, case.told)
+            if case.summary is not None:
+                yield case.number, case.summary
+
     # ── reading a case ───────────────────────────────────────────────────────────────────────
 
     def records(
@@ -165,7 +260,7 @@ class MemoryJournal:
             JournalError: Some of them were dropped (code ``dropped``).
         """
         self._check_open()
-        found = self._cases.get(case)
+        found = self._found(case)
         after = max(after, 0)
         if found is None or (until is not None and until <= after):
             return ()
@@ -192,7 +287,7 @@ class MemoryJournal:
     def summary(self, case: CaseId) -> CaseSummary | None:
         """The summary of a case, or None."""
         self._check_open()
-        found = self._cases.get(case)
+        found = self._found(case)
         return None if found is None else found.summary
 
     def command_seen(self, case: CaseId, command: str) -> bool:
@@ -208,9 +303,9 @@ class MemoryJournal:
     ) -> Sequence[CaseSummary]:
         """The cases, newest first; see `weft.engine.ports.Journal.cases`."""
         self._check_open()
-        found = [c for c in self._cases.values() if status is None or c.summary.status == status]
-        found.sort(key=lambda c: (c.summary.started, c.number), reverse=True)
-        return tuple(c.summary for c in found[:limit])
+        found = [(n, s) for n, s in self._summaries() if status is None or s.status == status]
+        found.sort(key=lambda known: (known[1].started, known[0]), reverse=True)
+        return tuple(summary for _, summary in found[:limit])
 
     def due(self, now: Microseconds, *, limit: int) -> Sequence[CaseId]:
         """Running cases to wake, the earliest first; see `weft.engine.ports.Journal.due`."""
@@ -218,8 +313,7 @@ class MemoryJournal:
         found: dict[CaseId, tuple[Microseconds, int, CaseId]] = {}
         while self._wakes and self._wakes[0][0] <= now and len(found) < limit:
             entry = heapq.heappop(self._wakes)
-            summary = self._cases[entry[2]].summary
-            if summary.wake_at == entry[0] and summary.status == "running":
+            if self._wakes_at(entry):
                 found[entry[2]] = entry
         for entry in found.values():
             heapq.heappush(self._wakes, entry)
@@ -233,12 +327,16 @@ class MemoryJournal:
         """The earliest time to wake a case; see `weft.engine.ports.Journal.next_wake`."""
         self._check_open()
         while self._wakes:
-            wake_at, _, case = self._wakes[0]
-            summary = self._cases[case].summary
-            if summary.wake_at == wake_at and summary.status == "running":
-                return wake_at
+            if self._wakes_at(self._wakes[0]):
+                return self._wakes[0][0]
             heapq.heappop(self._wakes)
         return None
+
+    def _wakes_at(self, entry: tuple[Microseconds, int, CaseId]) -> bool:
+        """Whether an entry of the heap still holds."""
+        case = self._found(entry[2])
+        summary = None if case is None else case.summary
+        return summary is not None and summary.wake_at == entry[0] and summary.status == "running"
 
     def awaiting(self, trigger: str, *, key: str | None = None) -> Sequence[CaseId]:
         """The cases that a trigger is for; see `weft.engine.ports.Journal.awaiting`."""
@@ -295,7 +393,7 @@ class MemoryJournal:
                 code="in-use",
                 where=self.url,
             )
-        cases = self._cases.values()
+        cases = [found for name in self._cases if (found := self._found(name)) is not None]
         texts = chain(
             (r.data for c in cases for r in c.records), (s.data for c in cases for s in c.snapshots)
         )
@@ -335,6 +433,10 @@ class MemoryJournal:
         holder = self._owners.get(case)
         if holder is not None and holder != owner:
             self._check_dead(case, holder, _time() if now is None else now)
+            taken = self._found(case)
+            if taken is not None and taken.told is not None:
+                taken.told.detach()
+                taken.told = None
         self._leases.setdefault(owner, (self._host, Microseconds(0)))
         self._owners[case] = self._claims[case] = owner
         return holder is not None and holder != owner

@@ -25,7 +25,7 @@ import attrs
 from weft.engine.ports import Performer, Work, Worker
 from weft.schema.errors import WorkFailed
 
-__all__ = ["Attempt", "Outcome", "Queue", "describe", "perform", "perform_inline"]
+__all__ = ["Attempt", "Outcome", "Queue", "describe", "failure", "perform", "perform_inline"]
 
 logger = logging.getLogger("weft")
 
@@ -111,7 +111,8 @@ def describe(error: BaseException) -> dict[str, Any]:
     return {"class": name, "code": "raised", "message": message, "where": None}
 
 
-def _failed(error: BaseException) -> Outcome:
+def failure(error: BaseException) -> Outcome:
+    """The outcome that an exception of a task is."""
     return Outcome(error=describe(error), retryable=getattr(error, "retryable", True) is not False)
 
 
@@ -123,7 +124,7 @@ def perform_inline(attempt: Attempt) -> Outcome:
         raise
     except BaseException as error:  # noqa: BLE001  # what a task raises is its item's failure
         # SystemExit and CancelledError, too: nobody can cancel code that does not wait.
-        return _failed(error)
+        return failure(error)
 
 
 async def perform(attempt: Attempt) -> Outcome | None:
@@ -167,9 +168,9 @@ async def _awaited(attempt: Attempt) -> Outcome:
         if attempt.stopping:
             attempt.left = getattr(error, "left", "")
             raise  # the timeout, the item or the engine
-        return _failed(error)  # of something that the task was waiting for
+        return failure(error)  # of something that the task was waiting for
     except (Exception, SystemExit) as error:  # noqa: BLE001  # what a task raises is its failure
-        return _failed(error)
+        return failure(error)
 
 
 async def _stop(attempt: Attempt, task: asyncio.Task[Outcome]) -> None:

@@ -19,15 +19,18 @@ MILLENNIUM = Microseconds(946_684_800_000_000)
 
 
 class SystemClock:
-    """The machine's clock. It never runs backwards within a process, even when it is set back."""
+    """The machine's clock. It never runs backwards within a process, even when it is set back.
+
+    ``last`` is the latest time that was given out.
+    """
 
     def __init__(self) -> None:
-        self._last = 0
+        self.last = 0
 
     def now(self) -> Microseconds:
         """The time of day, never before a time that was given out already."""
-        self._last = max(self._last, time.time_ns() // 1000)
-        return Microseconds(self._last)
+        self.last = max(self.last, time.time_ns() // 1000)
+        return Microseconds(self.last)
 
     async def sleep_until(self, time: Microseconds) -> None:
         """Wait until ``time``; a time in the past is only a turn of the event loop."""

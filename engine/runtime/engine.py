@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,7 +20,7 @@ from enum import StrEnum
 from heapq import heappop, heappush
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import anyio
 import attrs
@@ -28,7 +29,8 @@ from weft.engine import commands as c
 from weft.engine import events as e
 from weft.engine.case import CaseState, WorkItem
 from weft.engine.compile import compile_specification
-from weft.engine.decide import DEFAULT_LIMITS, Limits
+from weft.engine.decide import DEFAULT_LIMITS, Limits, initial_data
+from weft.engine.journal.memory import MemoryJournal
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Task
 from weft.engine.ports import (
@@ -54,11 +56,13 @@ from weft.engine.runtime.attempts import (
     Outcome,
     Queue,
     describe,
+    failure,
     perform,
     perform_inline,
 )
 from weft.engine.runtime.blobs import put_aside, whole
 from weft.engine.runtime.clock import SystemClock, VirtualClock
+from weft.engine.runtime.lanes import Book, book_of
 from weft.engine.runtime.live import (
     Batch,
     LiveCase,
@@ -118,27 +122,68 @@ RECOVERED_AT_ONCE = 256
 INLINE_TURN = 64
 """So many inline attempts of one case run before other tasks of the event loop get a turn."""
 
+TURN_SECONDS = 0.001
+"""So long plain steps go on, at least, before other tasks of the event loop get a turn."""
+
+ADMITTED = 16
+"""So many specifications are kept at hand for cases that start."""
+
+_NOTHING: Mapping[str, int] = {}
+
 
 @attrs.define(eq=False)
 class _Driven:
-    """What the engine knows of a case besides its state."""
+    """What the engine knows of a case besides its state.
+
+    While the case is in a lane, its attempts are known there: whoever asks for them here makes it
+    leave the lane.
+    """
 
     live: LiveCase
     performers: Mapping[tuple[str, str], Performer | None] | None
     """None: it was opened only to be changed, so nothing of it begins here."""
-    ready: deque[Attempt] = attrs.field(factory=deque)
-    attempts: dict[str, Attempt] = attrs.field(factory=dict)
+    _ready: deque[Attempt] | None = None
+    _attempts: dict[str, Attempt] | None = None
     driving: bool = False
-    token: CancelToken = attrs.field(factory=CancelToken)
-    """Cancelled with the case; those of its attempts are below it."""
+    _token: CancelToken | None = None
     asked: CancelToken | None = None
     """Who started the case cancels it by this one; a token lives only while somebody holds it."""
-    scheduled: Mapping[str, int] = attrs.field(factory=dict)
+    scheduled: Mapping[str, int] = _NOTHING
     """The timers of the case that are in the engine's hands."""
     left: bool = False
     """Whether it was given back to the store: whoever needs the case loads it again."""
     crashed: bool = False
     """Whether the engine that had the case before has died with it, and nobody has recovered."""
+
+    @property
+    def attempts(self) -> dict[str, Attempt]:
+        """The attempts that are under way, by item."""
+        if self.live.lane is not None:
+            self.live.leave()
+        if self._attempts is None:
+            self._attempts = {}
+        return self._attempts
+
+    @property
+    def ready(self) -> deque[Attempt]:
+        """The inline attempts that wait for their turn."""
+        if self.live.lane is not None:
+            self.live.leave()
+        if self._ready is None:
+            self._ready = deque()
+        return self._ready
+
+    @property
+    def token(self) -> CancelToken:
+        """Cancelled with the case; those of its attempts are below it."""
+        if self._token is None:
+            self._token = CancelToken()
+        return self._token
+
+    def cancel(self, reason: str) -> None:
+        """Cancel the token, if anybody has one."""
+        if self._token is not None:
+            self._token.cancel(reason)
 
     @property
     def broken(self) -> WeftError | None:
@@ -149,6 +194,22 @@ class _Driven:
     def at_work(self) -> bool:
         """Whether an attempt at one of its items is being made."""
         return self.driving or any(attempt.running for attempt in self.attempts.values())
+
+
+@attrs.frozen(eq=False)
+class _Admitted:
+    """A specification that cases may be started of, and what they need.
+
+    ``stored`` is what the store had of it then; None: it was compiled by somebody else.
+    """
+
+    specification: Specification | CompiledSpecification
+    compiled: CompiledSpecification
+    origin: Path | None
+    performers: Mapping[tuple[str, str], Performer | None]
+    book: Book | None
+    stored: StoredSpecification | None
+    verified: bool
 
 
 class Engine:
@@ -223,6 +284,11 @@ class Engine:
         self._compiled_from: deque[tuple[Specification, CompiledSpecification]] = deque(maxlen=16)
         self._compiled: dict[str, CompiledSpecification] = {}
         self._bound: dict[tuple[str, Path | None], Mapping[tuple[str, str], Performer | None]] = {}
+        self._admitted: dict[int, _Admitted] = {}
+        self._books: dict[tuple[str, Path | None], Book | None] = {}
+        self._rides: deque[_Driven] = deque()
+        self._riding = False
+        self._turn_ends = 0.0
         self._due: list[tuple[Microseconds, int, CaseId, ItemId]] = []
         self._timers: list[tuple[Microseconds, int, CaseId, str]] = []
         self._patient = 0
@@ -260,7 +326,7 @@ class Engine:
         finally:
             self._draining = True
             for driven in self._driven.values():
-                driven.token.cancel("the engine is closing")
+                driven.cancel("the engine is closing")
             nursery.cancel_scope.cancel()
             try:
                 if isinstance(error, anyio.get_cancelled_exc_class()):
@@ -460,27 +526,20 @@ class Engine:
             UsageError: The data do not fit their declarations, or the id is no id.
             CommandRejected: There is a case with this id.
         """
-        self._open()
+        if self._nursery is None:
+            self._open()
         if self._draining:
             raise CommandRejected("the engine is stopping and takes no new cases", code="stopping")
-        if isinstance(specification, Specification):
-            origin = specification.source.origin
-            compiled = self.add(specification)
-        else:
-            compiled = specification
-            self._compiled[compiled.hash] = compiled
-        if not (unverified or self.unverified):
-            from weft.engine.verify.gate import demand_sound
-
-            source = specification if isinstance(specification, Specification) else None
-            demand_sound(compiled, source)
+        known = self._admit(specification, origin, verified=not (unverified or self.unverified))
+        compiled = known.compiled
         name = self._case_id(compiled.name, case)
-        driven = self._take(self._bind(compiled, origin))
+        driven = self._take(known.performers, known.book)
         self.journal.claim(name, self.id, now=self.clock.now())
         self._driven[name] = driven
         try:
-            caller = None if self.tracing is None else self.tracing.caller()
-            await driven.live.execute(c.StartCase(name, compiled, dict(data or {}), caller))
+            if not self._start_in_lane(driven, name, compiled, data):
+                caller = None if self.tracing is None else self.tracing.caller()
+                await driven.live.execute(c.StartCase(name, compiled, dict(data or {}), caller))
         except BaseException:
             self._driven.pop(name, None)
             self.journal.release(name, self.id)
@@ -490,6 +549,50 @@ class Engine:
             loop = asyncio.get_running_loop()
             token.on_cancel(lambda reason: self._cancel_from(loop, driven, reason))
         return Case(self, driven)
+
+    def _admit(
+        self,
+        specification: Specification | CompiledSpecification,
+        origin: Path | None,
+        *,
+        verified: bool,
+    ) -> _Admitted:
+        """What the cases of a specification need; it is looked at once, and again when it changes."""
+        known = self._admitted.get(id(specification))
+        if (
+            known is not None
+            and known.specification is specification
+            and (known.verified or not verified)
+        ):
+            if known.stored is None:
+                if known.origin == origin:
+                    return known
+            elif known.stored is self.journal.specification(
+                known.compiled.name, known.compiled.version
+            ):
+                return known
+        stored = None
+        if isinstance(specification, Specification):
+            origin = specification.source.origin
+            compiled = self.add(specification)
+            stored = self.journal.specification(specification.name, specification.version)
+        else:
+            compiled = specification
+            self._compiled[compiled.hash] = compiled
+        if verified:
+            from weft.engine.verify.gate import demand_sound
+
+            source = specification if isinstance(specification, Specification) else None
+            demand_sound(compiled, source)
+        performers = self._bind(compiled, origin)
+        known = _Admitted(
+            *(specification, compiled, origin, performers),
+            *(self._book(compiled, origin), stored, verified),
+        )
+        while len(self._admitted) >= ADMITTED:
+            del self._admitted[next(iter(self._admitted))]
+        self._admitted[id(specification)] = known
+        return known
 
     def _cancel_from(self, loop: asyncio.AbstractEventLoop, driven: _Driven, reason: str) -> None:
         """Have a case cancelled, on any thread; one that is over, or let go, stays as it is."""
@@ -516,17 +619,14 @@ class Engine:
             raise CommandRejected(f"there is a case {wanted!r} already", code="case-exists")
         return CaseId(wanted)
 
-    def _take(self, performers: Mapping[tuple[str, str], Performer | None] | None) -> _Driven:
+    def _take(
+        self,
+        performers: Mapping[tuple[str, str], Performer | None] | None,
+        book: Book | None = None,
+    ) -> _Driven:
         """A case to drive, still without its state."""
-        live = LiveCase(
-            self.journal,
-            self.clock,
-            limits=self.limits,
-            snapshot_every=self.snapshot_every,
-            adopt=lambda batch: self._adopt(driven, batch),
-            seed=None if self.seed is None else str(self.seed),
-        )
-        driven = _Driven(live, performers)
+        driven = _Driven(LiveCase(self, book), performers)
+        driven.live.driven = driven
         return driven
 
     def find(self, case: str) -> CaseSummary:
@@ -566,7 +666,8 @@ class Engine:
             summary = self.find(name)  # only now: the one who had it may have written
             compiled = self._stored(summary.net)
             performers = self._bind(compiled, self._origin(summary)) if perform else None
-            driven = self._take(performers)
+            book = None if performers is None else self._book(compiled, self._origin(summary))
+            driven = self._take(performers, book)
             driven.live.take_over(read_case(self.journal, summary, compiled))
             driven.crashed = crashed
         except BaseException:
@@ -695,7 +796,7 @@ class Engine:
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────
 
-    def _adopt(self, driven: _Driven, batch: Batch) -> None:
+    def adopt(self, driven: _Driven, batch: Batch) -> None:
         """What follows from a durable batch: attempts end and begin, retries are scheduled."""
         for listener in self.listeners:
             try:
@@ -710,7 +811,7 @@ class Engine:
                 if after.status.final or not attempt.running:
                     self._stop(driven, attempt)
         if after.status.final:
-            driven.token.cancel(f"the case is {after.status.value}")
+            driven.cancel(f"the case is {after.status.value}")
             if self._driven.get(batch.case) is driven:
                 del self._driven[batch.case]
                 self.journal.release(batch.case, self.id)
@@ -743,6 +844,24 @@ class Engine:
         performer = (driven.performers or {}).get((live.case.net(item.scope).name, item.task))
         if performer is None or item.id in driven.attempts:
             return
+        attempt = self._attempt_at(driven, item, task, performer)
+        if attempt is None:
+            return
+        driven.attempts[item.id] = attempt
+        if self.seed is None and performer.worker is Worker.INLINE:
+            driven.ready.append(attempt)
+            if not driven.driving:
+                driven.driving = True
+                self._open().start_soon(self._drive, driven)
+        else:
+            self._queue.put(driven, attempt)
+            self._pump()
+
+    def _attempt_at(
+        self, driven: _Driven, item: WorkItem, task: Task, performer: Performer
+    ) -> Attempt | None:
+        """An attempt at an item; None when its inputs cannot be read: the case is set aside."""
+        live = driven.live
         try:
             inputs = {
                 name: whole(jsonvalue.copy(value), self.journal)
@@ -750,7 +869,7 @@ class Engine:
             }
         except JournalError as error:
             self._break(driven, error)
-            return
+            return None
         work = Work(
             case=live.case.id,
             item=ItemId(item.id),
@@ -763,16 +882,7 @@ class Engine:
         )
         if self.tracing is not None:
             work, performer = self.tracing.traced(work, performer)
-        attempt = Attempt(work, performer)
-        driven.attempts[item.id] = attempt
-        if self.seed is None and performer.worker is Worker.INLINE:
-            driven.ready.append(attempt)
-            if not driven.driving:
-                driven.driving = True
-                self._open().start_soon(self._drive, driven)
-        else:
-            self._queue.put(driven, attempt)
-            self._pump()
+        return Attempt(work, performer)
 
     def _stop(self, driven: _Driven, attempt: Attempt) -> None:
         """Stop an attempt that nobody wants any more; one that is ready is passed over."""
@@ -804,11 +914,27 @@ class Engine:
             self._ended(driven)
             self._pump()
 
-    async def _drive(self, driven: _Driven) -> None:
-        """Run the inline attempts of a case, one after the other, while there are any."""
+    async def _drive(self, driven: _Driven, ended: tuple[Attempt, Outcome] | None = None) -> None:
+        """Run the inline attempts of a case, one after the other, while there are any.
+
+        ``ended`` is one that was made already.
+        """
         turns = 0
         try:
-            while driven.ready and not self._draining:
+            if ended is not None:
+                await self._finish(driven, *ended)
+            while not self._draining:
+                if driven.live.lane is not None or self._enter_lane(driven):
+                    ended = self._advance(driven)
+                    if ended is not None:
+                        await self._finish(driven, *ended)
+                    elif driven.live.in_lane:
+                        await anyio.lowlevel.checkpoint()
+                    elif driven.live.lane is not None:
+                        break
+                    continue
+                if not driven.ready:
+                    break
                 attempt = driven.ready.popleft()
                 if attempt.stopped:
                     continue
@@ -820,6 +946,187 @@ class Engine:
         finally:
             driven.driving = False
             self._ended(driven)
+
+    # ── lanes ────────────────────────────────────────────────────────────────────────────────
+
+    def _book(self, compiled: CompiledSpecification, origin: Path | None) -> Book | None:
+        """The routes of a specification, where its cases may go by them."""
+        key = (compiled.hash, origin)
+        if key not in self._books:
+            closed = self.seed is not None or not isinstance(self.journal, MemoryJournal)
+            self._books[key] = None if closed else book_of(compiled, self._bind(compiled, origin))
+        return self._books[key]
+
+    def _lanes_open(self, driven: _Driven) -> bool:
+        """Whether a case may be in a lane: nobody is told of each of its batches."""
+        return (
+            driven.live.book is not None
+            and not self.listeners
+            and self.tracing is None
+            and not self._draining
+            and not self._lets_go
+            and driven.live.broken is None
+            and cast("MemoryJournal", self.journal).hears
+        )
+
+    def _start_in_lane(
+        self,
+        driven: _Driven,
+        name: CaseId,
+        compiled: CompiledSpecification,
+        given: Mapping[str, JsonValue] | None,
+    ) -> bool:
+        """Start a case by a route that is known; False: it has to start the long way."""
+        book = driven.live.book
+        if book is None or book.first is None or not self._lanes_open(driven):
+            return False
+        data = initial_data(compiled.net, given or {})
+        lane = book.started(name, data, None, self.clock.now(), self.snapshot_every)
+        if lane is None:
+            return False
+        self._take_lane(driven, name, lane)
+        if lane.ended:
+            self._end_lane(driven)
+            return True
+        self._rides.append(driven)
+        if not self._riding:
+            self._riding = True
+            asyncio.get_running_loop().call_soon(self._ride)
+        return True
+
+    def _enter_lane(self, driven: _Driven) -> bool:
+        """Bring a case into a lane, if it stands where a route begins; whether it is in one."""
+        live, ready = driven.live, driven._ready
+        if not ready or live.book is None or not self._lanes_open(driven):
+            return False
+        if driven._attempts is None or len(ready) != len(driven._attempts):
+            return False
+        if any(attempt.stopped for attempt in ready):
+            return False
+        place = (live.sequence, live.started, live.updated, live.snapshot_at, self.snapshot_every)
+        lane = live.book.entered(live.case, [attempt.work.item for attempt in ready], place)
+        if lane is None:
+            return False
+        driven._ready = driven._attempts = None
+        self._take_lane(driven, live.case.id, lane)
+        return True
+
+    def _take_lane(self, driven: _Driven, name: CaseId, lane: Any) -> None:
+        lane.base = driven
+        driven.live.lane = lane
+        cast("MemoryJournal", self.journal).hear(name, lane)
+
+    def leave_lane(self, driven: _Driven) -> None:
+        """Take a case out of its lane: what waits there are attempts again."""
+        live = driven.live
+        names = live.lane.ready
+        live.close()
+        for name in names:
+            item = live.case.items[name]
+            attempt = self._attempt_of(driven, item)
+            if attempt is None:
+                return
+            driven.attempts[name] = attempt
+            driven.ready.append(attempt)
+        if names and not driven.driving and self._nursery is not None:
+            driven.driving = True
+            self._nursery.start_soon(self._drive, driven)
+
+    def _attempt_of(self, driven: _Driven, item: WorkItem) -> Attempt | None:
+        case = driven.live.case
+        performer = (driven.performers or {})[case.net(item.scope).name, item.task]
+        assert performer is not None
+        return self._attempt_at(driven, item, case.task(item), performer)
+
+    def _end_lane(self, driven: _Driven) -> None:
+        """A case has been completed in its lane, and stays there: nothing moves it any more."""
+        live = driven.live
+        name = live.lane.case
+        driven.cancel("the case is completed")
+        if self._driven.get(name) is driven:
+            del self._driven[name]
+            self.journal.release(name, self.id)
+        live.tell()
+
+    def _advance(self, driven: _Driven) -> tuple[Attempt, Outcome] | None:
+        """Let a case go on in its lane, for a turn.
+
+        What has to go the long way: an attempt that was made, and how it has ended. It has left
+        the lane then.
+        """
+        lane = driven.live.lane
+        if lane.ended:
+            return None
+        if not self._lanes_open(driven):
+            self.leave_lane(driven)
+            return None
+        left = lane.run(self.clock, _result, failure, self._inputs)
+        if lane.ended:
+            self._end_lane(driven)
+        elif left is not None and left is not True:
+            name, outcome = left
+            self.leave_lane(driven)
+            if outcome is not None:
+                item = driven.live.case.items[name]
+                attempt = self._attempt_of(driven, item)
+                if attempt is not None:
+                    attempt.running = True
+                    driven.attempts[name] = attempt
+                    return attempt, outcome
+        return None
+
+    def _inputs(self, inputs: dict[str, JsonValue]) -> dict[str, Any]:
+        """The inputs of an item as its task gets them: a copy, with what is large in its place."""
+        return {name: whole(jsonvalue.copy(value), self.journal) for name, value in inputs.items()}
+
+    def _go_on(self, driven: _Driven) -> bool:
+        """Let a case in a lane go on here and now, for a turn; whether it waits for another."""
+        driven.driving = True
+        try:
+            ended = self._advance(driven)
+        except Exception as error:
+            logger.exception("case %s: the engine failed", driven.live.case.id)
+            driven.driving = False
+            self._break(driven, _internal(error))
+            return False
+        except BaseException:
+            driven.driving = False
+            raise
+        if ended is not None or driven._ready:
+            self._open().start_soon(self._drive, driven, ended)
+            return False
+        driven.driving = False
+        return driven.live.in_lane
+
+    def _ride(self) -> None:
+        """Let the cases that have started in lanes go on, those that nobody waits for."""
+        self._riding = False
+        until = time.monotonic() + TURN_SECONDS
+        while self._rides and self._nursery is not None and not self._draining:
+            driven = self._rides.popleft()
+            if driven.driving or not driven.live.in_lane:
+                continue
+            if self._go_on(driven):
+                self._rides.append(driven)
+            if time.monotonic() > until:
+                break
+        if self._rides and not self._draining:
+            self._riding = True
+            asyncio.get_running_loop().call_soon(self._ride)
+
+    async def ride(self, driven: _Driven) -> None:
+        """Let a case in a lane go on until it ends there, or leaves it."""
+        while (
+            driven.live.in_lane
+            and not driven.driving
+            and not self._draining
+            and self._nursery is not None
+        ):
+            again = self._go_on(driven)
+            now = time.monotonic()
+            if again or now > self._turn_ends:
+                await anyio.lowlevel.checkpoint()
+                self._turn_ends = time.monotonic() + TURN_SECONDS
 
     def _ended(self, driven: _Driven) -> None:
         """Tell those who wait for the engine, or a case, to be quiet."""
@@ -1022,6 +1329,10 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
+def _result(result: Any) -> Outcome:
+    return Outcome(result=result)
+
+
 def _wanted(attempt: Attempt, item: WorkItem | None) -> bool:
     """Whether an item is still the one, and the state of it, that an attempt was made for."""
     return (
@@ -1090,7 +1401,8 @@ class Case:
     @property
     def status(self) -> CaseStatus:
         """Where the case stands."""
-        return self.state.status
+        lane = self._driven.live.lane
+        return self.state.status if lane is None else cast("CaseStatus", lane.status)
 
     @property
     def idle(self) -> bool:
@@ -1100,7 +1412,9 @@ class Case:
     @property
     def data(self) -> dict[str, JsonValue]:
         """A copy of the case's variables."""
-        return {name: jsonvalue.copy(value) for name, value in self.state.data.items()}
+        lane = self._driven.live.lane
+        data = self.state.data if lane is None else lane.data
+        return {name: jsonvalue.copy(value) for name, value in data.items()}
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -1169,7 +1483,15 @@ class Case:
         Raises:
             JournalError: It could not be stored; it is as its journal says.
         """
-        driven = await self._loaded()
+        driven = self._driven
+        if driven.left:
+            driven = await self._loaded()
+        lane = driven.live.lane
+        if lane is not None:
+            if not lane.ended:
+                await self._engine.ride(driven)
+            if lane.ended:
+                return CaseStatus.COMPLETED
         if timers:
             with self._engine.patience():
                 return await self._wait(driven, timers=True)

@@ -6,8 +6,9 @@ time, in the order of the calls; nobody sees a state that is not durable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from typing import Any, Protocol, cast
 
 import anyio
 import attrs
@@ -33,6 +34,7 @@ from weft.engine.ports import (
     Record,
     ScopeId,
 )
+from weft.engine.runtime.lanes import Asked, Book
 from weft.engine.table import unordered
 from weft.schema.errors import JournalError, UsageError, WeftError
 
@@ -160,48 +162,110 @@ def _encoded(value: object) -> bytes | None:
     return None if value is None else msgspec.json.encode(value)
 
 
-class LiveCase:
-    """A case that this engine drives."""
+class Drives(Protocol):
+    """The engine, as its cases see it."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        clock: Clock,
-        *,
-        limits: Limits,
-        snapshot_every: int,
-        adopt: Callable[[Batch], None],
-        seed: str | None = None,
-    ) -> None:
-        self.journal = journal
-        self.clock = clock
-        self.limits = limits
-        self.snapshot_every = snapshot_every
-        self._adopt = adopt
-        self.seed = seed
-        self.state: CaseState | None = None
-        self.sequence = 0
-        self.hash = e.GENESIS
-        self.started = Microseconds(0)
-        self.updated = Microseconds(0)
-        self.snapshot_at = 0
-        self.retries: Mapping[str, int] = {}
-        """When held items are due, by id: what the case does by itself."""
-        self.timers: Mapping[str, int] = {}
-        """When the timers of the process are due, by wait or item: what it waits for."""
-        self.changed = anyio.Event()
-        self.broken: WeftError | None = None
-        self._door = anyio.Lock(fast_acquire=True)
+    journal: Journal
+    clock: Clock
+    limits: Limits
+    snapshot_every: int
+    seed: int | None
+
+    def adopt(self, driven: Any, batch: Batch) -> None:
+        """Do what follows from a durable batch."""
+        ...
+
+    def leave_lane(self, driven: Any) -> None:
+        """Take a case out of its lane."""
+        ...
+
+
+class LiveCase:
+    """A case that this engine drives.
+
+    While it is in a ``lane`` (`weft.engine.runtime.lanes`), its state is known there; it has to
+    leave it (``leave``) before anything is done to it here.
+    """
+
+    started = updated = Microseconds(0)
+    snapshot_at = 0
+    retries: Mapping[str, int] = {}
+    """When held items are due, by id: what the case does by itself."""
+    timers: Mapping[str, int] = {}
+    """When the timers of the process are due, by wait or item: what it waits for."""
+    broken: WeftError | None = None
+    lane: Any = None
+    driven: Any = None
+    """What the engine knows of the case besides."""
+    _state: CaseState | None = None
+    _sequence = 0
+    _hash: bytes | None = e.GENESIS
+    _changed: anyio.Event | None = None
+    _door: anyio.Lock | None = None
+
+    def __init__(self, engine: Drives, book: Book | None = None) -> None:
+        self.engine = engine
+        self.journal = engine.journal
+        self.book = book
+
+    @property
+    def in_lane(self) -> bool:
+        """Whether it is in a lane, and goes on there."""
+        return self.lane is not None and not self.lane.ended
+
+    def leave(self) -> None:
+        """Leave the lane."""
+        self.engine.leave_lane(self.driven)
+
+    @property
+    def state(self) -> CaseState | None:
+        """The durable state; None before the case has started."""
+        return self._state if self.lane is None else cast("CaseState", self.lane.freeze())
+
+    @state.setter
+    def state(self, state: CaseState) -> None:
+        self._state = state
+
+    @property
+    def sequence(self) -> int:
+        """How many events the journal holds."""
+        return self._sequence if self.lane is None else int(self.lane.sequence)
+
+    @property
+    def hash(self) -> bytes:
+        """The hash of the newest event."""
+        if self._hash is None:
+            at = self._sequence
+            [last] = self.journal.records(self.case.id, after=at - 1, until=at)
+            self._hash = last.hash
+        return self._hash
+
+    @property
+    def changed(self) -> anyio.Event:
+        """Is set at the next change."""
+        if self._changed is None:
+            self._changed = anyio.Event()
+        return self._changed
 
     @property
     def busy(self) -> bool:
         """Whether a command is being executed, or somebody waits for a change."""
-        return self._door.locked() or bool(self.changed.statistics().tasks_waiting)
+        return (self._door is not None and self._door.locked()) or (
+            self._changed is not None and bool(self._changed.statistics().tasks_waiting)
+        )
+
+    def close(self) -> None:
+        """Leave the lane: what is known there is known here from now on."""
+        lane = self.lane
+        self._state = lane.freeze()
+        self._sequence, self._hash = lane.sequence, None
+        self.started, self.updated = Microseconds(lane.started), Microseconds(lane.updated)
+        self.lane = None
 
     def take_over(self, stored: Stored) -> None:
         """Go on from what the journal tells."""
         self.state = stored.state
-        self.sequence, self.hash = stored.sequence, stored.hash
+        self._sequence, self._hash = stored.sequence, stored.hash
         self.started, self.updated = stored.summary.started, stored.summary.updated
         self.snapshot_at = stored.snapshot_at
         self.retries = _retries({}, stored.state, stored.state.items)
@@ -229,20 +293,33 @@ class LiveCase:
             UsageError: It says something that cannot be stored.
             JournalError: It could not be made durable; the case is as it was.
         """
+        if self._door is None:
+            self._door = anyio.Lock(fast_acquire=True)
         with anyio.CancelScope(shield=True) if self._door.locked() else nullcontext():
             await self._door.acquire()
         try:
             if self.broken is not None:
                 raise self.broken
+            if self.lane is not None:
+                self.leave()
             if id is not None and self.state and self.journal.command_seen(self.state.id, id):
                 return None
-            now = self.clock.now()
-            order = None if self.seed is None else f"{self.seed} {self.sequence} order"
+            engine = self.engine
+            now = engine.clock.now()
+            order = None if engine.seed is None else f"{engine.seed} {self.sequence} order"
+            asked: Asked = []
             decision = decide(
-                self.state, command, time=now, limits=self.limits, starts=starts, order=order
+                *(self.state, command),
+                time=now,
+                limits=engine.limits,
+                starts=starts,
+                order=order,
+                asked=asked,
             )
             if not decision.events:
                 return None
+            if self.book is not None and starts:
+                self.book.learn(self.state, command, decision, asked)
             touched = _touched(self.state, decision.events)
             try:
                 batch = self._append(decision, now, id, touched)
@@ -273,7 +350,7 @@ class LiveCase:
             default=None,
         )
         awaits, unawaits = _index_changes(self.state, after)
-        due = last - self.snapshot_at >= self.snapshot_every
+        due = last - self.snapshot_at >= self.engine.snapshot_every
         return Append(
             case=after.id,
             expected=self.sequence,
@@ -303,7 +380,7 @@ class LiveCase:
         """Take on a durable decision, and tell those who wait."""
         before, self.state = self.state, decision.case
         last = batch.records[-1]
-        self.sequence, self.hash = last.sequence, last.hash
+        self._sequence, self._hash = last.sequence, last.hash
         self.started, self.updated = batch.summary.started, batch.summary.updated
         if batch.snapshot is not None:
             self.snapshot_at = last.sequence
@@ -312,15 +389,15 @@ class LiveCase:
         done = Batch(
             batch.case, before, decision.case, decision.events, tuple(batch.records), touched
         )
-        self._adopt(done)
+        self.engine.adopt(self.driven, done)
         self.tell()
         return done
 
     def tell(self) -> None:
         """Wake all who wait for a change."""
-        if self.changed.statistics().tasks_waiting:
-            self.changed.set()
-            self.changed = anyio.Event()
+        if self._changed is not None and self._changed.statistics().tasks_waiting:
+            self._changed.set()
+            self._changed = None
 
     def _records(
         self, case: CaseId, events: Sequence[e.Event], now: Microseconds

@@ -68,12 +68,12 @@ def test_the_wheel_holds_the_package_and_nothing_else(
     expected = {target for name in repository_files if (target := as_installed(name))}
     found = names_in_wheel(distributions.wheel)
     of_package = {
-        re.sub(r"_kernel\.cpython-[\w-]+\.so$", "_kernel.so", name)
+        re.sub(r"(_kernel|_lane)\.cpython-[\w-]+\.so$", r"\1.so", name)
         for name in found
         if not name.split("/")[0].endswith(".dist-info")
     }
-    kernel = {"weft/native/_kernel.so"} if shutil.which("cc") else set()
-    assert of_package == expected | kernel
+    compiled = {"weft/native/_kernel.so", "weft/engine/runtime/_lane.so"}
+    assert of_package == expected | (compiled if shutil.which("cc") else set())
 
     of_metadata = {name.split("/", 1)[1] for name in found if ".dist-info/" in name}
     assert of_metadata == {

@@ -1,0 +1,687 @@
+# cython: language_level=3, wraparound=False
+"""The lane's loop: plain steps of a case, one after the other, without the long way round.
+
+What may be done here, and why the journal is the same, is told in `weft.engine.runtime.lanes`,
+which prepares all that is read here. Each step first works out all of what it will do; anything
+out of the ordinary (a fault, a route that nobody has learnt) is found before the first change, and
+the step is left to the long way.
+"""
+
+from time import monotonic_ns, time_ns
+
+cimport cython
+from cpython.long cimport PyLong_AsLongLongAndOverflow
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
+from libc.math cimport isfinite
+
+from weft.engine.case import CaseState, ScopeState, WorkItem
+from weft.engine.events import WorkItemCompleted, WorkItemStarted
+from weft.engine.lifecycle import CaseStatus, ItemStatus
+from weft.engine.ports import Work
+from weft.engine.runtime.clock import SystemClock
+from weft.engine.table import settle
+from weft.schema.jsonvalue import checked
+
+cdef object _RUNNING = CaseStatus.RUNNING
+cdef object _COMPLETED = CaseStatus.COMPLETED
+cdef object _STARTED = ItemStatus.STARTED
+cdef object _CaseState = CaseState
+cdef object _ScopeState = ScopeState
+cdef object _WorkItem = WorkItem
+cdef object _WorkItemStarted = WorkItemStarted
+cdef object _WorkItemCompleted = WorkItemCompleted
+cdef object _SystemClock = SystemClock
+cdef object _checked = checked
+cdef object _settle = settle
+cdef object _Work = Work
+cdef object _time_ns = time_ns
+cdef object _monotonic_ns = monotonic_ns
+
+cdef extern from "Python.h":
+    PyObject* PyDict_GetItemWithError(dict, object) except? NULL
+    PyObject** PySequence_Fast_ITEMS(tuple)
+    object PyObject_Vectorcall(object, PyObject**, size_t, PyObject*)
+
+cdef object _NONE = object()
+
+INPUT = object()  # what is declared of an input: nothing, and its literals are nobody's own
+cdef object _INPUT = INPUT
+
+cpdef enum:
+    TURN = 64  # so many attempts, and so many nanoseconds, a turn takes at least
+    TURN_NS = 1_000_000
+    SMALL_TEXT = 65536
+    LITERAL = 0
+    NAME = 1
+    EXPRESSION = 2
+    ANYTHING = 0
+    INTEGER = 1
+    NUMBER = 2
+    TEXT = 3
+    TRUTH = 4
+    OTHER = 5
+
+
+cdef class Value:
+    """One entry of a mapping: its name, how its value is found, and what type it must have."""
+
+    cdef readonly str name
+    cdef readonly int kind
+    cdef readonly object source
+    cdef readonly int type
+    cdef readonly object declared
+
+    def __init__(self, str name, int kind, object source, int type=ANYTHING, object declared=None):
+        self.name = name
+        self.kind = kind
+        self.source = source
+        self.type = type
+        self.declared = declared
+
+
+cdef class LaneTask:
+    """A task as the lane knows it; one that is not ``plain`` is no business of the lane's."""
+
+    cdef readonly str name
+    cdef readonly bint plain
+    cdef readonly tuple inputs
+    cdef readonly tuple outputs
+    cdef readonly tuple input_names
+    cdef readonly tuple output_names
+    cdef readonly object seconds
+    cdef readonly object call
+    cdef readonly object function
+    cdef readonly object direct
+    cdef readonly object result
+    cdef tuple kinds
+    cdef str prefix
+    cdef list names
+
+    def __init__(
+        self, str name, bint plain, tuple inputs, tuple outputs, seconds, call, direct
+    ):
+        self.name = name
+        self.plain = plain
+        self.prefix = name + "/"
+        self.inputs = inputs
+        self.outputs = outputs
+        self.input_names = tuple([(<Value> value).name for value in inputs])
+        self.output_names = tuple([(<Value> value).name for value in outputs or ()])
+        self.seconds = seconds
+        self.call = call
+        self.names = []
+        if direct is not None:
+            kinds = dict(direct.exact)
+            if kinds.keys() == set(self.input_names):
+                self.direct = direct
+                self.function = direct.function
+                self.kinds = tuple([kinds[name] for name in self.input_names])
+                self.result = direct.result
+
+    cdef str item(self, long number):
+        """The id of an item."""
+        if number < 256:
+            while len(self.names) <= number:
+                self.names.append(self.prefix + str(len(self.names)))
+            return <str> self.names[number]
+        return self.prefix + str(number)
+
+
+@cython.final
+@cython.no_gc
+cdef class Item:
+    """An open item: nothing that it refers to can refer to it."""
+
+    cdef readonly str name
+    cdef readonly LaneTask task
+    cdef readonly tuple inputs
+
+
+cdef class Start:
+    """A task that starts, and by which transition."""
+
+    cdef readonly LaneTask task
+    cdef readonly str transition
+
+    def __init__(self, LaneTask task, str transition):
+        self.task = task
+        self.transition = transition
+
+
+cdef class Route:
+    """What follows on a step: events, and items that start; then where the case stands.
+
+    ``then`` is None when the case is completed by it.
+    """
+
+    cdef readonly tuple steps
+    cdef readonly Place then
+
+    def __init__(self, tuple steps, Place then):
+        self.steps = steps
+        self.then = then
+
+
+cdef class Fork:
+    """A guard, and what follows when it holds and when it does not; None: nobody knows yet."""
+
+    cdef readonly object guard
+    cdef public object yes
+    cdef public object no
+
+    def __init__(self, guard):
+        self.guard = guard
+
+
+cdef class Place:
+    """A marking in which a case may stand, and what follows when an item of a task is completed.
+
+    ``after`` has a `Route` or a `Fork` for each task of which one is known.
+    """
+
+    cdef readonly bytes marking
+    cdef readonly dict after
+
+    def __init__(self, bytes marking):
+        self.marking = marking
+        self.after = {}
+
+
+@cython.final
+cdef class Lane:
+    """A case on the lane: what `CaseState` says of it, as it changes.
+
+    All open items are waiting for their attempt, but the one that is ``held``: it is worked at.
+    What has happened and is in no record yet is in ``log``, in few words: for each batch its time,
+    the item that was completed and the values it wrote (for the first batch, the event), the route,
+    and the items that it started.
+    """
+
+    cdef readonly object compiled
+    cdef readonly object case
+    cdef readonly Place place
+    cdef dict variables
+    cdef bint shared
+    cdef dict serials
+    cdef bint serials_shared
+    cdef list log
+    cdef list waiting
+    cdef Py_ssize_t head
+    cdef readonly Item held
+    cdef readonly long long sequence
+    cdef readonly long long started
+    cdef readonly long long updated
+    cdef long long snapshot_at
+    cdef long long snapshot_every
+    cdef bint attached
+    cdef object frozen
+    cdef public object base
+
+    def __init__(self, compiled, case, Place place, dict variables, dict serials,
+                 long long sequence, long long started, long long updated,
+                 long long snapshot_at, long long snapshot_every):
+        self.compiled = compiled
+        self.case = case
+        self.place = place
+        self.variables = variables
+        self.serials = serials
+        self.shared = self.serials_shared = True
+        self.waiting = []
+        self.log = []
+        self.sequence = sequence
+        self.started = started
+        self.updated = updated
+        self.snapshot_at = snapshot_at
+        self.snapshot_every = snapshot_every
+        self.attached = True
+
+    def wait(self, str name, LaneTask task, dict inputs):
+        """One more item is open."""
+        cdef Item item = Item.__new__(Item)
+        item.name = name
+        item.task = task
+        item.inputs = tuple([inputs[name] for name in task.input_names])
+        self.waiting.append(item)
+
+    @property
+    def ended(self):
+        """Whether the case is completed."""
+        return self.place is None
+
+    @property
+    def status(self):
+        """The status of the case."""
+        return _COMPLETED if self.place is None else _RUNNING
+
+    @property
+    def data(self):
+        """The variables of the case, which change; copy them."""
+        return self.variables
+
+    @property
+    def ready(self):
+        """The items that wait for their attempt, in its order."""
+        return [(<Item> item).name for item in self.waiting[self.head:]]
+
+    def detach(self):
+        """Somebody else writes to the case: nothing more is done here."""
+        self.attached = False
+
+    def drained(self):
+        """What has happened since this was called: times, and the events that have them."""
+        cdef list told = []
+        cdef list log = self.log
+        cdef Py_ssize_t at = 0
+        cdef Item item
+        cdef Start start
+        self.log = []
+        while at < len(log):
+            told.append(log[at])
+            if type(log[at + 1]) is Item:
+                item = <Item> log[at + 1]
+                writes = dict(zip(item.task.output_names, log[at + 2]))
+                told.append(_WorkItemCompleted(item.name, writes))
+                at += 3
+            else:
+                told.append(log[at + 1])
+                at += 2
+            route = <Route> log[at]
+            at += 1
+            for step in route.steps:
+                if type(step) is Start:
+                    start = <Start> step
+                    item = <Item> log[at]
+                    at += 1
+                    inputs = dict(zip(start.task.input_names, item.inputs))
+                    told.append(
+                        _WorkItemStarted(
+                            item.name, start.transition, start.task.name, 0, inputs
+                        )
+                    )
+                else:
+                    told.append(step)
+        return told
+
+    # ── steps ────────────────────────────────────────────────────────────────────────────────
+
+    def begin(self, object event, object after, long long now):
+        """The case starts, by a route that is known; False: nobody knows one."""
+        cdef list starts = []
+        cdef Route route
+        after = routed(after, self.variables)
+        if after is None:
+            return False
+        route = <Route> after
+        if 1 + len(route.steps) >= self.snapshot_every or not self.opened(route, starts):
+            return False
+        self.log.append(now)
+        self.log.append(event)
+        self.started = now
+        self.sequence = 1
+        self.follow(route, starts, now)
+        return True
+
+    cdef bint opened(self, Route route, list starts) except -1:
+        """Work out the inputs of what a route starts; False: there is something about them."""
+        cdef Start start
+        for step in route.steps:
+            if type(step) is Start:
+                start = <Start> step
+                inputs = found(start.task.inputs, self.variables, None)
+                if inputs is None:
+                    return False
+                starts.append(inputs)
+        return True
+
+    cdef int follow(self, Route route, list starts, long long now) except -1:
+        """Let a route happen."""
+        cdef LaneTask task
+        cdef long number
+        cdef int index = 0
+        cdef list log = self.log
+        cdef Item item
+        log.append(route)
+        for step in route.steps:
+            if type(step) is Start:
+                task = (<Start> step).task
+                if self.serials_shared:
+                    self.serials = self.serials.copy()
+                    self.serials_shared = False
+                before = self.serials.get(task.name)
+                number = 1 if before is None else <long> before + 1
+                self.serials[task.name] = number
+                item = Item.__new__(Item)
+                item.name = task.item(number)
+                item.task = task
+                item.inputs = <tuple> starts[index]
+                index += 1
+                log.append(item)
+                self.waiting.append(item)
+        self.sequence += len(route.steps)
+        self.updated = now
+        self.place = route.then
+        self.frozen = None
+        if route.then is None:
+            self.waiting = []
+            self.head = 0
+        return 0
+
+    cdef bint complete(self, Item item, object result, long long now) except -1:
+        """Complete an item; False: something is not plain, and nothing has happened."""
+        cdef LaneTask task = item.task
+        cdef tuple writes
+        cdef list old, starts
+        cdef object after
+        if not is_small(result):
+            return False
+        if type(result) is dict or type(result) is list:
+            result = _checked(result, what="result")
+        found_writes = found(task.outputs, self.variables, result)
+        if found_writes is None:
+            return False
+        writes = <tuple> found_writes
+        if self.shared:
+            self.variables = self.variables.copy()
+            self.shared = False
+        old = [self.variables.get(name, _NONE) for name in task.output_names]
+        put(self.variables, task.output_names, writes)
+        starts = []
+        try:
+            after = routed(self.place.after.get(task), self.variables)
+            if after is not None and (
+                self.sequence + 1 + len((<Route> after).steps) - self.snapshot_at
+                >= self.snapshot_every
+                or not self.opened(<Route> after, starts)
+            ):
+                after = None
+        except BaseException:
+            self.undo(task.output_names, old)
+            raise
+        if after is None:
+            self.undo(task.output_names, old)
+            return False
+        # Nothing below fails.
+        self.held = None
+        self.log.append(now)
+        self.log.append(item)
+        self.log.append(writes)
+        self.sequence += 1
+        self.follow(<Route> after, starts, now)
+        return True
+
+    cdef int undo(self, tuple names, list old) except -1:
+        """Give variables back the values that they had."""
+        for name, value in zip(names, old):
+            if value is _NONE:
+                del self.variables[name]
+            else:
+                self.variables[name] = value
+        return 0
+
+    def run(self, clock, outcome, failed, prepare):
+        """Do what waits.
+
+        Returns:
+            None when nothing waits any more, True when the turn is over and something does, else
+            the name of the item that has to go the long way, with how its attempt has ended (None:
+            it was not made).
+        """
+        cdef Py_ssize_t done = 0
+        cdef long long now, last
+        cdef bint system = type(clock) is _SystemClock
+        cdef Item item
+        cdef dict arguments
+        cdef object result
+        cdef long long began = 0
+        if self.held is not None:  # Ctrl-C has ended its attempt
+            return self.held.name, None
+        last = clock.last if system else 0
+        try:
+            while self.head < len(self.waiting):
+                item = <Item> self.waiting[self.head]
+                if not self.attached:
+                    return item.name, None
+                if done % TURN == 0:
+                    if done == 0:
+                        began = _monotonic_ns()
+                    elif <long long> _monotonic_ns() - began > TURN_NS:
+                        return True
+                done += 1
+                arguments = None
+                for value in item.inputs:
+                    if not is_scalar(value):
+                        try:
+                            arguments = prepare(dict(zip(item.task.input_names, item.inputs)))
+                        except Exception:
+                            return item.name, None
+                        break
+                self.head += 1
+                if self.head > 1024:
+                    del self.waiting[:self.head]
+                    self.head = 0
+                self.held = item
+                self.frozen = None
+                try:
+                    result = self.performed(item, arguments)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:
+                    return item.name, failed(error)
+                if not self.attached:
+                    return item.name, outcome(result)
+                if system:
+                    now = <long long> _time_ns() // 1000
+                    if now < last:
+                        now = last
+                    last = now
+                else:
+                    now = clock.now()
+                try:
+                    if not self.complete(item, result, now):
+                        return item.name, outcome(result)
+                except Exception:  # an expression has failed, or the result is no JSON
+                    return item.name, outcome(result)
+        finally:
+            if system and last > <long long> clock.last:
+                clock.last = last
+        return None
+
+    cdef object performed(self, Item item, dict arguments):
+        """The result of an attempt."""
+        cdef LaneTask task = item.task
+        cdef tuple inputs = item.inputs
+        cdef bint exact = task.function is not None
+        cdef Py_ssize_t i
+        if exact:
+            for i in range(len(inputs)):
+                kind = task.kinds[i]
+                if kind is not None and type(inputs[i]) is not kind:
+                    exact = False
+                    break
+        if not exact:
+            if arguments is None:
+                arguments = dict(zip(task.input_names, inputs))
+            return task.call(self.work(item, arguments))
+        try:
+            if arguments is None:
+                result = PyObject_Vectorcall(
+                    task.function, PySequence_Fast_ITEMS(inputs), 0,
+                    <PyObject*> task.input_names if len(inputs) else NULL,
+                )
+            else:
+                result = task.function(**arguments)
+        except BaseException as error:
+            why = task.direct.failed(error)
+            if why is error:
+                raise
+            raise why from error
+        kind = type(result)
+        if (kind is int or kind is str or kind is bool or kind is float or result is None) and (
+            task.result is None or task.result is kind
+        ):
+            return result if is_small(result) else task.direct.finish(result)
+        return task.direct.finish(result)
+
+    cdef object work(self, Item item, dict arguments):
+        """The attempt as a connector sees it."""
+        return _Work(
+            self.case, item.name, item.task.name, 1, f"{self.case}:{item.name}", arguments,
+            item.task.seconds, None, self.base.token.child(),
+        )
+
+    # ── the state ────────────────────────────────────────────────────────────────────────────
+
+    def freeze(self):
+        """The case as it stands."""
+        cdef dict tally, items
+        cdef tuple key
+        cdef Item item
+        if self.frozen is not None:
+            return self.frozen
+        self.shared = self.serials_shared = True
+        compiled = self.compiled
+        if self.place is None:
+            marking = bytes(len(compiled.net.initial))
+        else:
+            marking = self.place.marking
+        items, tally = {}, {}
+        waiting = self.waiting[self.head:]
+        for found in waiting if self.held is None else [self.held, *waiting]:
+            item = <Item> found
+            task = item.task
+            items[item.name] = _WorkItem(
+                item.name, task.name, 0, _STARTED, 1, dict(zip(task.input_names, item.inputs))
+            )
+            key = (0, task.name, _STARTED)
+            tally[key] = tally.get(key, 0) + 1
+        self.frozen = _CaseState(
+            self.case,
+            compiled,
+            _RUNNING if self.place is not None else _COMPLETED,
+            {0: _ScopeState(0, compiled.root, marking, self.variables)},
+            _settle(items),
+            self.serials,
+            1,
+            None,
+            tally,
+        )
+        return self.frozen
+
+
+cdef object routed(object after, dict data):
+    """The route that follows with these data; None: nobody knows it."""
+    cdef Fork fork
+    while type(after) is Fork:
+        fork = <Fork> after
+        after = fork.yes if fork.guard.test(data) else fork.no
+    return after
+
+
+cdef bint is_scalar(object value):
+    """Whether a value is shared with everybody as it is, and stands for nothing else."""
+    kind = type(value)
+    if kind is int or kind is bool or value is None or kind is float:
+        return True
+    return kind is str and not (<str> value).startswith("weft-blob:")
+
+
+cdef bint is_small(object value) except -1:
+    """Whether a value is case data, and so small that nobody need weigh it."""
+    kind = type(value)
+    cdef int overflow = 0
+    if kind is int:
+        PyLong_AsLongLongAndOverflow(value, &overflow)
+        return overflow == 0
+    if kind is bool or value is None:
+        return True
+    if kind is str:
+        return len(<str> value) < SMALL_TEXT and (<str> value).isascii() and not (
+            <str> value
+        ).startswith("weft-blob:")
+    if kind is float:
+        return isfinite(<double> value)
+    if kind is dict:
+        if len(<dict> value) > 64:
+            return False
+        for key, part in (<dict> value).items():
+            if type(key) is not str or not is_small_part(key) or not is_small_part(part):
+                return False
+        return True
+    if kind is list:
+        if len(<list> value) > 64:
+            return False
+        for part in <list> value:
+            if not is_small_part(part):
+                return False
+        return True
+    return False
+
+
+cdef bint is_small_part(object value) except -1:
+    """The same of a part, which is no container."""
+    kind = type(value)
+    if kind is dict or kind is list:
+        return False
+    return (kind is not str or len(<str> value) < 1024) and is_small(value)
+
+
+cdef int put(dict into, tuple names, tuple values) except -1:
+    """Give names their values."""
+    cdef Py_ssize_t i
+    for i in range(len(names)):
+        into[names[i]] = values[i]
+    return 0
+
+
+cdef object found(tuple values, dict data, object result):
+    """The values of a mapping, in its order; None: one is missing, or does not fit its type.
+
+    ``result`` is what the name ``result`` means, in a mapping of outputs.
+    """
+    cdef Value value
+    cdef Py_ssize_t i
+    cdef PyObject* there
+    cdef tuple into = PyTuple_New(len(values))
+    for i in range(len(values)):
+        value = <Value> values[i]
+        if value.kind == LITERAL:
+            given = value.source
+            kind = type(given)
+            if (kind is dict or kind is list) and value.declared is not _INPUT:
+                given = _checked(given, what=value.name)
+        elif value.kind == NAME:
+            if value.source is None:
+                given = result
+            else:
+                there = PyDict_GetItemWithError(data, value.source)
+                if there is NULL:
+                    return None
+                given = <object> there
+                kind = type(given)
+                if kind is dict or kind is list:
+                    given = _checked(given, what=value.name)
+        elif value.declared is _INPUT:
+            given = value.source.evaluate(data)
+        else:
+            given = value.source.evaluate({**data, "result": result})
+        if value.type != ANYTHING:
+            kind = type(given)
+            if value.type == INTEGER:
+                if kind is not int:
+                    return None
+            elif value.type == NUMBER:
+                if kind is not int and kind is not float:
+                    return None
+            elif value.type == TEXT:
+                if kind is not str:
+                    return None
+            elif value.type == TRUTH:
+                if kind is not bool:
+                    return None
+            elif value.declared.check(given, value.name):
+                return None
+        Py_INCREF(given)
+        PyTuple_SET_ITEM(into, i, given)
+    return into

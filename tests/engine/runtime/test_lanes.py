@@ -1,0 +1,390 @@
+"""What goes by known routes has the journal of the long way, to the byte, whatever happens on it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+import pytest
+
+import weft
+from tests.engine import generated as g
+from tests.engine.runtime.worlds import Faulty, Functions
+from weft.connectors.python import PythonConnector
+from weft.engine.events import broken_link
+from weft.engine.journal.memory import MemoryJournal
+from weft.engine.ports import CaseId, Journal, Microseconds, Record, Work
+from weft.engine.runtime.clock import VirtualClock
+from weft.engine.runtime.engine import Engine
+from weft.engine.runtime.lanes import compiled_lane
+from weft.schema.errors import WeftError
+from weft.schema.specification import Specification
+
+if compiled_lane() is None:
+    pytest.skip("the lane is not compiled", allow_module_level=True)
+
+CASES = 6
+
+
+def told(journal: MemoryJournal, case: str) -> tuple[Any, ...]:
+    """All that a journal says of a case."""
+    name = CaseId(case)
+    return journal.summary(name), journal.records(name), journal.snapshot(name)
+
+
+def rode(engine: Engine) -> bool:
+    """Whether a route was learnt, so that later cases could go by it."""
+    return any(book is not None and book.first is not None for book in engine._books.values())
+
+
+async def both(run: Callable[[Journal], Any]) -> tuple[Any, Any]:
+    """What a run over a journal comes to with lanes and without."""
+    quick, long = MemoryJournal(), MemoryJournal()
+    return await run(quick), await run(Faulty(long))
+
+
+# ── generated nets ───────────────────────────────────────────────────────────────────────────
+
+
+def performing(source: random.Random) -> Callable[[Work], Any]:
+    """What the tasks of a generated net do: mostly numbers, now and then something else."""
+    calls: dict[str, int] = {}
+    odd = source.random() < 0.3
+
+    def function(work: Work) -> Any:
+        calls[work.case] = count = calls.get(work.case, 0) + 1
+        if count > 60:
+            raise ValueError("it goes on and on")
+        draw = random.Random(f"{work.case} {work.item} {work.attempt}")
+        number = draw.randrange(40)
+        if odd and number == 0:
+            raise ValueError("this attempt goes wrong")
+        if odd and number == 1:
+            return draw.choice(["text", None, 2**70, {"a": [1, {"b": None}]}, float("nan"), {1, 2}])
+        return number % 3
+
+    return function
+
+
+async def play(specification: Specification, seed: int, journal: Journal) -> Any:
+    """Several cases of a generated specification; people do what is theirs."""
+    source = random.Random(seed)
+    function = performing(source)
+    connectors: Any = {
+        "auto": Functions(by_task=_Any(function)),
+        "person": Functions("person", automatic=False),
+    }
+    found: list[Any] = []
+    engine = Engine(
+        journal,
+        registry=g.REGISTRY,
+        connectors=connectors,
+        clock=VirtualClock(),
+        limits=g.LIMITS,
+        unverified=True,
+        snapshot_every=source.choice([1000, 1000, 15]),
+    )
+    async with engine:
+        for number in range(CASES):
+            data = {"x": number % 3, "y": source.randrange(3)}
+            case = await engine.start(specification, data, case=f"c{number}")
+            for _ in range(4):
+                with anyio.fail_after(20):
+                    await case.wait()
+                if not case.work_list():
+                    break
+                offered = case.work_list()[0]
+                try:
+                    await case.complete(offered.item, source.randrange(3))
+                except WeftError as error:
+                    found.append(error.message)
+            found.append((case.status, case.data, case.error, case.state.marking(), case.events))
+        for summary in journal.cases():
+            records = journal.records(summary.case)
+            assert broken_link(summary.case, records) is None
+            found.append((summary.status, summary.idle, summary.sequence, summary.error))
+            found += [(r.sequence, r.type, r.data) for r in records]
+            assert (records[0].time, records[-1].time) == (summary.started, summary.updated)
+    return found
+
+
+class _Any(dict[str, Any]):
+    """The same function for every task."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def get(self, key: str, default: Any = None) -> Any:
+        del key, default
+        return self.function
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_generated_nets(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "draw", lambda *_: 0.5)  # how long a retry waits
+    specification = g.made(g.Seeded(random.Random(seed)), structured=seed % 4 != 0)
+    try:
+        quick, long = await both(lambda journal: play(specification, seed, journal))
+    except weft.DefinitionErrors:
+        return  # a tangle that does not compile
+    assert quick == long
+
+
+# ── what a function gives, and takes ─────────────────────────────────────────────────────────
+
+SEQUENCE = """
+weft: 1
+name: row
+data:
+  n: {type: integer, default: 1}
+  text: {type: string, default: "a"}
+  many: {default: {"list": [1, 2]}}
+sequence:
+  - {python: {call: one, run-in: inline}, in: {n: n}, out: {n: result}}
+  - {python: {call: two, run-in: inline}, in: {n: n, text: text}, out: {text: result, n: n + 1}}
+  - {python: {call: three, run-in: inline}, in: {many: many}, out: {many: result}}
+  - {python: {call: none, run-in: inline}, in: {fixed: {value: [1]}}}
+"""
+
+
+class _Number(int):
+    """No plain integer."""
+
+
+def _number(n: int) -> Any:
+    return _Number(n)
+
+
+def untyped(many: Any) -> Any:
+    many["list"].append(3)
+    return many
+
+
+def with_work(work: Work, many: dict[str, Any]) -> dict[str, Any]:
+    assert work.item == "three/1" or work.item.endswith("/1")
+    assert work.idempotency_key == f"{work.case}:{work.item}"
+    return {"of": work.case, **many}
+
+
+def raising(n: int) -> int:
+    raise ValueError(f"not {n}")
+
+
+async def perform(functions: Mapping[str, Callable[..., Any]], journal: Journal) -> Any:
+    specification = weft.loads(SEQUENCE)
+    found = []
+    connectors: Any = {"python": PythonConnector(functions)}
+    clock = VirtualClock(Microseconds(7))
+    async with Engine(journal, registry=g.REGISTRY, connectors=connectors, clock=clock) as engine:
+        for number in range(3):
+            case = await engine.start(specification, {"n": number}, case=f"c{number}")
+            await case.wait()
+            found.append((case.status, case.data, case.error, case.state))
+        inner = journal.inner if isinstance(journal, Faulty) else journal
+        assert isinstance(inner, MemoryJournal)
+        found += [told(inner, f"c{number}") for number in range(3)]
+        assert isinstance(journal, Faulty) or rode(engine)
+    return found
+
+
+PLAIN: dict[str, Callable[..., Any]] = {
+    "one": lambda n: n + 1,
+    "two": lambda n, text: f"{text}{n}",
+    "three": lambda many: many,
+    "none": lambda fixed: None,
+}
+
+
+def to_int(n: int) -> int:
+    return n + 1
+
+
+def to_text(n: int) -> str:
+    return str(n)
+
+
+def to_float(n: int) -> float:
+    return n / 2
+
+
+@pytest.mark.parametrize(
+    "functions",
+    [
+        {},
+        {"one": to_int},
+        {"one": raising},
+        {"one": to_text},
+        {"one": to_float},
+        {"one": lambda n: 2**70},
+        {"one": lambda n: -(2**63)},
+        {"one": _number},
+        {"one": lambda n: True},
+        {"one": lambda n: {1, 2}},
+        {"two": lambda n, text: "ü" + text},
+        {"two": lambda n, text: "\ud800"},
+        {"two": lambda n, text: "weft-blob:text:" + "0" * 64 + ":1"},
+        {"two": lambda n, text: "x" * 2_000_000},
+        {"two": lambda n, text, more=1: text},
+        {"two": lambda **rest: rest["text"]},
+        {"three": untyped},
+        {"three": with_work},
+        {"three": lambda many: (1, 2)},
+        {"three": lambda many: {"k": float("inf")}},
+        {"three": lambda many: {n: n for n in range(3)}},
+        {"none": lambda fixed: fixed.append(2)},
+    ],
+)
+async def test_functions(functions: dict[str, Callable[..., Any]]) -> None:
+    quick, long = await both(lambda journal: perform({**PLAIN, **functions}, journal))
+    assert quick == long
+
+
+# ── who looks on ─────────────────────────────────────────────────────────────────────────────
+
+LOOP = """
+weft: 1
+name: loop
+data: {n: {type: integer, default: 0}}
+net:
+  start: again
+  tasks:
+    again:
+      python: {call: add, run-in: inline}
+      in: {n: n}
+      out: {n: result}
+      structured-loop: {until: "n >= 300"}
+"""
+
+
+async def test_a_function_sees_the_case_as_it_stands() -> None:
+    seen: list[tuple[Any, ...]] = []
+    handles: list[Any] = []
+
+    def add(n: int) -> int:
+        if handles:
+            case = handles[0]
+            records = engine.journal.records(case.id)
+            seen.append((case.data["n"], [i.id for i in case.work_items], case.events))
+            assert records[-1].sequence == case.events == engine.find(case.id).sequence
+        return n + 1
+
+    async with weft.open("memory:", functions={"add": add}) as engine:
+        await (await engine.start(weft.loads(LOOP))).wait()
+        handles.append(await engine.start(weft.loads(LOOP)))
+        await handles[0].wait()
+    assert seen[:2] == [(0, ["again/1"], seen[0][2]), (1, ["again/2"], seen[1][2])]
+    assert len(seen) == 300
+
+
+async def test_what_is_asked_between_two_turns_finds_the_case_out_of_its_lane() -> None:
+    async def pause(case: Any) -> None:
+        await case.suspend("a moment")
+
+    ended: list[Any] = []
+    clock = iter(range(10**9))
+
+    def add(n: int) -> int:
+        next(clock)
+        if n == 150 and not ended:
+            ended.append(None)
+            group.start_soon(pause, handles[-1])
+        deadline = n % 64 == 63
+        if deadline:
+            sum(range(200_000))  # more than a turn
+        return n + 1
+
+    handles: list[Any] = []
+    specification = weft.loads(LOOP)
+    async with (
+        weft.open("memory:", functions={"add": add}) as engine,
+        anyio.create_task_group() as group,
+    ):
+        ended.append(None)
+        await (await engine.start(specification)).wait()
+        ended.clear()
+        case = await engine.start(specification)
+        handles.append(case)
+        await case.wait()
+        assert case.status is weft.CaseStatus.SUSPENDED
+        assert 150 < int(case.data["n"]) < 300
+        await case.resume()
+        await case.wait()
+        assert (case.status, case.data) == (weft.CaseStatus.COMPLETED, {"n": 300})
+        records = engine.journal.records(case.id)
+        assert [r.sequence for r in records] == list(range(1, case.events + 1))
+
+
+async def test_a_case_in_a_lane_goes_on_without_anybody_waiting_and_can_be_cancelled() -> None:
+    def add(n: int) -> int:
+        return n + 1
+
+    specification = weft.loads(LOOP)
+    async with weft.open("memory:", functions={"add": add}) as engine:
+        await (await engine.start(specification)).wait()
+        cases = [await engine.start(specification) for _ in range(3)]
+        await cases[2].cancel("not this one")
+        while any(case.status is weft.CaseStatus.RUNNING for case in cases):
+            await anyio.lowlevel.checkpoint()
+        assert [case.data["n"] for case in cases] == [300, 300, 0]
+        assert cases[2].status is weft.CaseStatus.CANCELLED
+
+
+async def test_a_listener_is_told_of_each_batch() -> None:
+    specification = weft.loads(LOOP)
+    batches: list[Any] = []
+    async with weft.open("memory:", functions={"add": lambda n: n + 1}) as engine:
+        await (await engine.start(specification)).wait()
+        case = await engine.start(specification)
+        engine.listeners.append(batches.append)
+        await case.wait()
+        told = [r for batch in batches for r in batch.records]
+        assert told == list(engine.journal.records(case.id))[-len(told) :]
+        assert len(told) > 600
+
+
+async def test_a_writer_who_was_first_is_noticed() -> None:
+    specification = weft.loads(LOOP)
+    journal = MemoryJournal()
+
+    def add(n: int) -> int:
+        if n == 5 and handles:
+            last = journal.records(handles[0].id)[-1]
+            summary = journal.summary(handles[0].id)
+            assert summary is not None
+            import attrs
+
+            from weft.engine.ports import Append
+
+            record = Record(last.sequence + 1, "CaseSuspended", 1, last.time, b"{}", bytes(32))
+            journal.append(
+                Append(
+                    handles[0].id,
+                    last.sequence,
+                    [record],
+                    attrs.evolve(summary, sequence=last.sequence + 1),
+                )
+            )
+        return n + 1
+
+    handles: list[Any] = []
+    async with weft.open(journal, functions={"add": add}) as engine:
+        await (await engine.start(specification)).wait()
+        handles.append(await engine.start(specification))
+        with pytest.raises(weft.JournalError, match="another writer was first"):
+            await handles[0].wait()
+
+
+async def test_draining_leaves_what_has_not_begun() -> None:
+    specification = weft.loads(LOOP)
+    journal = MemoryJournal()
+    async with weft.open(journal, functions={"add": lambda n: n + 1}) as engine:
+        await (await engine.start(specification)).wait()
+        case = await engine.start(specification)
+        await engine.drain(1)
+        assert (case.status, case.data["n"]) == (weft.CaseStatus.RUNNING, 0)
+        await engine.proceed()
+        await case.wait()
+        assert case.data["n"] == 300
