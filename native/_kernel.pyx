@@ -1510,7 +1510,8 @@ cdef class Explored:
             deadlocks=worker.dead,
             most_in_place=worker.most,
             most_in_marking=worker.total,
-            fired=worker.seen[:self.compiled.net.transitions] if worker.seen != NULL else b"",
+            fired=worker.seen[:self.compiled.net.transitions] if worker.seen != NULL
+            else bytes(self.compiled.net.transitions),
             dead_markings=tuple(
                 [self.cells(worker.dead_marking + i * self.space.words)
                  for i in range(worker.dead_kept)]

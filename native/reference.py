@@ -652,8 +652,8 @@ def _covers_ancestor(found: ListedGraph, number: int) -> bool:
 
 def _choice(image: NetImage, cells: memoryview) -> list[int]:
     """What a simulation draws from, ascending: the enabled immediates, else all enabled."""
-    now = [t for t in range(image.transitions) if _enabled(image, cells, t)]
-    return [t for t in now if not image.external[t]] or now
+    at_once = sorted(_enabled_of_kind(image, cells, external=False))
+    return at_once or sorted(_enabled_of_kind(image, cells, external=True))
 
 
 def _mixed(state: int) -> int:
