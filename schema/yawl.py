@@ -159,6 +159,8 @@ class _Reader:
         """The decompositions that no task names."""
         self.data: dict[str, Data] = {}
         """The variables of each decomposition."""
+        self.called: dict[str, Mapping[str, str]] = {}
+        """The names of each net's elements, by their identifiers."""
         self.lines: dict[str, int | None] = {}
         """Where each decomposition stands."""
         self.shapes: dict[str, Shape] = {}
@@ -205,6 +207,8 @@ class _Reader:
                 "not-acted-on": dict(sorted(self.passed_over.items())),
             }
         }
+        if layout := self.layout(specification, nets):
+            metadata["layout"] = layout
         version = _text(_child(described, "version")) if described is not None else ""
         return Specification(
             name=re.sub(r"\.(xml|ya?wl)$", "", specification.get("uri", "")) or "yawl",
@@ -217,6 +221,32 @@ class _Reader:
             findings=tuple(self.amiss(used)),
             source=Source("yawl", self.file, self.text, self.origin, self.positions),
         )
+
+    def layout(self, specification: Any, nets: Mapping[str, NetDefinition]) -> dict[str, JsonValue]:
+        """Where tasks and conditions stand: net, element, and x, y, width, height in pixels."""
+        found: dict[str, JsonValue] = {}
+        around = _child(specification.getparent(), "layout")
+        for net in () if around is None else around.iter("{*}net"):
+            name = net.get("id", "")
+            names = self.called.get(name, {})
+            boxes: dict[str, JsonValue] = {}
+            for element in _children(net, "vertex", "container"):
+                made = names.get(element.get("id", ""))
+                vertex = _child(element, "vertex") if _local(element) == "container" else element
+                bounds = _child(_child(vertex, "attributes"), "bounds")
+                if made is None or bounds is None:
+                    continue
+                try:
+                    corner = [
+                        float(bounds.get(k, "").replace(",", "")) for k in ("x", "y", "w", "h")
+                    ]
+                except ValueError:
+                    continue  # a picture is no reason to refuse a net
+                if all(abs(n) < 1e9 for n in corner):
+                    boxes[made] = [*corner]
+            if boxes and name in nets:
+                found[name] = boxes
+        return found
 
     def amiss(self, used: set[str]) -> Iterator[Finding]:
         """What breaks a rule of the format, in nets that run; and what none of them names."""
@@ -355,7 +385,7 @@ class _Reader:
         self.tell(element, "net")
         self.pass_over(element, control)
         parts = [x for x in control if isinstance(x.tag, str)]
-        names = self.names(name, parts)
+        names = self.called[name] = self.names(name, parts)
         conditions = {
             names[x.get("id", "")]: x
             for x in parts

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, overload
 
-from weft.drawing.dot import dot
+from weft.drawing.dot import dot, dot_placed
 from weft.drawing.mermaid import mermaid
 from weft.drawing.model import Drawing
 from weft.drawing.net import net_drawing
 from weft.drawing.overlay import overlays
+from weft.drawing.placed import placed
 from weft.drawing.specification import specification_drawing
 from weft.engine.case import CaseState
 from weft.engine.compile import ConnectorKind, compile_specification
@@ -92,11 +93,13 @@ def draw(
     )
     if format == "mmd":
         return mermaid(drawing)
+    kept = placed(drawing, what) if isinstance(what, Specification) and not net else None
+    text = dot(drawing) if kept is None else dot_placed(kept)
     if format == "dot":
-        return dot(drawing)
+        return text
     from weft.drawing.graphviz import laid_out
 
-    content = laid_out(dot(drawing), format)
+    content = laid_out(text, format, placed=kept is not None)
     return content if format == "png" else content.decode()
 
 

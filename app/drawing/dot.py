@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from weft.drawing.model import Cluster, Drawing, Edge, Line, Node, Shape, State, visible
+from weft.drawing.placed import SMALL, Placed
 from weft.drawing.rows import rows
 
-__all__ = ["dot"]
+__all__ = ["dot", "dot_placed"]
 
 FONT = "Helvetica,Arial,DejaVu Sans,sans-serif"
 
@@ -25,6 +26,12 @@ _FILLS: Mapping[State, tuple[str, str, str]] = {
 
 _PATH = "#c2410c"
 
+_POINT = 0.9
+"""Points to a pixel of a file's own layout."""
+
+_FRAME = 200.0
+"""A task that is wider holds the picture of its net."""
+
 _LINES: Mapping[Line, Mapping[str, str]] = {
     Line.FLOW: {},
     Line.FAILURE: {"style": "dashed", "color": "#a3261b", "fontcolor": "#a3261b"},
@@ -38,6 +45,46 @@ _LINES: Mapping[Line, Mapping[str, str]] = {
     },
     Line.NOTE: {"style": "dotted", "arrowhead": "none", "color": "#777777"},
 }
+
+
+def dot_placed(picture: Placed) -> str:
+    """A picture whose nodes have their places, as DOT; ``neato -n`` draws it as it is."""
+    lines = [
+        f"digraph {_quoted(picture.drawing.title)} {{",
+        f"  graph [label={_quoted(picture.drawing.title)}, fontsize=15, labelloc=t, labeljust=l,",
+        f'    splines=true, inputscale=72, pad=0.2, bgcolor="#ffffff", fontname={_quoted(FONT)}];',
+        f'  node [fontsize=10, fontname={_quoted(FONT)}, color="#333333"];',
+        f'  edge [fontsize=9, fontname={_quoted(FONT)}, color="#444444", arrowsize=0.6];',
+    ]
+    nodes = [
+        (boxes[node.id], number, node)
+        for number, (cluster, boxes) in enumerate(
+            zip(picture.drawing.clusters, picture.boxes, strict=True)
+        )
+        for node in cluster.nodes
+    ]
+    nodes.sort(key=lambda told: -told[0].width * told[0].height)  # frames lie below the rest
+    names = {(number, node.id): f"n{i}" for i, (_, number, node) in enumerate(nodes)}
+    frames = [box for box, _, node in nodes if node.shape is Shape.TASK and box.width > _FRAME]
+    for box, number, node in nodes:
+        place = {
+            "pos": f"{box.x * _POINT:.1f},{-box.y * _POINT:.1f}!",
+            "width": f"{box.width * _POINT / 72:.3f}",
+            "height": f"{box.height * _POINT / 72:.3f}",
+            "fixedsize": "true",
+        }
+        if box in frames:
+            place |= {"labelloc": "t", "style": "rounded", "margin": "0.1"}
+        elif node.shape in (Shape.TASK, Shape.SEVERAL) and box.width <= SMALL:
+            small = [line for line in node.lines if line != "person"]
+            place |= {"label": '""', "xlabel": _label(node.title, small)}
+        lines.append(f"  {names[number, node.id]} [{_node(node, place)}];")
+    for number, cluster in enumerate(picture.drawing.clusters):
+        for edge in cluster.edges:
+            shown = ", ".join(f"{key}={_value(value)}" for key, value in _edge(edge).items())
+            source, target = names[number, edge.source], names[number, edge.target]
+            lines.append(f"  {source} -> {target} [{shown}];")
+    return "\n".join([*lines, "}"]) + "\n"
 
 
 def dot(drawing: Drawing) -> str:
@@ -94,7 +141,7 @@ def _cluster(cluster: Cluster, index: int, names: Mapping[str, str], *, framed: 
     return [*lines, "  }"]
 
 
-def _node(node: Node) -> str:
+def _node(node: Node, place: Mapping[str, str] | None = None) -> str:
     fill, outline, text = _FILLS[node.state]
     attributes = {"fillcolor": fill, "color": outline, "fontcolor": text}
     small = [f"● {node.tokens}" if node.tokens > 1 else "●"] if node.tokens else []
@@ -138,6 +185,7 @@ def _node(node: Node) -> str:
             attributes |= {"label": '""', "xlabel": _label("", [node.title] if node.title else [])}
     if node.path:
         attributes |= {"color": _PATH, "penwidth": "3"}
+    attributes |= place or {}
     return ", ".join(f"{key}={_value(value)}" for key, value in attributes.items())
 
 

@@ -7,8 +7,8 @@ from weft.schema.errors import UsageError
 __all__ = ["laid_out"]
 
 
-def laid_out(text: str, format: str) -> bytes:
-    """What Graphviz makes of a text in DOT.
+def laid_out(text: str, format: str, *, placed: bool = False) -> bytes:
+    """What Graphviz makes of a text in DOT; ``placed`` if its nodes have their places.
 
     Raises:
         UsageError: The extra ``draw`` is not installed.
@@ -21,5 +21,9 @@ def laid_out(text: str, format: str) -> bytes:
             "pip install 'weft[draw]'; DOT and Mermaid (.dot, .mmd) need nothing",
             code="missing-extra",
         ) from error
-    content: bytes = pygraphviz.AGraph(string=text).draw(format=format, prog="dot")
+    graph = pygraphviz.AGraph(string=text)
+    if placed:
+        kept: bytes = graph.draw(format=format, prog="neato", args="-n")
+        return kept
+    content: bytes = graph.draw(format=format, prog="dot")
     return content

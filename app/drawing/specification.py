@@ -16,6 +16,7 @@ import attrs
 from weft.drawing.model import Cluster, Drawing, Edge, Line, Node, Shape, shortened
 from weft.drawing.overlay import Overlay
 from weft.engine.fragment import Branch
+from weft.engine.net import Timing
 from weft.engine.registry import Attachment, Family, Pattern, Registry
 from weft.schema.specification import (
     FAILURE_WORDS,
@@ -150,13 +151,16 @@ class _NetPicture:
                 if len(names) > _MOST_DOTTED:
                     words.append(shortened(", ".join(names), 36))
                     continue
-                for name in names:
+                for name in dict.fromkeys(map(_owner, names)):
                     kind = "place" if name in self.definition.places else "task"
                     line = Line.CLEAR if "cancel" in pattern.key else Line.NOTE
-                    self.edges.append(Edge(node_id, f"{kind} {name}", line))
+                    if name in self.definition.places or name in self.definition.tasks:
+                        self.edges.append(Edge(node_id, f"{kind} {name}", line))
             else:
                 if parameter.is_items:
                     value = value.expression or json.dumps(value.value, ensure_ascii=False)
+                if isinstance(value, Timing):
+                    value = _time(use.argument)
                 if isinstance(value, bool):
                     value = "" if value else "no"
                 shown = (
@@ -336,6 +340,18 @@ def _ways(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, str):
         return [(value, "")]
     return [(v.to, v.when or "") if isinstance(v, Branch) else (v, "") for v in value]
+
+
+def _owner(part: str) -> str:
+    """The task or place that a part of a region belongs to: its open items, or a flow to it."""
+    return part.rpartition(">")[2].removesuffix(".run").removesuffix(".held")
+
+
+def _time(argument: Any) -> str:
+    """A time as its author wrote it."""
+    if isinstance(argument, dict):
+        return " ".join(str(v) if k == "for" else f"{k} {v}" for k, v in argument.items())
+    return str(argument)
 
 
 def _names(value: Any) -> list[str]:
