@@ -103,11 +103,15 @@ class _Working(MutableMapping[K, V]):
 
 def change(table: Mapping[K, V]) -> MutableMapping[K, V]:
     """A working copy of a table; the table itself stays as it is."""
+    if type(table) is dict:  # at once: asking for an instance of an abstract class takes longer
+        return dict(table)
     return table.working() if isinstance(table, _Large) else dict(table)
 
 
 def unordered(table: Mapping[K, V]) -> Iterable[V]:
     """The values of a table, or of a working copy, in no order; the first ones come at once."""
+    if type(table) is dict:
+        return table.values()
     if isinstance(table, _Working):
         table = table.large()
     return table.unordered() if isinstance(table, _Large) else table.values()
@@ -115,7 +119,7 @@ def unordered(table: Mapping[K, V]) -> Iterable[V]:
 
 def settle(working: MutableMapping[K, V]) -> Mapping[K, V]:
     """The table that a working copy has become; the copy must not be used again."""
-    if isinstance(working, _Working):
+    if type(working) is not dict and isinstance(working, _Working):
         return working.settled()
     if len(working) <= SMALL:
         return working

@@ -23,14 +23,14 @@ from weft.schema.errors import CommandRejected
 
 NETS = g.compiled(
     g.net(
-        ["plain", "branch", "ask"],
+        ["plain", "branch", "asks"],
         g.task("plain", "person"),  # without a policy: its failure fails the case
         g.task("branch", "person", on_failure="other"),  # its failure leads to another task
-        g.task("ask", "person", on_failure="ask"),  # its failure is held
+        g.task("asks", "person", on_failure="ask"),  # its failure is held
         g.task("other", "person"),
     )
 )
-ITEMS = st.sampled_from(["plain/1", "branch/1", "ask/1", "other/1", "plain/2"])
+NUMBERS = st.integers(0, 5)
 PEOPLE = st.sampled_from([None, "ann", "bob"])
 
 RUNNING, SUSPENDED, FAILED = CaseStatus.RUNNING, CaseStatus.SUSPENDED, CaseStatus.FAILED
@@ -49,7 +49,9 @@ class LifeCycles(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.status = RUNNING
-        self.items: dict[str, ItemStatus] = dict.fromkeys(["plain/1", "branch/1", "ask/1"], OFFERED)
+        self.items: dict[str, ItemStatus] = dict.fromkeys(
+            ["plain/1", "branch/1", "asks/1"], OFFERED
+        )
         self.claimed: dict[str, str] = {}
         self.coming = False
         """Whether the other task is to be offered, as soon as the case goes on."""
@@ -58,8 +60,10 @@ class LifeCycles(RuleBasedStateMachine):
 
     # ── commands ─────────────────────────────────────────────────────────────────────────────
 
-    @rule(item=ITEMS, by=PEOPLE)
-    def begin(self, item: str, by: str | None) -> None:
+    @rule(number=NUMBERS, by=PEOPLE)
+    def begin(self, number: int, by: str | None) -> None:
+        item = self.named(number)
+
         def model() -> None:
             self.case_is(RUNNING)
             self.item_is(item, OFFERED)
@@ -67,8 +71,10 @@ class LifeCycles(RuleBasedStateMachine):
 
         self.does(c.StartWorkItem(ItemId(item), by), model)
 
-    @rule(item=ITEMS, by=PEOPLE)
-    def complete(self, item: str, by: str | None) -> None:
+    @rule(number=NUMBERS, by=PEOPLE)
+    def complete(self, number: int, by: str | None) -> None:
+        item = self.named(number)
+
         def model() -> None:
             self.case_is(RUNNING, SUSPENDED, FAILED)
             if self.item_is(item, STARTED, OFFERED, HELD) is OFFERED:
@@ -80,8 +86,10 @@ class LifeCycles(RuleBasedStateMachine):
 
         self.does(c.CompleteWorkItem(ItemId(item), {"n": 1}, by=by), model)
 
-    @rule(item=ITEMS)
-    def fail(self, item: str) -> None:
+    @rule(number=NUMBERS)
+    def fail(self, number: int) -> None:
+        item = self.named(number)
+
         def model() -> None:
             self.case_is(RUNNING, SUSPENDED, FAILED)
             self.item_is(item, STARTED)
@@ -89,8 +97,10 @@ class LifeCycles(RuleBasedStateMachine):
 
         self.does(c.FailWorkItem(ItemId(item), {"message": "no"}), model)
 
-    @rule(item=ITEMS)
-    def retry(self, item: str) -> None:
+    @rule(number=NUMBERS)
+    def retry(self, number: int) -> None:
+        item = self.named(number)
+
         def model() -> None:
             self.case_is(RUNNING, FAILED)
             self.item_is(item, HELD)
@@ -99,8 +109,10 @@ class LifeCycles(RuleBasedStateMachine):
 
         self.does(c.RetryWorkItem(ItemId(item)), model)
 
-    @rule(item=ITEMS)
-    def give_up(self, item: str) -> None:
+    @rule(number=NUMBERS)
+    def give_up(self, number: int) -> None:
+        item = self.named(number)
+
         def model() -> None:
             self.case_is(RUNNING, SUSPENDED, FAILED)
             self.item_is(item, HELD)
@@ -110,8 +122,10 @@ class LifeCycles(RuleBasedStateMachine):
 
         self.does(c.GiveUpWorkItem(ItemId(item)), model)
 
-    @rule(item=ITEMS, by=st.sampled_from(["ann", "bob"]))
-    def claim(self, item: str, by: str) -> None:
+    @rule(number=NUMBERS, by=st.sampled_from(["ann", "bob"]))
+    def claim(self, number: int, by: str) -> None:
+        item = self.named(number)
+
         def model() -> None:
             self.case_is(RUNNING)
             self.item_is(item, OFFERED)
@@ -120,8 +134,10 @@ class LifeCycles(RuleBasedStateMachine):
 
         self.does(c.ClaimWorkItem(ItemId(item), by), model)
 
-    @rule(item=ITEMS)
-    def release(self, item: str) -> None:
+    @rule(number=NUMBERS)
+    def release(self, number: int) -> None:
+        item = self.named(number)
+
         def model() -> None:
             self.case_is(RUNNING)
             self.item_is(item, OFFERED)
@@ -130,8 +146,10 @@ class LifeCycles(RuleBasedStateMachine):
 
         self.does(c.ReleaseWorkItem(ItemId(item)), model)
 
-    @rule(item=ITEMS, to=st.sampled_from(["ann", "bob"]))
-    def delegate(self, item: str, to: str) -> None:
+    @rule(number=NUMBERS, to=st.sampled_from(["ann", "bob"]))
+    def delegate(self, number: int, to: str) -> None:
+        item = self.named(number)
+
         def model() -> None:
             self.case_is(RUNNING)
             self.item_is(item, OFFERED, STARTED)
@@ -174,6 +192,14 @@ class LifeCycles(RuleBasedStateMachine):
             self.items.clear()
 
         self.does(c.CancelCase("enough"), model)
+
+    def named(self, number: int) -> str:
+        """One of the items that are open, in most cases; one that was, or never will be."""
+        names = [
+            *self.items,
+            *(x for x in ("other/1", "plain/1", "plain/2") if x not in self.items),
+        ]
+        return names[number % len(names)]
 
     # ── the model ────────────────────────────────────────────────────────────────────────────
 
