@@ -67,8 +67,11 @@ __all__ = [
 ROOT = ScopeId(0)
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The base of all events; ``version`` is the version of the class's fields."""
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The base of all events; ``version`` is the version of the class's fields.
+
+    What they hold is JSON, which no event can be in: the garbage collector passes them by.
+    """
 
     version: ClassVar[int] = 1
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import copy
-from itertools import chain, islice
+from itertools import chain, count, islice
 from typing import Any, Protocol
 
 import attrs
@@ -53,6 +53,8 @@ class Told(Protocol):
     started: int
     updated: int
     status: str
+    number: int
+    """How many cases there were before it; `MemoryJournal.hear` sets it for a new one."""
 
     def drained(self) -> list[Any]:
         """What has happened since this was called: a time, and the events that have it, again
@@ -69,10 +71,8 @@ class Told(Protocol):
 class _Case:
     """All there is of one case. ``records`` begins with the event ``dropped + 1``."""
 
-    summary: CaseSummary | None
+    summary: CaseSummary
     number: int
-    told: Told | None = None
-    """Who may know more than is written here."""
     records: list[Record] = attrs.Factory(list)
     dropped: int = 0
     snapshots: list[Snapshot] = attrs.Factory(list)
@@ -92,6 +92,9 @@ class MemoryJournal:
         self.url = url
         self._keep_events = keep_events
         self._cases: dict[CaseId, _Case] = {}
+        self._told: dict[CaseId, Told] = {}
+        """Who may know more of a case than is written here."""
+        self._numbers = count()
         self._items: dict[tuple[CaseId, ItemId], OpenItem] = {}
         self._awaited: dict[str, dict[tuple[CaseId, str], AwaitedTrigger]] = {}
         self._waits: dict[tuple[CaseId, str], str] = {}
@@ -113,9 +116,7 @@ class MemoryJournal:
         self._check_open()
         check_batch(batch, where=self.url)
         case = self._found(batch.case)
-        if case is not None and case.told is not None:
-            case.told.detach()
-            case.told = None
+        self._hear_no_more(batch.case)
         before = None if case is None else case.summary
         head = 0 if before is None else before.sequence
         if head != batch.expected:
@@ -130,7 +131,7 @@ class MemoryJournal:
                 f"case {batch.case!r} has been taken over by another engine", where=self.url
             )
         if case is None:
-            case = self._cases[batch.case] = _Case(batch.summary, len(self._cases))
+            case = self._cases[batch.case] = _Case(batch.summary, next(self._numbers))
         elif batch.command is not None and batch.command in case.commands:
             raise JournalConflict(
                 f"case {batch.case!r} has already accepted command {batch.command!r}",
@@ -200,23 +201,28 @@ class MemoryJournal:
         """
         self._check_open()
         found = self._found(case)
-        if found is None:
-            self._cases[case] = _Case(None, len(self._cases), told)
-        else:
-            found.told = told
+        told.number = next(self._numbers) if found is None else found.number
+        self._told[case] = told
+
+    def _hear_no_more(self, case: CaseId) -> None:
+        told = self._told.pop(case, None)
+        if told is not None:
+            told.detach()
 
     def _found(self, case: CaseId) -> _Case | None:
         """A case with all that is known of it."""
-        found = self._cases.get(case)
-        if found is not None and found.told is not None:
-            self._write(case, found, found.told)
-        return found
+        told = self._told.get(case)
+        if told is not None:
+            self._write(case, told)
+        return self._cases.get(case)
 
-    def _write(self, name: CaseId, case: _Case, told: Told) -> None:
+    def _write(self, name: CaseId, told: Told) -> None:
         log = told.drained()
         if not log:
             return
-        records, before = case.records, case.records[-1].hash if case.records else GENESIS
+        case = self._cases.get(name)
+        records: list[Record] = [] if case is None else case.records
+        before = records[-1].hash if records else GENESIS
         time, sequence = Microseconds(0), len(records)
         for entry in log:
             if type(entry) is int:
@@ -227,7 +233,7 @@ class MemoryJournal:
             records.append(made)
             before = made.hash
         compiled = told.compiled
-        case.summary = CaseSummary(
+        summary = CaseSummary(
             case=name,
             specification=compiled.name,
             version=compiled.version,
@@ -238,16 +244,18 @@ class MemoryJournal:
             updated=Microseconds(told.updated),
             sequence=told.sequence,
         )
+        if case is None:
+            self._cases[name] = _Case(summary, told.number, records)
+        else:
+            case.summary = summary
         if told.status != "running":
-            case.told = None
+            del self._told[name]
 
-    def _summaries(self) -> Iterator[tuple[int, CaseSummary]]:
+    def _summaries(self) -> list[tuple[int, CaseSummary]]:
         """Every case's number and summary."""
-        for name, case in self._cases.items():
-            if case.told is not None:
-                self._write(name, case, case.told)
-            if case.summary is not None:
-                yield case.number, case.summary
+        for name in tuple(self._told):
+            self._found(name)
+        return [(case.number, case.summary) for case in self._cases.values()]
 
     # ── reading a case ───────────────────────────────────────────────────────────────────────
 
@@ -335,8 +343,10 @@ class MemoryJournal:
     def _wakes_at(self, entry: tuple[Microseconds, int, CaseId]) -> bool:
         """Whether an entry of the heap still holds."""
         case = self._found(entry[2])
-        summary = None if case is None else case.summary
-        return summary is not None and summary.wake_at == entry[0] and summary.status == "running"
+        return case is not None and (case.summary.wake_at, case.summary.status) == (
+            entry[0],
+            "running",
+        )
 
     def awaiting(self, trigger: str, *, key: str | None = None) -> Sequence[CaseId]:
         """The cases that a trigger is for; see `weft.engine.ports.Journal.awaiting`."""
@@ -393,7 +403,8 @@ class MemoryJournal:
                 code="in-use",
                 where=self.url,
             )
-        cases = [found for name in self._cases if (found := self._found(name)) is not None]
+        self._summaries()
+        cases = self._cases.values()
         texts = chain(
             (r.data for c in cases for r in c.records), (s.data for c in cases for s in c.snapshots)
         )
@@ -433,10 +444,8 @@ class MemoryJournal:
         holder = self._owners.get(case)
         if holder is not None and holder != owner:
             self._check_dead(case, holder, _time() if now is None else now)
-            taken = self._found(case)
-            if taken is not None and taken.told is not None:
-                taken.told.detach()
-                taken.told = None
+            self._found(case)
+            self._hear_no_more(case)
         self._leases.setdefault(owner, (self._host, Microseconds(0)))
         self._owners[case] = self._claims[case] = owner
         return holder is not None and holder != owner
@@ -494,7 +503,7 @@ class MemoryJournal:
             self._closed = True
             return
         self._closed = True
-        for table in (self._cases, self._items, self._nets, self._specifications):
+        for table in (self._cases, self._told, self._items, self._nets, self._specifications):
             table.clear()
         self._claims.clear()
         self._owners.clear()

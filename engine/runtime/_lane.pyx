@@ -43,8 +43,10 @@ cdef extern from "Python.h":
     PyObject* PyDict_GetItemWithError(dict, object) except? NULL
     PyObject** PySequence_Fast_ITEMS(tuple)
     object PyObject_Vectorcall(object, PyObject**, size_t, PyObject*)
+    void PyObject_GC_UnTrack(PyObject*)
 
 cdef object _NONE = object()
+cdef list _NOBODY = []
 
 INPUT = object()  # what is declared of an input: nothing, and its literals are nobody's own
 cdef object _INPUT = INPUT
@@ -218,6 +220,7 @@ cdef class Lane:
     cdef bint attached
     cdef object frozen
     cdef public object base
+    cdef public long long number
 
     def __init__(self, compiled, case, Place place, dict variables, dict serials,
                  long long sequence, long long started, long long updated,
@@ -229,7 +232,7 @@ cdef class Lane:
         self.serials = serials
         self.shared = self.serials_shared = True
         self.waiting = []
-        self.log = []
+        self.log = fresh()
         self.sequence = sequence
         self.started = started
         self.updated = updated
@@ -276,7 +279,7 @@ cdef class Lane:
         cdef Py_ssize_t at = 0
         cdef Item item
         cdef Start start
-        self.log = []
+        self.log = fresh()
         while at < len(log):
             told.append(log[at])
             if type(log[at + 1]) is Item:
@@ -364,8 +367,9 @@ cdef class Lane:
         self.place = route.then
         self.frozen = None
         if route.then is None:
-            self.waiting = []
+            self.waiting = _NOBODY
             self.head = 0
+            self.base = None
         return 0
 
     cdef bint complete(self, Item item, object result, long long now) except -1:
@@ -570,6 +574,13 @@ cdef class Lane:
         return self.frozen
 
 
+cdef list fresh():
+    """A list that the garbage collector passes by: nothing in a log refers to it."""
+    cdef list made = []
+    PyObject_GC_UnTrack(<PyObject*> made)
+    return made
+
+
 cdef object routed(object after, dict data):
     """The route that follows with these data; None: nobody knows it."""
     cdef Fork fork
@@ -643,6 +654,7 @@ cdef object found(tuple values, dict data, object result):
     cdef Value value
     cdef Py_ssize_t i
     cdef PyObject* there
+    cdef bint alone = True
     cdef tuple into = PyTuple_New(len(values))
     for i in range(len(values)):
         value = <Value> values[i]
@@ -682,6 +694,11 @@ cdef object found(tuple values, dict data, object result):
                     return None
             elif value.declared.check(given, value.name):
                 return None
+        kind = type(given)
+        if kind is dict or kind is list:
+            alone = False
         Py_INCREF(given)
         PyTuple_SET_ITEM(into, i, given)
+    if alone:  # it holds no container, so the garbage collector need not look
+        PyObject_GC_UnTrack(<PyObject*> into)
     return into

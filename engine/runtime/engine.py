@@ -534,10 +534,11 @@ class Engine:
         compiled = known.compiled
         name = self._case_id(compiled.name, case)
         driven = self._take(known.performers, known.book)
-        self.journal.claim(name, self.id, now=self.clock.now())
+        now = self.clock.now()
+        self.journal.claim(name, self.id, now=now)
         self._driven[name] = driven
         try:
-            if not self._start_in_lane(driven, name, compiled, data):
+            if not self._start_in_lane(driven, name, compiled, data, now):
                 caller = None if self.tracing is None else self.tracing.caller()
                 await driven.live.execute(c.StartCase(name, compiled, dict(data or {}), caller))
         except BaseException:
@@ -951,20 +952,21 @@ class Engine:
         """The routes of a specification, where its cases may go by them."""
         key = (compiled.hash, origin)
         if key not in self._books:
-            closed = self.seed is not None or not isinstance(self.journal, MemoryJournal)
+            told = isinstance(self.journal, MemoryJournal) and self.journal.hears
+            closed = self.seed is not None or not told
             self._books[key] = None if closed else book_of(compiled, self._bind(compiled, origin))
         return self._books[key]
 
     def _lanes_open(self, driven: _Driven) -> bool:
         """Whether a case may be in a lane: nobody is told of each of its batches."""
-        return (
-            driven.live.book is not None
-            and not self.listeners
-            and self.tracing is None
-            and not self._draining
-            and not self._lets_go
-            and driven.live.broken is None
-            and cast("MemoryJournal", self.journal).hears
+        live = driven.live
+        return not (
+            live.book is None
+            or self.listeners
+            or self.tracing is not None
+            or self._draining
+            or self._lets_go
+            or live.broken is not None
         )
 
     def _start_in_lane(
@@ -973,13 +975,14 @@ class Engine:
         name: CaseId,
         compiled: CompiledSpecification,
         given: Mapping[str, JsonValue] | None,
+        now: Microseconds,
     ) -> bool:
         """Start a case by a route that is known; False: it has to start the long way."""
         book = driven.live.book
         if book is None or book.first is None or not self._lanes_open(driven):
             return False
-        data = initial_data(compiled.net, given or {})
-        lane = book.started(name, data, None, self.clock.now(), self.snapshot_every)
+        data = initial_data(compiled.net, given) if given else book.defaults()
+        lane = book.started(name, data, None, now, self.snapshot_every)
         if lane is None:
             return False
         self._take_lane(driven, name, lane)
@@ -1040,6 +1043,7 @@ class Engine:
         """A case has been completed in its lane, and stays there: nothing moves it any more."""
         live = driven.live
         name = live.lane.case
+        live.driven = None
         driven.cancel("the case is completed")
         if self._driven.get(name) is driven:
             del self._driven[name]

@@ -35,7 +35,7 @@ from weft.engine import commands as c
 from weft.engine import events as e
 from weft.engine.case import CaseState, WorkItem
 from weft.engine.cel_syntax import Name, parse
-from weft.engine.decide import Decision
+from weft.engine.decide import Decision, initial_data
 from weft.engine.expressions import compile_expression
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Mapped, Net, Task
@@ -94,6 +94,17 @@ class Book:
     tasks: Mapping[str, Any]
     places: dict[bytes, Any] = attrs.field(factory=dict)
     first: Any = None
+    _defaults: dict[str, Any] | None = None
+
+    def defaults(self) -> dict[str, Any]:
+        """The variables of a case that is given none.
+
+        Raises:
+            UsageError: One is required.
+        """
+        if self._defaults is None:
+            self._defaults = initial_data(self.compiled.net, {})
+        return self._defaults.copy()
 
     def plain(self, case: CaseState) -> bool:
         """Whether what a case does next hangs on its marking and its guards alone."""

@@ -215,7 +215,10 @@ class LiveCase:
 
     def leave(self) -> None:
         """Leave the lane."""
-        self.engine.leave_lane(self.driven)
+        if self.driven is None:
+            self.close()
+        else:
+            self.engine.leave_lane(self.driven)
 
     @property
     def state(self) -> CaseState | None:
