@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from weft.schema.errors import UsageError
 
 __all__ = ["laid_out"]
@@ -22,8 +24,10 @@ def laid_out(text: str, format: str, *, placed: bool = False) -> bytes:
             code="missing-extra",
         ) from error
     graph = pygraphviz.AGraph(string=text)
-    if placed:
-        kept: bytes = graph.draw(format=format, prog="neato", args="-n")
-        return kept
-    content: bytes = graph.draw(format=format, prog="dot")
-    return content
+    # Where the nodes lie is the work of dot, unless it is known.
+    layout = {"prog": "neato", "args": "-n"} if placed else {"prog": "dot"}
+    if format == "png":
+        # Drawn by Cairo, written by GD: with a palette, a third as long.
+        with suppress(OSError, TypeError, ValueError):  # Graphviz was built without one of them
+            return bytes(graph.draw(format="png:cairo:gd", **layout))
+    return bytes(graph.draw(format=format, **layout))

@@ -124,6 +124,7 @@ def test_svg_and_png(travel):
     png = draw(travel, format="png", net=True)
     assert isinstance(png, bytes)
     assert png.startswith(b"\x89PNG")
+    assert png[25] == 3, "its colours are a palette, which is a third as long"
     assert png == draw(travel, format="png", net=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.weaver.conftest import Write
@@ -754,6 +754,7 @@ SAMPLES = st.one_of(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(SAMPLES, max_size=8))
 def test_laws_of_statistics(shop: Registry, samples: list[Sample]) -> None:
     report = live_check(shop, samples, allow_empty=True)
@@ -776,6 +777,7 @@ def test_laws_of_statistics(shop: Registry, samples: list[Sample]) -> None:
 SIGNALS = st.lists(SAMPLES.filter(lambda each: not isinstance(each, ResourceSample)), max_size=5)
 
 
+@settings(max_examples=40)
 @given(SIGNALS, SIGNALS)
 def test_parts_add_up_to_the_whole(
     shop: Registry, before: list[Sample], after: list[Sample]
