@@ -132,16 +132,18 @@ def _write_native(specification: Specification) -> Written:
     from weft.native_names import native_names
     from weft.schema.native_writer import write_native
 
-    lost = [f"{key!r} of the file" for key in specification.metadata]
     specification, renamed = native_names(specification)
-    lost += [f"the name {old!r} (it is {new} now)" for old, new in renamed.items()]
+    lost = [f"the name {old!r} (it is {new} now)" for old, new in renamed.items()]
     return Written(write_native(specification).encode(), lost)
 
 
 def _write_steps(specification: Specification) -> Written:
+    from weft.schema.steps import KEPT
     from weft.steps_writer import write_steps
 
-    return Written(write_steps(specification).encode())
+    known = {"name", "triggers", *KEPT}
+    lost = [f"{key!r} of the file" for key in specification.metadata if key not in known]
+    return Written(write_steps(specification).encode(), lost)
 
 
 def _read_bpmn(text: bytes, file: str | None, origin: Path | None) -> Specification:

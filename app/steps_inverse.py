@@ -34,10 +34,10 @@ from weft.schema.errors import DefinitionError
 from weft.schema.jsonvalue import JsonValue
 from weft.schema.native_writer import write_yaml
 from weft.schema.specification import NetDefinition, Specification, TaskDefinition, Use
-from weft.schema.steps import read_steps
+from weft.schema.steps import KEPT, read_steps
 from weft.schema.steps_templates import cel
 
-__all__ = ["inverse", "same_net"]
+__all__ = ["inverse", "kept", "same_net"]
 
 _ORDERED: Final = ("<", "<=", ">", ">=")
 _WORDS: Final = {"==": "===", "!=": "!==", "&&": "&&", "||": "||"}
@@ -59,6 +59,11 @@ def inverse(specification: Specification) -> str | None:
     except (_Unknown, SyntaxFault, DefinitionError, KeyError, TypeError, AttributeError):
         return None
     return text if same_net(specification, again) else None
+
+
+def kept(specification: Specification) -> dict[str, JsonValue]:
+    """The keys of a file that say what its author says besides."""
+    return {key: specification.metadata[key] for key in KEPT if key in specification.metadata}
 
 
 # ── the same net ─────────────────────────────────────────────────────────────────────────────
@@ -140,6 +145,7 @@ class _Inverse:
         }
         if specification.description:
             file["description"] = specification.description
+        file |= kept(specification)
         if triggers := self.triggers():
             file["triggers"] = triggers
         file["steps"] = [self.step(task) for task in self.steps]

@@ -38,7 +38,7 @@ from weft.schema.native_writer import write_yaml
 from weft.schema.specification import NetDefinition, Retry, Specification, TaskDefinition, Use
 from weft.schema.steps import read_steps
 from weft.schema.steps_templates import cel
-from weft.steps_inverse import inverse
+from weft.steps_inverse import inverse, kept
 
 __all__ = ["write_steps"]
 
@@ -97,6 +97,7 @@ class _Writer:
         file: dict[str, Any] = {"name": title, "version": specification.version}
         if specification.description:
             file["description"] = specification.description
+        file |= kept(specification)
         if len(specification.nets) > 1:
             self.fault("the steps format has no nets within nets")
         if net.places:

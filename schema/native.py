@@ -807,6 +807,13 @@ class _Reader:
         self.expected(location, "a duration such as 2d, or a time such as {until: delivery}", node)
         return None
 
+    def metadata(self, node: Node, location: Location) -> Any:
+        """What the author says besides."""
+        if not isinstance(node, MappingNode):
+            self.expected(location, "a mapping, of whatever else is to be kept", node)
+            return {}
+        return self.json(node, location)
+
     def json(self, node: Node, location: Location) -> JsonValue:
         """Any value that JSON has."""
         self.only_json(node, location)
@@ -854,6 +861,7 @@ _FILE: Final = {
     "version": _Field("version", _Reader.version),
     "description": _Field("description", _Reader.text),
     "language": _Field("language", _Reader.text),
+    "metadata": _Field("metadata", _Reader.metadata),
     "triggers": _Field("triggers", _Reader.triggers),
     "data": _Field("variables", _Reader.variables),
     "net": _Field("net", _Reader.root_net),

@@ -171,6 +171,10 @@ def _file_keys() -> dict[str, JsonValue]:
             **_ref("text", "The language of its expressions."),
             "default": "cel",
         },
+        "metadata": {
+            "type": "object",
+            "description": "What its author says besides: kept, and acted on by nobody.",
+        },
         "triggers": {
             "type": "array",
             "items": {"$ref": "#/$defs/trigger"},

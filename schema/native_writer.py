@@ -117,6 +117,8 @@ def _file(specification: Specification) -> Iterator[str]:
         file["description"] = specification.description
     if specification.language != "cel":
         file["language"] = specification.language
+    if specification.metadata:
+        file["metadata"] = dict(specification.metadata)
     if specification.triggers or specification.schedules:
         triggers = [
             *map(_trigger, specification.triggers),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 import weft as package
@@ -143,12 +146,29 @@ def test_the_suffix_tells_the_format(weft, write):
     done = weft("convert", "pick.yaml", "pick.steps.yaml", "--json")
     assert done.json == {"file": "pick.steps.yaml", "format": "steps", "lost": []}
     back = weft("convert", "pick.steps.yaml", "back.yaml")
-    assert back.code == 0
-    assert "left out" in back.err
-    assert "'name' of the file" in back.err
+    assert (back.code, back.err) == (0, "")
     shown = weft("convert", "pick.yaml", "-", "--to", "native")
     assert package.loads(shown.out).nets == package.loads(NATIVE).nets
     assert weft("convert", "pick.yaml", "-", "--to", "native", "--json").json["text"] == shown.out
+
+
+def test_what_an_author_says_besides_is_kept(weft, write):
+    write("pick.yaml", NATIVE)
+    assert weft("convert", "pick.yaml", "pick.steps.yaml").code == 0
+    text = Path("pick.steps.yaml").read_text()
+    title = "Pick, of many: *these*"
+    text = re.sub(r"(?m)^name: .*", f"name: {title!r}\ncategory: [a]\nmetadata: {{team: 7}}", text)
+    Path("told.steps.yaml").write_text(text)
+    assert weft("convert", "told.steps.yaml", "told.yaml").err == ""
+    kept = package.load("told.yaml").metadata
+    assert kept == package.load("told.steps.yaml").metadata
+    assert (kept["name"], kept["category"], kept["metadata"]) == (title, ["a"], {"team": 7})
+    assert weft("convert", "told.yaml", "again.steps.yaml").err == ""
+    assert package.load("again.steps.yaml").metadata == kept
+    # What is of no format but the native one is told.
+    native = Path("pick.yaml").read_text().replace("weft: 1", "weft: 1\nmetadata: {own: 1}")
+    write("own.yaml", native)
+    assert "'own' of the file" in weft("convert", "own.yaml", "own.steps.yaml").err
 
 
 @pytest.mark.parametrize(

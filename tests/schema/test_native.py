@@ -513,6 +513,10 @@ BAD: dict[str, tuple[str, list[str]]] = {
         "weft: 1\nname: p\nnet:\n  start: a\n  tasks: ¦[a]\n",
         ["tasks: expected tasks by name, {check: {shell: [make, check]}}, found a list"],
     ),
+    "metadata that are no mapping": (
+        "weft: 1\nname: p\nmetadata: ¦[a]\nsequence: [{}]\n",
+        ["metadata: expected a mapping, of whatever else is to be kept, found a list"],
+    ),
     "the case's data in the net": (
         net("  ¦data: {x: string}\n"),
         ["data: the data of the case stand at the top of the file, beside 'net'"],
