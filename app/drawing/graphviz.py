@@ -29,10 +29,5 @@ def laid_out(text: str, format: str, *, placed: bool = False) -> bytes:
     if format == "png":
         # Drawn by Cairo, written by GD: with a palette, a third as long.
         with suppress(OSError, TypeError, ValueError):  # Graphviz was built without one of them
-    # Where the nodes lie is the work of dot, unless it is known.
-    layout = {"prog": "neato", "args": "-n"} if placed else {"prog": "dot"}
-    if format == "png":
-        # Drawn by Cairo, written by GD: with a palette, a third as long.
-        with suppress(OSError, TypeError, ValueError):  # Graphviz was built without one of them
             return bytes(graph.draw(format="png:cairo:gd", **layout))
     return bytes(graph.draw(format=format, **layout))
