@@ -70,6 +70,7 @@ def open(  # noqa: A001  # read as weft.open
     snapshot_every: int = 1000,
     grace_seconds: float = 10.0,
     unverified: bool = False,
+    lease_seconds: float = 30.0,
     telemetry: Telemetry | str | bool | None = None,
 ) -> Session:
     """A session with a store: use it with ``with`` or with ``async with``.
@@ -90,6 +91,8 @@ def open(  # noqa: A001  # read as weft.open
         snapshot_every: A snapshot is kept after so many events of a case.
         grace_seconds: How long leaving the block waits for running attempts.
         unverified: Start cases of specifications that are not sound too.
+        lease_seconds: So long after the last sign of life of this engine its cases are left alone
+            by engines on other hosts.
         telemetry: Whether OpenTelemetry is told what cases do: True: through the program's
             providers; a URL: by OTLP to there; False: not; None: as the variables OTEL_… say.
 
@@ -112,6 +115,7 @@ def open(  # noqa: A001  # read as weft.open
         snapshot_every=snapshot_every,
         grace_seconds=grace_seconds,
         unverified=unverified,
+        lease_seconds=lease_seconds,
         telemetry=telemetry,
     )
 
