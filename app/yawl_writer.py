@@ -462,6 +462,11 @@ class _Writer:
                 flows[source, target] = None
             elif text in net.places or base != text:
                 elements[base] = None
+            elif text not in net.tasks:
+                self.fault(
+                    self.specification.location(net.name),
+                    f"a cancellation region names {text!r}, which is no task or place",
+                )
             else:
                 elements[text] = None
                 several = any(u.name == "for-each" for u in net.tasks[text].uses)

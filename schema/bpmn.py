@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,9 @@ MODEL = "http://www.omg.org/spec/BPMN/20100524/MODEL"
 
 START_EVENT = "start_event"
 """The variable that says which of several start events a case begins with."""
+
+MAX_DEPTH = 50
+"""Sub-processes are nested no deeper; a case has at most 100 scopes in each other."""
 
 RAISE = "weft.connectors.modelled:raise_error"
 CANCELLED = "cancelled"
@@ -167,6 +170,17 @@ class _Catch:
     seconds: float | None = None
 
 
+@attrs.frozen
+class _Either:
+    """What is in one of two, without putting them together each time."""
+
+    one: Container[str]
+    other: Container[str]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.one or name in self.other
+
+
 @attrs.define
 class _Scope:
     """A net in the making."""
@@ -180,7 +194,7 @@ class _Scope:
     starts: list[str] = attrs.field(factory=list)
 
     def part(self, name: str, element: Any = None, **fields: Any) -> _Part:
-        made = _Part(name_of(name, {*self.parts, *_TAKEN}), element, **fields)
+        made = _Part(name_of(name, _Either(self.parts, _TAKEN)), element, **fields)
         self.parts[made.name] = made
         return made
 
@@ -201,6 +215,7 @@ class _Reader:
         self.variables: dict[str, Variable] = {}
         self.flags: set[str] = set()
         """Variables that say which activity is to be undone."""
+        self.depth = 0
         self.roles: dict[str, str] = {}
         self.triggers: list[EventTrigger] = []
         self.schedules: list[ScheduleTrigger] = []
@@ -320,6 +335,18 @@ class _Reader:
 
     def net(self, element: Any, name: str) -> None:
         """A process or sub-process; with event sub-processes, one around one."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self.refuse(
+                f"{_called(element)}: sub-processes and calls are nested more than {MAX_DEPTH} "
+                "deep",
+                element,
+            )
+        self.scope(element, name)
+        self.depth -= 1
+
+    def scope(self, element: Any, name: str) -> None:
+        """The net of a process; one with event sub-processes gets a net around it."""
         handlers = [x for x in children(element, *_SUBS) if _true(x, "triggeredByEvent")]
         if not handlers:
             self.nets[name] = _Scope(name)

@@ -161,6 +161,8 @@ class _Reader:
         """The variables of each decomposition."""
         self.called: dict[str, Mapping[str, str]] = {}
         """The names of each net's elements, by their identifiers."""
+        self.within: tuple[Any, dict[str, Any], set[tuple[str, str]]] | None = None
+        """The net that cancellation sets are read of."""
         self.lines: dict[str, int | None] = {}
         """Where each decomposition stands."""
         self.shapes: dict[str, Shape] = {}
@@ -445,6 +447,7 @@ class _Reader:
     def names(self, net: str, parts: list[Any]) -> Mapping[str, str]:
         """Identifier in the file to the name of the task or place: itself, where that is one."""
         names: dict[str, str] = {}
+        taken = {"end"}
         for x in parts:
             if _local(x) not in ("inputCondition", "outputCondition", "condition", "task"):
                 self.passed_over[_local(x)] += 1
@@ -455,9 +458,10 @@ class _Reader:
                 self.fault(x, f"net {net!r}: {what}")
             made = re.sub(r"[^A-Za-z0-9_-]", "_", id_)
             made = made if re.match("[A-Za-z0-9_]", made) else f"_{made}"
-            while made in names.values() or made == "end":
+            while made in taken:
                 made += "_"
-            names.setdefault(id_, made)
+            if names.setdefault(id_, made) == made:
+                taken.add(made)
         return names
 
     def flows(self, element: Any, names: Mapping[str, str]) -> list[_Flow]:
@@ -827,13 +831,28 @@ class _Reader:
         else:
             self.fault(reference, f"there is no decomposition {name!r}", "unknown-net")
 
+    def known(
+        self, control: Any, names: Mapping[str, str]
+    ) -> tuple[dict[str, Any], set[tuple[str, str]]]:
+        """The tasks of a net by their names, and its flows by identifiers; found once."""
+        if self.within is None or self.within[0] is not control:
+            tasks = {
+                names[x.get("id", "")]: x
+                for x in control
+                if _local(x) == "task" and x.get("id", "") in names
+            }
+            flows = {
+                (x.get("id", ""), reference.get("id", ""))
+                for x in _children(control)
+                for flow in _children(x, "flowsInto")
+                for reference in _children(flow, "nextElementRef")
+            }
+            self.within = control, tasks, flows
+        return self.within[1], self.within[2]
+
     def cancelled(self, element: Any, names: Mapping[str, str]) -> Iterator[str]:
         """The parts of a cancellation set: a task stands for its open items alone."""
-        tasks = {
-            names[x.get("id", "")]: x
-            for x in element.getparent()
-            if _local(x) == "task" and x.get("id", "") in names
-        }
+        tasks, flows = self.known(element.getparent(), names)
         for removed in _children(element, "removesTokens"):
             id_ = removed.get("id", "")
             if id_ not in names:
@@ -853,7 +872,7 @@ class _Reader:
             unknown = [end for end in ends if end not in names]
             for end in unknown:
                 self.fault(flow, f"removesTokensFromFlow names {end!r}, which is not in its net")
-            if not unknown and not _leads_to(element.getparent(), *ends):
+            if not unknown and (ends[0], ends[1]) not in flows:
                 self.tell(flow, "cancellation of a flow that is not there")
             elif not unknown:
                 yield f"{names[ends[0]]}>{names[ends[1]]}"
@@ -862,17 +881,6 @@ class _Reader:
 def _chosen(use: Use) -> bool:
     """Whether it lets somebody, or a time, begin a task."""
     return use.name in ("person", "net", "wait")
-
-
-def _leads_to(control: Any, source: str, target: str) -> bool:
-    """Whether a flow leads from one element of a net to another."""
-    return any(
-        reference.get("id") == target
-        for x in _children(control)
-        if x.get("id") == source
-        for flow in _children(x, "flowsInto")
-        for reference in _children(flow, "nextElementRef")
-    )
 
 
 def _several(element: Any) -> bool:

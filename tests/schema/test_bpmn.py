@@ -544,3 +544,10 @@ def test_a_cancelled_transaction_and_an_escalation() -> None:
     case = Driven(beside("<escalationEventDefinition/>"))
     case.case.trigger("edge")
     assert case.open == ["other"]
+
+
+def test_sub_processes_are_nested_only_so_deep() -> None:
+    deep = "".join(f'<subProcess id="s{n}">' for n in range(200))
+    with pytest.raises(DefinitionError, match="nested more than 50 deep") as refused:
+        read(f"{deep}{node('task', 'a')}{'</subProcess>' * 200}")
+    assert refused.value.line

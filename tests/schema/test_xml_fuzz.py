@@ -15,12 +15,16 @@ from lxml import etree
 
 from weft.connectors import builtin as connectors
 from weft.engine.compile import compile_specification
+from weft.engine.expressions import compile_expression
 from weft.patterns import builtin as patterns
 from weft.schema.bpmn import read_bpmn
+from weft.schema.conditions import Untranslatable
+from weft.schema.datatypes import DataType
 from weft.schema.errors import DefinitionError
 from weft.schema.pnml import read_pnml
 from weft.schema.specification import Specification
 from weft.schema.yawl import read_yawl
+from weft.schema.yawl_query import told
 
 RUNS = 250
 """Files for each format."""
@@ -176,3 +180,34 @@ def test_damaged_files_are_read_or_refused(read: Callable[..., Any], text: str) 
 def test_hostile_texts_are_refused(read: Callable[..., Any], text: bytes) -> None:
     with pytest.raises(DefinitionError):
         read(text, file="bad.xml")
+
+
+QUERIES = (
+    *("<a>", "</a>", "<b>", "</b>", "{", "}", "/O/songs/*", "/O/leg/a", "/O/n", "for $d in "),
+    *("return", "$d", "$d/n", "if (", ") then ", " else ", "count(", "not(", "concat(", ")", "("),
+    *("[1]", "[n > 2]", " = ", " < ", " and ", "'t'", "5", "+", "div", "text()", "/", "//", "*"),
+    *(".", "@x", "|", "some $s in ", " satisfies ", ",", " ", "x:y", "<c/>", "true()", "/O/ok"),
+)
+
+
+def test_queries_of_any_kind_are_told_in_cel_or_refused() -> None:
+    song = DataType("object", fields={"n": DataType("integer")}, additional=True)
+    types = {
+        "songs": DataType("array", items=song),
+        "leg": DataType("object", fields={"a": DataType("string")}),
+        "n": DataType("integer"),
+        "ok": DataType("boolean"),
+    }
+    done = 0
+    for seed in range(2_000):
+        draw = random.Random(seed)
+        text = "".join(draw.choice(QUERIES) for _ in range(draw.randint(1, 12)))
+        asks = draw.random() < 0.5
+        try:
+            cel = told(text, names={n: n for n in types}, types=types, condition=asks)
+        except Untranslatable as reason:
+            assert str(reason)
+        else:
+            compile_expression(cel)
+            done += 1
+    assert 0 < done < 2_000
