@@ -8,6 +8,7 @@ import pytest
 
 from tests.weaver.conftest import ids
 from weft.weaver.check import CheckReport
+from weft.weaver.findings import Level
 
 Checked = Callable[..., CheckReport]
 
@@ -170,3 +171,36 @@ def test_warnings_are_errors_of_the_future(checked: Checked) -> None:
     }
     assert str(report.findings[0]).endswith("[InvalidGroupMissingExtendsOrAttributes]")
     assert ":1:10: error: " in str(report.findings[0])
+
+
+SIZE = "{id: box.size, type: int, brief: Size., stability: stable}"
+WHOLE = "brief: A box., stability: stable"
+BOX = f"file_format: definition/2\nattributes: [{{key: box.size, type: int, {WHOLE}}}]\n"
+
+# A file, what is said of it, and whether that rejects it.
+SAID = [
+    (f"groups: [{{id: span.box, type: span, {WHOLE}, attributes: [{SIZE}]}}]",
+     "InvalidSpanMissingSpanKind", Level.WARNING),
+    (f"groups: [{{id: span.box, type: span, span_kind: client, brief: b, attributes: [{SIZE}]}}]",
+     "InvalidGroupStability", Level.WARNING),
+    ((f"groups: [{{id: span.box, type: span, span_kind: client, {WHOLE},"
+     f" attributes: [{SIZE}, {{ref: box.size}}, {{ref: box.size}}]}}]"),
+     "InvalidGroupDuplicateAttributeRef", Level.WARNING),
+    ((f"groups: [{{id: m1, type: metric, metric_name: box.count, instrument: gauge, unit: '1', {WHOLE}}},"
+     f" {{id: m2, type: metric, metric_name: box.count, instrument: gauge, unit: '1', {WHOLE}}}]"),
+     "DuplicateMetricName", Level.WARNING),
+    (f"{BOX}entities: [{{type: box, {WHOLE}, requirement_level: opt_in, identity: []}}]",
+     "EntityMissingIdentity", Level.ERROR),
+    ((f"{BOX}entities: [{{type: box, {WHOLE}, requirement_level: opt_in,"
+     " identity: [{ref: box.size}], description: [{ref: box.size}]}]"),
+     "AttributeInIdentityAndDescription", Level.ERROR),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "name", "level"), SAID, ids=[each[1] for each in SAID])
+def test_levels(checked: Checked, text: str, name: str, level: Level) -> None:
+    report = checked(text)
+    assert {each.level for each in report.findings if each.id == name} == {level}
+    assert set(ids(report)) == {name}
+    assert report.exit_code == (level is Level.ERROR)
+    assert checked(text, future=True).exit_code == 1
