@@ -11,6 +11,7 @@ from weft.drawing.model import State
 from weft.engine.case import CaseState, WorkItem
 from weft.engine.lifecycle import ItemStatus
 from weft.engine.net import CompiledSpecification
+from weft.engine.verify.report import in_its_net
 from weft.schema.errors import UsageError
 
 __all__ = ["Overlay", "overlays"]
@@ -116,7 +117,8 @@ def overlays(
 def _steps(compiled: CompiledSpecification, path: Sequence[str]) -> dict[str, list[int]]:
     known = {t.name for net in compiled.nets.values() for t in net.transitions}
     steps: dict[str, list[int]] = {}
-    for number, name in enumerate(path, 1):
+    for number, given in enumerate(path, 1):
+        name = given if given in known else in_its_net(given)
         if name not in known:
             near = get_close_matches(name, known, n=3)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""

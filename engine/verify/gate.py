@@ -25,9 +25,6 @@ verify`` looks at more."""
 KEPT = 10_000
 """The verdicts of so many nets are remembered."""
 
-_IDLE = ("dead-task", "dead-branch")
-"""Findings that make a net unsound and harm no case: it starts, with a warning."""
-
 _verdicts: OrderedDict[tuple[object, ...], Report] = OrderedDict()
 
 
@@ -35,8 +32,6 @@ def demand_sound(
     compiled: CompiledSpecification, specification: Specification | None = None
 ) -> None:
     """Refuse an unsound specification; warn of one that is undecided, and of likely faults.
-
-    A part that can never be used harms no case, so for that alone none is refused.
 
     Args:
         compiled: Its nets.
@@ -63,17 +58,18 @@ def demand_sound(
                 report.undecided,
             )
         for d in report.diagnostics:
-            if d.level == "warning" or (d.level == "error" and d.code in _IDLE):
+            if d.level == "warning":
                 logger.warning("%s", d)
-    harm = [d for d in report.diagnostics if d.level == "error" and d.code not in _IDLE]
-    if report.sound is False and (harm or False in (report.option_to_complete, report.bounded)):
-        title = f"{compiled.name} {compiled.version} is not sound, so no case of it starts"
-        hint = "`unverified` (on the command line --unverified) starts one all the same"
+    if report.sound is False:
+        called = f"{compiled.name} {compiled.version}"
+        hint = "`unverified` (on the command line --unverified) starts a case all the same"
         first = DefinitionError(
-            f"{title}; {hint}", code="unsound", file=None if source is None else source.file
+            f"{called} is not sound; {hint}",
+            code="unsound",
+            file=None if source is None else source.file,
         )
         errors = [_fault(d) for d in report.diagnostics if d.level == "error"]
-        raise DefinitionErrors(title, [first, *errors])
+        raise DefinitionErrors(f"no case of {called} starts", [first, *errors])
 
 
 def _fault(d: Diagnostic) -> DefinitionError:

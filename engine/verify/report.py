@@ -7,9 +7,17 @@ from typing import Any, Literal
 
 import attrs
 
-__all__ = ["DeadMarking", "Diagnostic", "Level", "Report"]
+__all__ = ["DeadMarking", "Diagnostic", "Level", "Report", "in_its_net"]
 
 Level = Literal["error", "warning", "note"]
+
+
+def in_its_net(name: str) -> str:
+    """The name that a transition has in its own net, in a path over several scopes.
+
+    There ``ship#2/pack.start`` is the start of ``pack`` in the second child scope of ``ship``.
+    """
+    return name.rpartition("/")[2].partition("#")[0]
 
 
 @attrs.frozen

@@ -324,11 +324,15 @@ class Runs:
 
     def allowed(self, marking: Marking, t: int) -> bool:
         """Whether the arcs allow a firing."""
+        if t in self.inputs:
+            cells = [marking.get(p, 0) for p in range(len(self.net.places))]
+            return orjoin.enabled(self.net, cells, t, alone=self.alone)
+        return self.marked(marking, t)
+
+    def marked(self, marking: Marking, t: int) -> bool:
+        """Whether there is all that a transition takes and needs, and nothing that it lacks."""
         arcs = self.arcs[t]
         get = marking.get
-        if t in self.inputs:
-            cells = [get(p, 0) for p in range(len(self.net.places))]
-            return orjoin.enabled(self.net, cells, t, alone=self.alone)
         return (
             all(get(p, 0) >= n for p, n in arcs.take)
             and all(get(p, 0) >= n for p, n in arcs.needs)
@@ -440,7 +444,8 @@ class Runs:
         for t in self.joins:
             if self.allowed(marking, t):
                 return [self._fire(spot, t, assignment)]
-        first = min(self.at(marking, self.automatic_at), default=None)
+        order = self.net.beginning_order.__getitem__
+        first = min(self.at(marking, self.automatic_at), default=None, key=order)
         return [] if first is None else [self._fire(spot, first, assignment)]
 
     def _fire(self, spot: _Spot, t: int, assignment: int) -> _Spot:
@@ -454,6 +459,11 @@ class Runs:
         unfinished = self.unfinished
         if not self.net.explicit and not any(unfinished[p] for p in marking):
             return (COMPLETED,)
+        return self.at_rest(marking, assignment)
+
+    @staticmethod
+    def at_rest(marking: Marking, assignment: int) -> State:
+        """The state of a marking, whether or not that is an end."""
         return (assignment, *(n for pair in sorted(marking.items()) for n in pair))
 
     @staticmethod

@@ -19,10 +19,11 @@ and those that look unsound, are explored run by run (`weft.engine.verify.runs`)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import combinations
 
-from weft.engine.net import CompiledSpecification, Net, Role, Task
+from weft.engine.net import CompiledSpecification, Net, Role, Task, Transition
 from weft.engine.orjoin import Undecided
 from weft.engine.verify.adding import ADDED, adding_bounded
 from weft.engine.verify.arcs import ArcNet, members
@@ -31,6 +32,14 @@ from weft.engine.verify.reduce import reduced
 from weft.engine.verify.report import DeadMarking, Diagnostic, Level, Report
 from weft.engine.verify.runs import BROKEN, CANCELLED, COMPLETED, FAILED, Runs, State
 from weft.engine.verify.simple import plain_form
+from weft.engine.verify.together import (
+    SCOPES,
+    Together,
+    TogetherRuns,
+    Untold,
+    strung_together,
+    wide_nets,
+)
 from weft.engine.verify.workflow import Facts, Look, told
 from weft.engine.waiting import waiting_for_each_other
 from weft.schema.errors import UsageError
@@ -80,13 +89,19 @@ def verify_specification(
                 f"net {part.net.name!r} breaks rules of its format, so what it can do was not "
                 "looked at"
             ] = None
+    options = [part.facts.option for part in parts]
+    if wide_nets(compiled) and False not in options and not broken:
+        whole = _together(compiled, specification, max_states, parts[0])
+        if whole is not None:
+            parts.append(whole)
+            options.append(whole.facts.option)
     diagnostics = [*told, *(d for part in parts for d in part.diagnostics)]
     diagnostics += _endless_recursion(compiled, specification, max_states)
     undecided = [part.undecided for part in parts if part.undecided]
     abstractions = dict.fromkeys(a for part in parts for a in part.abstractions)
     return Report(
         name=compiled.name,
-        option_to_complete=_all(part.facts.option for part in parts),
+        option_to_complete=_all(options),
         proper_completion=_all(part.facts.proper for part in parts),
         bounded=_all(part.facts.bounded for part in parts),
         safe=_all(part.facts.safe for part in parts),
@@ -99,7 +114,7 @@ def verify_specification(
     )
 
 
-def _all(verdicts: Iterator[bool | None]) -> bool | None:
+def _all(verdicts: Iterable[bool | None]) -> bool | None:
     """False if one is, else None if one is, else True."""
     found = set(verdicts)
     return False if False in found else None if None in found else True
@@ -154,6 +169,16 @@ class _NetVerification:
     def definition(self) -> NetDefinition | None:
         """The net as its author wrote it."""
         return None if self.specification is None else self.specification.nets.get(self.net.name)
+
+    @cached_property
+    def chosen(self) -> frozenset[str]:
+        """The transitions that a condition chooses among, the default one included."""
+        guarded = {p for t in self.net.transitions if t.when is not None for p in t.sources}
+        return frozenset(
+            t.name
+            for t in self.net.transitions
+            if not (t.external or guarded.isdisjoint(t.sources))
+        )
 
     # ── the whole ────────────────────────────────────────────────────────────────────────────
 
@@ -227,8 +252,10 @@ class _NetVerification:
 
     # ── run by run ───────────────────────────────────────────────────────────────────────────
 
-    def by_runs(self) -> None:
-        runs = Runs(self.net, alone=self.net.name in self.compiled.alone, constants=self.constants)
+    def by_runs(self, runs: Runs | None = None) -> None:
+        if runs is None:
+            alone = self.net.name in self.compiled.alone
+            runs = Runs(self.net, alone=alone, constants=self.constants)
         watch = _Watch(self, runs)
         if self.net.or_joins:
             self.abstractions[
@@ -387,7 +414,7 @@ class _NetVerification:
                 self.dead.append(t.name)
                 if t.task in started:
                     way = t.name.partition(" from ")[2] or t.take[0].place
-                    text = f"task {t.task!r} can never start by way of {self.place_words(way)}"
+                    text = f"task {t.task!r} can never start by way of {self.way_words(way)}"
                 elif ("dead", t.task) in self.reported:
                     continue
                 else:
@@ -488,7 +515,7 @@ class _NetVerification:
                 continue
             if t.task is not None and t.role is not Role.NONE:
                 words.append(f"{t.role.value} {t.task}")
-            elif t.when is not None:
+            elif name in self.chosen:
                 words.append(name.replace(".then.", ": "))
         return f"after {told(words)}," if words else "at the start"
 
@@ -504,7 +531,24 @@ class _NetVerification:
             return f"a thread from {source!r} to {target!r}"
         if arrow:
             return f"a thread {'before' if target else 'behind'} {(target or source)!r}"
+        for part, words in (("then", "on its way behind"), ("join", "in the join of")):
+            owner, mark, _ = place.partition(f".{part}.")
+            if mark:
+                return f"a thread {words} {owner!r}"
         return f"a token in {place!r}"
+
+    def way_words(self, place: str) -> str:
+        """What a token in a place that a task starts from means: who sends it."""
+        source, arrow, target = place.partition(">")
+        if source or not arrow:
+            return self.place_words(place)
+        senders = (t.name for t in self.net.transitions if any(a.place == place for a in t.put))
+        found = dict.fromkeys(name.partition(".then.")[0] for name in senders if ".then." in name)
+        return (
+            f"a thread from {told([repr(s) for s in found])} to {target!r}"
+            if found
+            else (self.place_words(place))
+        )
 
     def of_place(self, place: str | None) -> tuple[str | None, Location]:
         """The task or place that a place of the net belongs to, and where it is written."""
@@ -568,6 +612,98 @@ def finding(
     return Diagnostic(level, code, message, element, file, line, column, path, net)
 
 
+_BLOCKING = (
+    "a structured join (patterns 9 and 30) cannot take that: say blocking-discriminator (28) or "
+    "blocking-partial-join (31)"
+)
+_MERGING = (
+    "this merge (pattern {}) would take threads of two rounds for one: let the region be entered "
+    "again only when it has been left, or say multi-merge (8) or general-synchronizing-merge (38)"
+)
+_IN_ROUNDS = {
+    "structured-discriminator": _BLOCKING,
+    "structured-partial-join": _BLOCKING,
+    "structured-synchronizing-merge": _MERGING.format(7),
+    "local-synchronizing-merge": _MERGING.format(37),
+}
+"""Joins that pair what comes by their branches in rounds, and what else there is."""
+
+
+class _Whole(_NetVerification):
+    """The verification of nets that were strung together: only whether each case can end."""
+
+    def __init__(
+        self,
+        compiled: CompiledSpecification,
+        together: Together,
+        specification: Specification | None,
+        max_states: int,
+    ) -> None:
+        super().__init__(compiled, together.net, specification, max_states)
+        self.together = together
+
+    @property
+    def definition(self) -> None:
+        return None
+
+    def verify(self) -> None:
+        self.by_runs(TogetherRuns(self.together, constants=self.constants))
+        self.facts.safe = self.facts.proper = True  # these are asked of each net by itself
+
+    def writing_pairs(self) -> Iterator[tuple[Task, Task, str]]:
+        return iter(())
+
+    def tokens(self, runs: Runs, state: State, *, all: bool = False) -> dict[str, int]:
+        """The marking of a state; what is left to do stands in the child scopes themselves."""
+        found = super().tokens(runs, state, all=all)
+        above = {self.net.tasks[name].run for name in self.together.strung}
+        return {p: n for p, n in found.items() if all or p not in above} or found
+
+    def never_used(self, fired: set[int]) -> None:
+        pass
+
+    def circles(self, trail: Sequence[int], loop: Sequence[int]) -> None:
+        pass
+
+    def of_place(self, place: str | None) -> tuple[str | None, Location]:
+        """The task that a place belongs to, and where it is written: in the net of its scope."""
+        if place is None or self.specification is None:
+            return place, ()
+        scope = max(
+            (s for s in self.together.scopes if place.startswith(s.prefix)),
+            key=lambda s: len(s.prefix),
+        )
+        source, _, target = place.removeprefix(scope.prefix).partition(">")
+        for name in (target, source.partition(".")[0], source.rstrip("!")):
+            if name in scope.net.tasks:
+                return name, self.specification.location(scope.net.name, "tasks", name)
+        return place, self.specification.location(scope.net.name)
+
+
+def _together(
+    compiled: CompiledSpecification,
+    specification: Specification | None,
+    max_states: int,
+    first: _NetVerification,
+) -> _Whole | None:
+    """Look at the scopes together that case-wide arcs reach over; None: they cannot be."""
+    names = told(sorted(wide_nets(compiled)))
+    try:
+        together = strung_together(compiled)
+    except Untold as why:
+        first.abstractions[f"critical sections of {names} are judged within one scope: {why}"] = (
+            None
+        )
+        return None
+    whole = _Whole(compiled, together, specification, max_states)
+    whole.verify()
+    whole.abstractions[
+        f"critical sections reach over the scopes of {names}: of each composite task that leads "
+        f"there, {SCOPES} scopes live at once"
+    ] = None
+    return whole
+
+
 class _Watch:
     """What is looked for in every state: double tokens, and what patterns assume."""
 
@@ -590,6 +726,8 @@ class _Watch:
             for inv in part.net.invariants
         ]
         self.broken: dict[int, int] = {}
+        self.left: tuple[int, int, dict[str, int]] | None = None
+        """An end that withdraws work: the state before it, the run, and what is withdrawn."""
 
     def _merges(self, place: Mapping[str, int]) -> Iterator[tuple[str, list[int]]]:
         """The tasks with a simple merge, and the places of the threads that come to it."""
@@ -600,7 +738,11 @@ class _Watch:
             if (task.join or Use("simple-merge")).name != "simple-merge":
                 continue
             compiled = self.part.net.tasks.get(task.name)
-            found = [i for name, i in place.items() if name.rpartition(">")[2] == task.name]
+            found = [
+                i
+                for name, i in place.items()
+                if name.rpartition(">")[2] == task.name and not name.startswith("!")
+            ]
             net = self.part.net  # the start may have been fused into the initial marking
             ways = sum(place[a.place] in found for t in net.transitions for a in t.put)
             ways += sum(net.places[i].tokens for i in found)
@@ -609,25 +751,31 @@ class _Watch:
                 yield task.name, [*found, *own]
 
     def _rounds(self, place: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
-        """The branches of structured partial joins: the place of a branch, and of its turn."""
+        """The branches of joins that pair them in rounds: the place of a branch, and of its turn.
+
+        What comes by a branch is a thread, or word that none will.
+        """
         definition = self.part.definition
         for t in self.part.net.transitions:
-            owner, mark, rest = t.name.partition(".join.early ")
+            owner, mark, _ = t.name.partition(".join.")
             if not mark or definition is None or owner not in definition.tasks:
                 continue
             join = definition.tasks[owner].join
-            if join is None or not join.name.startswith("structured-"):
+            if join is None or join.name not in _IN_ROUNDS:
                 continue
-            turn = next((a.place for a in t.take if a.place == f"{owner}.join.todo {rest}"), None)
-            branch = next((a.place for a in t.take if a.place != turn), None)
+            names = [a.place for a in t.take]
+            turn = next((p for p in names if p.startswith(f"{owner}.join.todo ")), None)
+            branch = next((p for p in names if not p.startswith(f"{owner}.join.")), None)
             if turn is not None and branch is not None:
                 yield owner, place[branch], place[turn]
 
-    def note(self, at: int, state: State, _: Sequence[tuple[int, State]]) -> bool:
+    def note(self, at: int, state: State, following: Sequence[tuple[int, State]]) -> bool:
         """Look at a state; never enough."""
         if state[0] < 0:
             return False
         marking = self.runs.marking(state)
+        if self.left is None and self.part.definition is not None:
+            self._ended(at, state, following)
         unfinished = self.part.net.unfinished
         if self.unsafe is None and any(
             n > 1 and p < len(unfinished) and unfinished[p] for p, n in marking.items()
@@ -647,9 +795,39 @@ class _Watch:
                 self.broken.setdefault(k, at)
         return False
 
+    def _ended(self, at: int, state: State, following: Sequence[tuple[int, State]]) -> None:
+        """Whether a declared place ends the net while there is other work."""
+        part, runs = self.part, self.runs
+        assert part.definition is not None
+        for label, after in following:
+            last = part.net.transitions[runs.trails[label][-1]]
+            if after != (COMPLETED,) or last.ends is None:
+                continue
+            if last.name.partition(".then.")[0] not in part.definition.places:
+                continue  # a task that ends everything says so (pattern 43)
+            marking = runs.marking(state)
+            for t in runs.trails[label]:
+                marking = runs.fired(marking, t, state[0])
+            rest = part.tokens(runs, runs.at_rest(marking, state[0]))
+            if rest:
+                self.left = at, label, rest
+                return
+
     def tell(self, graph: Graph[State]) -> None:
         """Report what was found, each with the path that leads there."""
         part, runs = self.part, self.runs
+        if self.left is not None:
+            at, label, rest = self.left
+            names = [part.net.transitions[t].name for t in runs.trails[label]]
+            path = [*part.path(runs, graph, at), *names]
+            end = names[-1].partition(".then.")[0]
+            there = told([part.place_words(p) for p in rest])
+            text = (
+                f"{part.after(path)} the end {end!r} is reached, and there still is {there}, "
+                "which is withdrawn"
+            )
+            location = part.at("places", end)
+            part.tell("warning", "left-over", text, element=end, location=location, path=path)
         for (one, other, variable), at in self.written.items():
             tasks = part.net.tasks
             part.both_write(tasks[one], tasks[other], variable, part.path(runs, graph, at))
@@ -664,10 +842,12 @@ class _Watch:
             part.tell("error", "merge-context", text, element=name, location=location, path=path)
         for name, at in self.overtaken.items():
             path = part.path(runs, graph, at)
+            assert part.definition is not None
+            join = part.definition.tasks[name].join
+            assert join is not None
             text = (
                 f"{part.after(path)} a branch has come to the join of {name!r} a second time "
-                "before the others have come; a structured join (patterns 9 and 30) cannot take "
-                "that: say blocking-discriminator (28) or blocking-partial-join (31)"
+                f"before the others have come; {_IN_ROUNDS[join.name]}"
             )
             location = part.at("tasks", name, "join")
             part.tell("error", "join-context", text, element=name, location=location, path=path)

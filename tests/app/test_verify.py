@@ -240,6 +240,19 @@ def test_the_gate_in_programs(folder):
         assert engine.run(spec, unverified=True).status == "deadlocked"
 
 
+def test_a_part_that_can_never_be_used_is_a_reason_too(weft, write):
+    never = STUCK.replace("x > 1", "false").replace("join: synchronization, ", "")
+    write("s.yaml", never)
+    refused = weft("run", "s.yaml")
+    assert refused.code == 2
+    lines = refused.err.splitlines()
+    assert lines[0] == "Error: no case of stuck 1 starts (3 faults)"
+    assert lines[1].startswith("s.yaml: stuck 1 is not sound; `unverified`")
+    assert "the branch 'a.then.choice 1' can never be taken: false" in lines[2]
+    assert lines[3] == "s.yaml:7:5: task 'b' can never start"
+    assert weft("run", "s.yaml", "--unverified").code == 0
+
+
 def test_what_is_undecided_or_doubtful_starts_with_a_warning(folder, caplog, monkeypatch):
     monkeypatch.setattr(gate, "MAX_STATES", 5)
     monkeypatch.setattr(gate, "KEPT", 1)

@@ -1,0 +1,148 @@
+"""What the verifier finds in specifications, one small one for each kind of finding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.engine import generated as g
+from tests.engine.verify.replay import walked
+from weft.engine.verify.report import Diagnostic, Report
+from weft.engine.verify.specification import verify_specification
+from weft.schema.specification import PlaceDefinition, Termination, Use
+
+
+def verified(*tasks: Any, start: Any = "a", **more: Any) -> Report:
+    spec = g.specification(g.net(start, *tasks, **more))
+    return verify_specification(g.compiled(spec), spec)
+
+
+def only(report: Report, code: str) -> Diagnostic:
+    (found,) = (d for d in report.diagnostics if d.code == code)
+    return found
+
+
+# ── dead parts ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_branch_that_is_only_taken_beside_another_one_is_not_dead() -> None:
+    """Of a multi-choice with one condition twice both branches are taken, the second beside."""
+    twice = [{"when": "x > 0", "to": "b"}, {"when": "x > 0", "to": "c"}, {"to": "d"}]
+    report = verified(
+        g.task("a", "person", {"multi-choice": twice}),
+        *(g.task(name, "person") for name in "bcd"),
+    )
+    assert (report.sound, list(report.dead_transitions)) == (True, [])
+    never = [{"when": "x > 0", "to": "b"}, {"when": "false", "to": "c"}, {"to": "d"}]
+    report = verified(
+        g.task("a", "person", {"multi-choice": never}),
+        *(g.task(name, "person") for name in "bcd"),
+    )
+    assert report.dead_transitions == ["a.then.yes 2", "c.start"]
+    assert [d.code for d in report.diagnostics] == ["dead-branch", "dead-task"]
+
+
+def test_of_a_task_with_several_ways_in_the_dead_one_is_named_by_who_would_send_it() -> None:
+    report = verified(
+        g.task("a", "person", {"exclusive-choice": [{"when": "true", "to": "c"}, {"to": "b"}]}),
+        g.task("b", "person", join="simple-merge"),
+        g.task("c", "person", {"deferred-choice": ["b", "d"]}),
+        g.task("d", "person"),
+    )
+    assert "can never start by way of a thread from 'a' to 'b'" in only(report, "dead-task").message
+
+
+# ── ends that withdraw what is left ──────────────────────────────────────────────────────────
+
+
+def test_an_end_place_that_is_reached_before_all_is_done_is_told_with_what_is_left() -> None:
+    ends = PlaceDefinition("out", then=Use("explicit-termination", None))
+    split = {"parallel-split": ["b", "c"]}
+    tasks = (g.task("b", "person", "out"), g.task("c", "person", "out"))
+    report = verified(
+        g.task("a", "person", split), *tasks, places=[ends], termination=Termination.EXPLICIT
+    )
+    left = only(report, "left-over")
+    assert (report.sound, left.level, left.element) == (True, "warning", "out")
+    assert "the end 'out' is reached, and there still is a thread before 'c'" in left.message
+    assert list(left.path[-2:]) == ["b.complete", "out.then.end"]
+    alone = verified(g.task("a", "person", "out"), places=[ends], termination=Termination.EXPLICIT)
+    assert (alone.sound, alone.diagnostics) == (True, [])
+
+
+def test_a_task_that_ends_everything_does_so_on_purpose() -> None:
+    report = verified(
+        g.task("a", "person", {"parallel-split": ["b", "c"]}),
+        g.task("b", "person", {"explicit-termination": None}),
+        g.task("c", "person", {"explicit-termination": None}),
+        termination=Termination.EXPLICIT,
+    )
+    assert (report.sound, report.diagnostics) == (True, [])
+
+
+# ── joins out of their context ───────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("join", "number"),
+    [("structured-synchronizing-merge", 7), ("local-synchronizing-merge", 37)],
+)
+def test_a_merge_whose_region_is_entered_twice_at_once(join: str, number: int) -> None:
+    ways = {"multi-choice": [{"when": "x > 0", "to": "b"}, {"to": "c"}]}
+
+    def report(entry: str) -> Report:
+        return verified(
+            g.task("p", "person", "a"),
+            g.task("q", "person", "a"),
+            g.task("a", None, ways, join=entry),
+            g.task("b", "person", "m"),
+            g.task("c", "person", "m"),
+            g.task("m", "person", join=join),
+            start=["p", "q"],
+        )
+
+    twice = only(report("multi-merge"), "join-context")
+    assert (twice.level, twice.element) == ("error", "m")
+    assert f"this merge (pattern {number})" in twice.message
+    assert report("synchronization").sound is True
+
+
+def test_a_structured_partial_join_to_which_a_branch_comes_twice() -> None:
+    spec = g.specification(
+        g.net(
+            "a",
+            g.task("a", "person", {"parallel-split": ["b", "c", "d"]}),
+            g.task("b", "person", {"parallel-split": ["b2", "e"]}),
+            g.task("b2", "person", "e"),
+            g.task("e", "person", "j", join="multi-merge"),
+            g.task("c", "person", "j"),
+            g.task("d", "person", "j"),
+            g.task("j", "person", join="structured-discriminator"),
+        )
+    )
+    nets = g.compiled(spec)
+    found = only(verify_specification(nets, spec), "join-context")
+    assert "(patterns 9 and 30)" in found.message
+    marking = walked(nets, found.path).marking()[0]
+    assert marking["e>j"] == 1
+
+
+# ── concurrent writes ────────────────────────────────────────────────────────────────────────
+
+
+def test_two_tasks_that_write_one_variable_at_once() -> None:
+    def report(then: Any) -> Report:
+        both = {"x": "result"}
+        return verified(
+            g.task("a", "person", then),
+            g.task("b", "person", "d", outputs=both),
+            g.task("c", "person", "d", outputs=both),
+            g.task("d", "person", join="multi-merge"),
+        )
+
+    (told,) = report({"parallel-split": ["b", "c"]}).diagnostics
+    assert (told.level, told.code, told.element) == ("warning", "concurrent-writes", "c")
+    assert "'b' and 'c' can be under way at once, and both write 'x'" in told.message
+    assert list(told.path) == ["a.start", "a.complete", "b.start", "c.start"]
+    assert not report({"deferred-choice": ["b", "c"]}).diagnostics
