@@ -17,7 +17,7 @@ __all__ = ["ArcNet", "Arcs", "Steps", "flat", "members"]
 Steps = int | tuple[str, "Steps", "Steps"]
 """What a transition of a reduced net stands for, in transitions of the net that it came from.
 
-A number is that transition; ``("then", a, b)`` is one after the other; ``("or", a, b)`` is either,
+A number is that transition, and -1 none; ``("then", a, b)`` is one after the other; ``("or", a, b)`` is either,
 with the same effect.
 """
 
@@ -113,7 +113,8 @@ def flat(steps: Steps) -> list[int]:
     while stack:
         top = stack.pop()
         if isinstance(top, int):
-            found.append(top)
+            if top >= 0:
+                found.append(top)
         elif top[0] == "then":
             stack += (top[2], top[1])
         else:

@@ -15,6 +15,13 @@ transitions are dead:
 *   *Idle transitions* that put back what they take change nothing; where another one takes at
     least as much, they are dead only if that one is (Murata, elimination of self-loops).
 
+*   *A token that can only vanish*: where nothing that takes from a place puts anything but at
+    ends of its own, the place is an end itself. Whoever waits there keeps nobody waiting, so two
+    tokens can be there at once if and only if two can come there at all. Without this rule so
+    many threads that end side by side would have exponentially many markings.
+*   *One beginning*: several tokens at the start are put there by a transition, which other rules
+    can work on.
+
 Fusion of a transition *into* its only reader (pre-agglomeration) is left out: tokens then wait
 further up, where they may meet others, so a safe net may become one that is not.
 """
@@ -24,22 +31,47 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterable
 
-from weft.engine.verify.arcs import ArcNet, Arcs
+from weft.engine.verify.arcs import ArcNet, Arcs, Steps
 
 __all__ = ["reduced"]
 
 
-def reduced(net: ArcNet, *, keep: Collection[int] = ()) -> ArcNet:
-    """The smallest net that the rules make of a net; places in ``keep`` stay."""
-    return _Reduction(net.copy(), frozenset(keep)).run()
+def reduced(net: ArcNet, *, keep: Collection[int] = (), ending: set[int] | None = None) -> ArcNet:
+    """The smallest net that the rules make of a net.
+
+    Args:
+        net: The net.
+        keep: These places stay.
+        ending: Where this is given, tokens may vanish, and the places at which they are then as
+            good as gone are added to it: what is there is no work.
+    """
+    net = net.copy()
+    if sum(net.initial.values()) > 1 or (ending is not None and net.initial):
+        _begin(net)
+    if ending is not None:
+        for t in net.transitions.values():
+            if not t.put:
+                t.put = {net.places: 1}
+                ending.add(net.places)
+                net.places += 1
+    return _Reduction(net, frozenset(keep), ending).run()
+
+
+def _begin(net: ArcNet) -> None:
+    """Let a transition put the tokens that a net starts with; it stands for no step."""
+    first, net.places = net.places, net.places + 1
+    number = max(net.transitions, default=-1) + 1
+    net.transitions[number] = Arcs({first: 1}, net.initial)
+    net.initial = {first: 1}
 
 
 class _Reduction:
     """A net while it is reduced: who takes from and who puts to each place."""
 
-    def __init__(self, net: ArcNet, keep: frozenset[int]) -> None:
+    def __init__(self, net: ArcNet, keep: frozenset[int], ending: set[int] | None) -> None:
         self.net = net
         self.keep = keep
+        self.ending = ending
         self.takers: dict[int, set[int]] = {p: set() for p in range(net.places)}
         self.putters: dict[int, set[int]] = {p: set() for p in range(net.places)}
         self.watched: set[int] = set()
@@ -98,7 +130,7 @@ class _Reduction:
             while self.dirty:
                 place = self.dirty.popleft()
                 self.waiting.discard(place)
-                if not self.agglomerate(place):
+                if not (self.vanish(place) or self.agglomerate(place)):
                     self.drop_idle(place)
             self.parallel_places()
         return self.net
@@ -141,6 +173,30 @@ class _Reduction:
                         ("then", before.steps, then.steps),
                     )
                 )
+        return True
+
+    def vanish(self, place: int) -> bool:
+        """Make an end of a place from which tokens only go to ends that nobody else puts to."""
+        takers, putters = self.takers[place], self.putters[place]
+        fixed = place in self.watched or place in self.keep or self.net.initial.get(place)
+        if self.ending is None or not takers or fixed:
+            return False
+        transitions = self.net.transitions
+        for number in takers:
+            t = transitions[number]
+            if not (t.plain and t.take == {place: 1} and self.ending.issuperset(t.put)):
+                return False
+            if any(n > 1 or not self.putters[p] <= takers for p, n in t.put.items()):
+                return False
+        gone: Steps | None = None
+        for number in sorted(takers):
+            steps = self.take_out(number).steps
+            gone = steps if gone is None else ("or", gone, steps)
+        assert gone is not None
+        for number in putters:
+            t = transitions[number]
+            t.steps = ("then", t.steps, gone)
+        self.ending.add(place)
         return True
 
     def drop_idle(self, place: int) -> None:

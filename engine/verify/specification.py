@@ -54,7 +54,10 @@ SHOWN = 10
 """So many deadlocks of a net are told."""
 
 MOST_PAIRS = 100
-"""So many pairs of tasks that write the same variable are looked at in a reduced net."""
+"""So many pairs of tasks that write the same variable are looked at in a reduced net, at most."""
+
+PAIRS_WORK = 20_000
+"""The transitions that are reduced for all those pairs together: about a second."""
 
 
 def verify_specification(
@@ -212,7 +215,8 @@ class _NetVerification:
         if any(t.when for t in self.net.transitions):
             self.abstractions["each condition may be true or false, whatever the data"] = None
         pairs = list(self.writing_pairs())
-        for one, other, variable in pairs[:MOST_PAIRS]:
+        most = min(MOST_PAIRS, PAIRS_WORK // max(1, len(plain.transitions)) + 1)
+        for one, other, variable in pairs[:most]:
             runs = [self.net.place_index[task.run] for task in (one, other)]
             kept = self.looked(plain, ends, keep=runs)
             cells = [kept.markings.cell[p] for p in runs]
@@ -221,12 +225,11 @@ class _NetVerification:
                 if all(tokens[cell] for cell in cells):
                     self.both_write(one, other, variable, ())
                     break
-        if len(pairs) > MOST_PAIRS:
+        if len(pairs) > most:
             self.tell(
                 "note",
                 "concurrent-writes",
-                f"of {len(pairs)} pairs of tasks that write the same variable {MOST_PAIRS} were "
-                "looked at",
+                f"of {len(pairs)} pairs of tasks that write the same variable {most} were looked at",
             )
         return True
 
@@ -240,10 +243,11 @@ class _NetVerification:
         look = self._look(reduced(plain, keep=keep), ends)
         if look.facts.safe and look.facts.bounded:
             return look
-        inner = plain.copy()
+        inner, gone = plain.copy(), set[int]()
         for t in inner.transitions.values():
             t.put = {p: n for p, n in t.put.items() if p not in ends}
-        return self._look(reduced(inner, keep=keep), ())
+        small = reduced(inner, keep=keep, ending=gone)
+        return self._look(small, gone)
 
     def _look(self, small: ArcNet, ends: Collection[int]) -> Look:
         look = Look(small, ends, single=False, vanishing=True, max_states=self.max_states)

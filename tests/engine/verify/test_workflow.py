@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from weft.engine.verify.markings import Markings
 from weft.engine.verify.plain import plain_net
 from weft.engine.verify.reduce import reduced
 from weft.engine.verify.stubborn import Stubborn
-from weft.engine.verify.workflow import told, verify_net
+from weft.engine.verify.workflow import Look, told, verify_net
 from weft.schema.errors import UsageError
 from weft.schema.pnml import read_pnml_file
 
@@ -98,6 +99,38 @@ def test_the_reduced_net_has_the_same_answers(found) -> None:
         reached = replayed(found, [found.transitions[t].name for t in path])
         kept = {found.places[p].name: n for p, n in markings[state].items()}
         assert kept.items() <= reached.items()
+
+
+@given(BOTH, st.integers(0, 2))
+def test_what_may_vanish_is_reduced_with_the_same_answers(found, more) -> None:
+    """Nets whose tokens are gone at an end, and which may begin with several."""
+    arcs = ArcNet.of(found)
+    taken = {p for t in arcs.transitions.values() for p in t.take}
+    sinks = {p for t in arcs.transitions.values() for p in t.put if p not in taken}
+    for t in arcs.transitions.values():
+        t.put = {p: n for p, n in t.put.items() if p not in sinks}
+    arcs.initial |= dict.fromkeys(sorted(taken)[:more], 1)
+    gone: set[int] = set()
+    small = reduced(arcs, ending=gone)
+    options = {"single": False, "vanishing": True, "max_states": 400}
+    full, some = Look(arcs, (), **options), Look(small, gone, **options)
+    if not full.graph.complete and full.graph.growth is None:
+        return
+    assert (some.facts.bounded, some.facts.safe) == (full.facts.bounded, full.facts.safe)
+    if full.facts.bounded:
+        assert some.facts.option is full.facts.option
+        alive = {o for n in some.facts.fired for o in members(small.transitions[n].steps)} - {-1}
+        assert alive <= full.facts.fired
+        if full.facts.option and full.facts.fired == set(arcs.transitions):
+            assert alive == full.facts.fired
+        for state in range(len(some.graph.states)):
+            path = [o for n in some.graph.path(state) for o in flat(small.transitions[n].steps)]
+            names = [found.transitions[t].name for t in path]
+            starting = [
+                msgspec.structs.replace(p, tokens=arcs.initial.get(i, 0))
+                for i, p in enumerate(found.places)
+            ]
+            replayed(msgspec.structs.replace(found, places=tuple(starting)), names)
 
 
 @given(BOTH)
