@@ -10,6 +10,8 @@ A bad answer need not carry over; it is sought again among the runs (`weft.engin
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from weft.engine.expressions import compile_expression
 from weft.engine.net import Net, Role, Transition
 from weft.engine.verify.arcs import ArcNet, Arcs
@@ -108,19 +110,18 @@ def _free_choices(net: Net) -> bool:
     """Whether every immediate transition that may fire does so for some data.
 
     Of those that compete the last alone may be without a condition; no condition is fixed; and no
-    two choices ask the same, so that they cannot contradict each other.
+    two choices ask the same within one step, so that they cannot contradict each other.
     """
-    texts: dict[str, str] = {}
     takers: dict[str, list[Transition]] = {}
     for t in net.transitions:
         if t.external:
             continue
-        if t.when is not None:
-            owner = t.name.rpartition(".")[0]
-            if texts.setdefault(t.when, owner) != owner or not compile_expression(t.when).reads:
-                return False
+        if t.when is not None and not compile_expression(t.when).reads:
+            return False
         for arc in t.take:
             takers.setdefault(arc.place, []).append(t)
+    if not _ask_apart(net, takers):
+        return False
     rank = {t.name: r for t, r in zip(net.transitions, net.rank, strict=True)}
     for rivals in takers.values():
         if len(rivals) > 1:
@@ -132,4 +133,28 @@ def _free_choices(net: Net) -> bool:
                 return False
             if any(len(t.take) > 1 for t in rivals):
                 return False  # who can fire depends on other places too
+    return True
+
+
+def _ask_apart(net: Net, takers: Mapping[str, Sequence[Transition]]) -> bool:
+    """Whether what can follow on one event asks each condition in one choice only.
+
+    ``takers`` are the immediate transitions by the places that they take from.
+    """
+    asked = [t.when for t in net.transitions if t.when is not None]
+    if len(asked) == len(set(asked)):
+        return True
+    events = [[a.place for a in t.put] for t in net.transitions if t.external]
+    events.append([p.name for p in net.places if p.tokens])
+    for places in events:
+        seen, queue = set(places), list(places)
+        texts: dict[str, str] = {}
+        while queue:
+            for t in takers.get(queue.pop(), ()):
+                owner = t.name.rpartition(".")[0]
+                if t.when is not None and texts.setdefault(t.when, owner) != owner:
+                    return False
+                new = {a.place for a in t.put} - seen
+                seen |= new
+                queue += new
     return True

@@ -56,8 +56,8 @@ SHOWN = 10
 MOST_PAIRS = 100
 """So many pairs of tasks that write the same variable are looked at in a reduced net, at most."""
 
-PAIRS_WORK = 20_000
-"""The transitions that are reduced for all those pairs together: about a second."""
+PAIRS_WORK = 6_000
+"""The transitions that are reduced for all those pairs together: a second or two."""
 
 
 def verify_specification(
