@@ -23,7 +23,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
 
-from weft.engine.net import CompiledSpecification, Net, Role, Task, Transition
+from weft.engine.net import CompiledSpecification, Net, Role, Task
 from weft.engine.orjoin import Undecided
 from weft.engine.verify.adding import ADDED, adding_bounded
 from weft.engine.verify.arcs import ArcNet, members
