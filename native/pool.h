@@ -351,7 +351,7 @@ static inline int64_t pool_share(Pool *pool, PoolRun run, void *job, int64_t cou
 /* ── making and ending ───────────────────────────────────────────────────────────────────────── */
 
 static inline void pin(PoolWorker *worker) {
-#ifdef __linux__
+#if defined(__linux__) && defined(CPU_SET) /* the system was asked for it early enough */
     cpu_set_t allowed, one;
     int skip, count;
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
