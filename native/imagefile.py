@@ -218,7 +218,7 @@ class StoredImage:
     def of_checked(cls, data: memoryview, layout: Layout, counted_immediate: int) -> StoredImage:
         """What is in a file that has been found in order (see `check_arrays`)."""
         n, m = layout.places, layout.transitions
-        flags_at = layout.text_at - 2 * m
+        flags_at = len(data) - layout.text - 2 * m
         numbers = data[HEADER.size : flags_at].cast("i")  # never empty: start has m + 1
         at = 0
 
@@ -315,7 +315,7 @@ def layout_of(data: memoryview) -> Layout:
             CHECKED_FROM,
             f"the counts make {layout.size} bytes, and the file has {size}",
         )
-    if zlib.crc32(data[CHECKED_FROM : layout.text_at]) != checksum:
+    if zlib.crc32(data[CHECKED_FROM : size - layout.text]) != checksum:
         raise ImageError("header", 24, "the checksum does not fit: the file is damaged")
     return layout
 

