@@ -526,7 +526,9 @@ class _Writer:
             self.below(made, word, text if text.isdecimal() else self.xpath(text, net, "query"))
         self.below(made, "creationMode", code="dynamic" if "open" in argument else "static")
         given = self.below(made, "miDataInput")
-        self.below(given, "expression", query=self.xpath(_stripped(argument["in"]), net, "query"))
+        self.below(
+            given, "expression", query=self.xpath(_stripped(argument.get("in")), net, "query")
+        )
         self.below(given, "splittingExpression", query="for $s in /items/* return $s")
         item = argument.get("as", "item")
         formal = next((k for k, v in task.inputs.items() if v == item), "item")

@@ -31,10 +31,11 @@ __all__ = ["told", "told_of"]
 MAX_LENGTH: Final = 20_000
 """No longer query is translated."""
 
-MAX_NESTING: Final = 30
+MAX_NESTING: Final = 15
 """Nor one that is nested more deeply."""
 
 _LOOPS = re.compile(r"\.(?:map|filter|exists|all)\(")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _OPEN = re.compile(r"<([A-Za-z_][\w.:-]*)\s*(/?)>")
 _FOR = re.compile(r"for\s+\$([A-Za-z_][\w-]*)\s+in\b")
 _SAME = {"=": "==", "eq": "==", "!=": "!=", "ne": "!="}
@@ -108,9 +109,20 @@ def told_of(text: str, cel: str, type_: DataType, *, of: str = "") -> str:
         raise Untranslatable("it is nested too deeply") from None
     if not found.many:
         raise Untranslatable("it yields no list")
-    if len(_LOOPS.findall(found.cel)) > 1:
-        raise Untranslatable("it goes over more than one list")
+    _bounded(found.cel)
     return found.cel
+
+
+def _bounded(cel: str) -> None:
+    """Refuse what the engine would: two loops in one expression, or too much nesting."""
+    if len(_LOOPS.findall(cel)) > 1:
+        raise Untranslatable("it goes over more than one list")
+    deep = deepest = 0
+    for character in _QUOTED.sub("", cel):
+        deep += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, deep)
+    if deepest > MAX_NESTING:
+        raise Untranslatable(f"it is nested more than {MAX_NESTING} deep")
 
 
 def told(
@@ -143,8 +155,7 @@ def told(
         cel = query.holds(found) if condition else found.cel
     except RecursionError:
         raise Untranslatable("it is nested too deeply") from None
-    if len(_LOOPS.findall(cel)) > 1:
-        raise Untranslatable("it goes over more than one list")
+    _bounded(cel)
     return cel
 
 
@@ -272,10 +283,7 @@ class _Query:
             raise Untranslatable(f"it is no XPath: {said}") from None
         except Exception as error:  # noqa: BLE001  whatever a parser trips over is no XPath
             raise Untranslatable(f"it is no XPath: {type(error).__name__}") from None
-        found = self.tree(tree, bound, None)
-        if not found.cel:
-            raise Untranslatable("it takes all variables together")
-        return found
+        return self.value(tree, bound, None)
 
     def tree(self, t: Any, bound: Mapping[str, _Value], context: _Value | None) -> _Value:
         """The value of a token of elementpath's tree; ``context`` is what ``.`` means."""
@@ -286,34 +294,40 @@ class _Query:
         if symbol == "(string)":
             return _Value(_quoted(str(t.value)), _TEXT, literal=str(t.value))
         if symbol == "(" and len(parts) == 1:
-            inner = self.tree(parts[0], bound, context)
+            inner = self.value(parts[0], bound, context)
             return attrs.evolve(inner, cel=f"({inner.cel})")
         if symbol == "(" and not parts:
             return _Value("null")
         if symbol == ":" and len(parts) == 2:
-            return self.tree(parts[1], bound, context)
-        if symbol in ("/", "(name)", "*", "text", ".", "$", "[", "//"):
+            return self.value(parts[1], bound, context)
+        if symbol in ("/", "(name)", "*", "text", ".", "$", "[", "//") and not (
+            symbol == "*" and len(parts) == 2
+        ):
             return self.path(t, parts, bound, context)
         if symbol in _COMPARES and len(parts) == 2:
             return self.compared(
                 symbol,
-                self.tree(parts[0], bound, context),
-                self.tree(parts[1], bound, context),
+                self.value(parts[0], bound, context),
+                self.value(parts[1], bound, context),
             )
         if symbol in ("and", "or"):
-            sides = [self.holds(self.tree(p, bound, context)) for p in parts]
+            sides = [self.holds(self.value(p, bound, context)) for p in parts]
             return _Value(f"({(' && ' if symbol == 'and' else ' || ').join(sides)})", _BOOLEAN)
         if symbol in _SUMS and parts:
-            return self.summed(symbol, [self.tree(p, bound, context) for p in parts])
+            return self.summed(symbol, [self.value(p, bound, context) for p in parts])
         if symbol == "if":
-            asked, one, other = (self.tree(p, bound, context) for p in parts)
+            asked, one, other = (self.value(p, bound, context) for p in parts)
             return _either(self.holds(asked), one, other)
         if symbol in ("for", "some", "every"):
             return self.each(symbol, parts, bound, context)
-        values = [self.tree(p, bound, context) for p in parts]
-        if any(not value.cel for value in values):
+        return self.called(symbol, [self.value(p, bound, context) for p in parts])
+
+    def value(self, t: Any, bound: Mapping[str, _Value], context: _Value | None) -> _Value:
+        """The value of a token, which is not the element of the net itself."""
+        found = self.tree(t, bound, context)
+        if not found.cel:
             raise Untranslatable("it takes all variables together")
-        return self.called(symbol, values)
+        return found
 
     def path(
         self, t: Any, parts: list[Any], bound: Mapping[str, _Value], context: _Value | None
@@ -403,7 +417,7 @@ class _Query:
             return attrs.evolve(value, cel=cel, many=False, all=False)
         each = listed.each(self.taken(bound))
         context = _Value(each[3], value.type, name=value.name, node=True)
-        held = self.holds(self.tree(condition, bound, context))
+        held = self.holds(self.value(condition, bound, context))
         both = f"{each[2]} && {held}" if each[2] else held
         return _over((*each[:2], both, each[3]), value.type, value.name, node=value.node)
 
@@ -414,13 +428,13 @@ class _Query:
         if len(parts) != 3:
             raise Untranslatable(f"{symbol!r} goes over several variables")
         name = str(next(iter(parts[0])).value)
-        over = self.tree(parts[1], bound, context)
+        over = self.value(parts[1], bound, context)
         if not over.many:
-            found = self.tree(parts[2], {**bound, name: over}, context)
+            found = self.value(parts[2], {**bound, name: over}, context)
             return found if symbol == "for" else _Value(self.holds(found), _BOOLEAN)
         each = over.each(self.taken(bound))
         inner = {**bound, name: _Value(each[3], over.type, name=over.name, node=over.node)}
-        made = self.tree(parts[2], inner, context)
+        made = self.value(parts[2], inner, context)
         if symbol == "for":
             return _over((*each[:3], made.cel), made.type, made.name, node=made.node)
         held = self.holds(made)
