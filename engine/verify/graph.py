@@ -14,12 +14,16 @@ from array import array
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["Graph", "System", "explored"]
+__all__ = ["Graph", "System", "TooLarge", "explored"]
 
 S = TypeVar("S", bound=Hashable)
 
 MAX_EDGES = 20_000_000
 """No graph has more edges: they take eight bytes each."""
+
+
+class TooLarge(Exception):
+    """What follows on a state has no room in memory."""
 
 
 class System(Protocol[S]):
@@ -31,7 +35,11 @@ class System(Protocol[S]):
         ...
 
     def successors(self, state: S) -> Sequence[tuple[int, S]]:
-        """The labels of all steps from a state, each with the state that it leads to."""
+        """The labels of all steps from a state, each with the state that it leads to.
+
+        Raises:
+            TooLarge: They have no room in memory.
+        """
         ...
 
     def total(self, state: S) -> int:
@@ -140,7 +148,10 @@ def explored(
     at = 0
     while at < len(graph.states):
         state = graph.states[at]
-        following = system.successors(state)
+        try:
+            following = system.successors(state)
+        except TooLarge:
+            return graph
         for label, after in following:
             known = index.get(after)
             if known is None:

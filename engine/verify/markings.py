@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from operator import ge
 
 from weft.engine.verify.arcs import ArcNet
+from weft.engine.verify.graph import TooLarge
 from weft.native import kernel
 from weft.native.image import Arcs as ImageArcs
 from weft.native.image import NetImage
@@ -15,6 +16,16 @@ __all__ = ["Markings"]
 
 REPEATS = 1_000
 """So often a growing loop is tried before its growth counts as not shown."""
+
+
+MAX_STEP_BYTES = 2**28
+"""What follows on one marking takes no more memory."""
+
+MAX_BYTES = 2**29
+"""All markings of a net together take no more memory."""
+
+BESIDE = 300
+"""Bytes that a marking takes beside its cells."""
 
 
 class Markings:
@@ -51,6 +62,11 @@ class Markings:
         self.initial = array("i", [net.initial.get(p, 0) for p in self.places]).tobytes()
         self._highest = self._thresholds(net)
 
+    @property
+    def room(self) -> int:
+        """How many markings there is memory for."""
+        return max(1, MAX_BYTES // (len(self.initial) + BESIDE))
+
     def _thresholds(self, net: ArcNet) -> list[int]:
         """For each cell the most tokens that any arc can tell from more."""
         most = [0] * len(self.places)
@@ -65,9 +81,13 @@ class Markings:
 
         Raises:
             OverflowError: A place would hold more tokens than can be counted.
+            TooLarge: They take more than `MAX_STEP_BYTES`.
         """
         image, found = self.image, []
-        for i in kernel.enabled_transitions(image, state):
+        enabled = kernel.enabled_transitions(image, state)
+        if len(enabled) * len(state) > MAX_STEP_BYTES:
+            raise TooLarge
+        for i in enabled:
             working = array("i", state)
             kernel.fire(image, working, i)
             found.append((self.transitions[i], working.tobytes()))

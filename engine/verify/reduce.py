@@ -35,6 +35,10 @@ from weft.engine.verify.arcs import ArcNet, Arcs, Steps
 
 __all__ = ["reduced"]
 
+WORK = 5_000_000
+"""So many arcs are taken out and put in again, and a few for each arc of the net; a net that has
+by then been reduced in part has the same answers."""
+
 
 def reduced(net: ArcNet, *, keep: Collection[int] = (), ending: set[int] | None = None) -> ArcNet:
     """The smallest net that the rules make of a net.
@@ -70,6 +74,7 @@ class _Reduction:
 
     def __init__(self, net: ArcNet, keep: frozenset[int], ending: set[int] | None) -> None:
         self.net = net
+        self.work = WORK + 4 * sum(len(t.take) + len(t.put) for t in net.transitions.values())
         self.keep = keep
         self.ending = ending
         self.takers: dict[int, set[int]] = {p: set() for p in range(net.places)}
@@ -116,6 +121,7 @@ class _Reduction:
     def take_out(self, number: int) -> Arcs:
         """Remove a transition."""
         t = self.net.transitions.pop(number)
+        self.work -= len(t.take) + len(t.put)
         del self.by_key[self.keys.pop(number)]
         for p in t.take:
             self.takers[p].discard(number)
@@ -126,8 +132,8 @@ class _Reduction:
 
     def run(self) -> ArcNet:
         """Apply the rules until none applies."""
-        while self.dirty:
-            while self.dirty:
+        while self.dirty and self.work > 0:
+            while self.dirty and self.work > 0:
                 place = self.dirty.popleft()
                 self.waiting.discard(place)
                 if not (self.vanish(place) or self.agglomerate(place)):
@@ -214,7 +220,8 @@ class _Reduction:
 
     def parallel_places(self) -> None:
         """Of places with the same arcs and the same tokens keep one."""
-        known: dict[tuple[object, ...], int] = {}
+        known: set[tuple[object, ...]] = set()
+        spare: set[int] = set()
         transitions = self.net.transitions
         for place in range(self.net.places):
             takers, putters = self.takers[place], self.putters[place]
@@ -225,12 +232,14 @@ class _Reduction:
                 frozenset((n, transitions[n].put[place]) for n in putters),
                 self.net.initial.get(place, 0),
             )
-            if key not in known:
-                known[key] = place
-                continue
-            for number in sorted(takers | putters):
-                t = self.take_out(number)
-                t.take.pop(place, None)
-                t.put.pop(place, None)
-                self.put_in(t, number)
+            if key in known:
+                spare.add(place)
+            known.add(key)
+        changed = {n for p in spare for n in (*self.takers[p], *self.putters[p])}
+        for number in sorted(changed):
+            t = self.take_out(number)
+            t.take = {p: n for p, n in t.take.items() if p not in spare}
+            t.put = {p: n for p, n in t.put.items() if p not in spare}
+            self.put_in(t, number)
+        for place in spare:
             self.net.initial.pop(place, None)

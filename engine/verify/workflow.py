@@ -45,6 +45,9 @@ PATH_STATES = 60_000
 ASKED = 300
 """So many of the markings that were met are asked whether an end can still be marked."""
 
+LARGE = 5_000
+"""Of a net with more places and transitions it is not asked what can be covered."""
+
 SHOWN = 10
 """So many deadlocks, and so many dead transitions, are told one by one."""
 
@@ -132,14 +135,16 @@ class Look:
         self.markings = Markings(net)
         self.single = single
         self.vanishing = vanishing
-        self.max_states = max_states
+        self.max_states = min(max_states, self.markings.room)
         self.wanted = None if wanted is None else set(wanted)
         self.facts = Facts()
         places = self.markings.places
         self.inner = [i for i, p in enumerate(places) if p not in sinks]
         self.sinks = [i for i, p in enumerate(places) if p in sinks]
         self.graph: Graph[bytes] = explored(
-            Stubborn(net) if stubborn else self.markings, max_states=max_states, enough=self.note
+            Stubborn(net) if stubborn else self.markings,
+            max_states=self.max_states,
+            enough=self.note,
         )
         self.conclude()
 
@@ -354,11 +359,14 @@ class _Verification:
             What stays open, and the dead transitions.
         """
         facts, dead = own.facts, None
-        if self.arcs.monotone:
+        large = self.arcs.places + len(self.arcs.transitions) > LARGE
+        if large:
+            pass
+        elif self.arcs.monotone:
             dead = self.by_omega(own)
         elif not any(t.lacks for t in self.arcs.transitions.values()):
             dead = self.covered_backwards(own)
-        if facts.option is None:
+        if facts.option is None and not large:
             self.never_ending(own)
         grows = self.arcs.monotone and facts.bounded is False
         if grows and facts.proper and facts.option is None and len(self.sinks) == 1:
