@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Final
 
@@ -197,69 +198,142 @@ def _loop(rounds: int) -> str:
     )
 
 
-def _runs(text: str, cases: int, called: list[int]) -> Callable[[], int]:
-    """Cases of a specification through the public API, in memory, their events kept."""
-    import weft
+def _children(number: int) -> str:
+    return (
+        "weft: 1\nname: bench\nnet:\n  start: many\n  tasks:\n"
+        f'    many: {{python: {{call: "one", run-in: inline}}, for-each: {{times: {number}}}}}\n'
+    )
 
-    specification = weft.loads(text)
 
-    def add(n: int) -> int:
-        called[0] += 1
+class Runs:
+    """Cases of a specification through the public API, in memory, their events kept.
+
+    Within the block it is a function that runs them, and says what their tasks came to. An engine
+    is open then that has run one case, as the peers have their specifications at hand; nothing of
+    a case is prepared.
+    """
+
+    def __init__(self, text: str, cases: int) -> None:
+        import weft
+
+        self._text = text
+        self._cases = cases
+        self._completed = weft.CaseStatus.COMPLETED
+        self._called = 0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Callable[[], int]:
+        import weft
+
+        runner = self._stack.enter_context(asyncio.Runner())
+
+        async def opened() -> tuple[Any, Callable[[], Awaitable[None]]]:
+            ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            over = asyncio.Event()
+
+            async def hold() -> None:  # an engine is opened and closed by one task
+                async with weft.open(
+                    "memory:", functions={"add": self._add, "one": self._one}
+                ) as engine:
+                    ready.set_result(engine)
+                    await over.wait()
+
+            task = asyncio.create_task(hold())
+
+            async def close() -> None:
+                over.set()
+                await task
+
+            return await ready, close
+
+        async def closed() -> None:
+            await close()
+
+        engine, close = runner.run(opened())
+        self._stack.callback(lambda: runner.run(closed()))
+        specification = weft.loads(self._text)
+
+        def work(cases: int = self._cases) -> int:
+            self._called = 0
+            return runner.run(self._go(engine, specification, cases)) or self._called
+
+        work(1)
+        return work
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _add(self, n: int) -> int:
+        self._called += 1
         return n + 1
 
-    def one() -> int:
-        called[0] += 1
+    def _one(self) -> int:
+        self._called += 1
         return 1
 
-    def work() -> int:
-        async def go() -> int:
-            total = 0
-            async with weft.open("memory:", functions={"add": add, "one": one}) as engine:
-                for _ in range(cases):
-                    case = await engine.start(specification)
-                    await case.wait()
-                    assert case.status is weft.CaseStatus.COMPLETED, case.status
-                    n = case.data.get("n", 0)
-                    assert isinstance(n, int)
-                    total += n
-            return total
-
-        called[0] = 0
-        total = asyncio.run(go())
-        return total or called[0]
-
-    return work
+    async def _go(self, engine: Any, specification: Any, cases: int) -> int:
+        total = 0
+        for _ in range(cases):
+            case = await engine.start(specification)
+            await case.wait()
+            assert case.status is self._completed, case.status
+            n = case.data.get("n", 0)
+            assert isinstance(n, int)
+            total += n
+        return total
 
 
 def engine(peers: list[Peer]) -> Iterator[Contest]:
     """Whole cases through the public API: Python functions, outputs checked, events kept."""
-    rows: list[tuple[str, str, int, str, int, Callable[[Peer], Callable[[], int] | None], int]] = [
-        ("sequence of 10", "cases/s", 200, _sequence(10), 2000, lambda p: p.sequence(10, 200), 200),
-        ("split/join of 10", "cases/s", 1, _split(10), 11, lambda p: p.split(10), 1),
-        ("split/join of 100", "cases/s", 1, _split(100), 101, lambda p: p.split(100), 1),
-        ("loop of 100", "rounds/s", 1, _loop(100), 100, lambda p: p.loop(100), 100),
-        ("loop of 1,000", "rounds/s", 1, _loop(1000), 1000, lambda p: p.loop(1000), 1000),
+
+    def nobody(_: Peer) -> Callable[[], int] | None:
+        return None
+
+    rows: list[
+        tuple[str, str, str, int, int, int, Callable[[Peer], Callable[[], int] | None], int]
+    ] = [
+        (
+            "sequence of 10",
+            "cases/s",
+            _sequence(10),
+            10,
+            1,
+            2000,
+            lambda p: p.sequence(10, 200),
+            200,
+        ),
+        ("split/join of 10", "cases/s", _split(10), 11, 1, 200, lambda p: p.split(10), 1),
+        ("split/join of 100", "cases/s", _split(100), 101, 1, 50, lambda p: p.split(100), 1),
+        ("loop of 100", "rounds/s", _loop(100), 100, 100, 50, lambda p: p.loop(100), 1),
+        ("loop of 1,000", "rounds/s", _loop(1000), 1000, 1000, 5, lambda p: p.loop(1000), 1),
+        ("loop of 10,000", "rounds/s", _loop(10000), 10000, 10000, 1, nobody, 1),
+        ("instances, 1,000", "instances/s", _children(1000), 1000, 1000, 1, nobody, 1),
     ]
-    for name, unit, cases, text, answer, ask, pieces in rows:
-        work = _runs(text, cases, [0])
-        contestants: Contestants = {"weft": (work, pieces)}
-        for peer in peers:
-            theirs = ask(peer)
-            if theirs is not None:
-                contestants[peer.name] = (_answering(theirs, answer), pieces)
-        yield Contest(
-            name=name,
-            unit=unit,
-            contestants=contestants,
-            answer=answer,
-            beside="SpiffWorkflow",
-            rounds=4,
-        )
+    for name, unit, text, each, pieces, cases, ask, theirs in rows:
+        with Runs(text, cases) as work:
+            contestants: Contestants = {
+                "weft": (_answering(work, each * cases, each), pieces * cases)
+            }
+            for peer in peers:
+                run = ask(peer)
+                if run is not None:
+                    contestants[peer.name] = (
+                        _answering(run, each * theirs, each),
+                        pieces * theirs,
+                    )
+            yield Contest(
+                name=name,
+                unit=unit,
+                contestants=contestants,
+                answer=each,
+                beside="SpiffWorkflow",
+                rounds=4,
+            )
 
 
-def _answering(work: Callable[[], int], answer: int) -> Callable[[], int]:
-    """Peers perform as many tasks, save the one after a join."""
-    return lambda: answer if work() in (answer, answer - 1) else -1
+def _answering(work: Callable[[], int], answer: int, each: int) -> Callable[[], int]:
+    """What it comes to for ``each`` case; peers perform as many tasks, save the one after a join."""
+    return lambda: each if work() in (answer, answer - 1) else -1
 
 
 GROUPS: Final[dict[str, Callable[[list[Peer]], Iterator[Contest]]]] = {

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from weft.engine.case import CaseState, snapshot
 from weft.engine.events import GENESIS, record
 from weft.engine.journal.batch import check_batch
 from weft.engine.journal.large import unreferenced
@@ -57,8 +58,9 @@ class Told(Protocol):
     """How many cases there were before it; `MemoryJournal.hear` sets it for a new one."""
 
     def drained(self) -> list[Any]:
-        """What has happened since this was called: a time, and the events that have it, again
-        and again.
+        """What has happened since this was called, in order.
+
+        A time, and the events that have it, again and again; where a snapshot is due, the state.
         """
         ...
 
@@ -223,10 +225,14 @@ class MemoryJournal:
         case = self._cases.get(name)
         records: list[Record] = [] if case is None else case.records
         before = records[-1].hash if records else GENESIS
+        due: list[tuple[CaseState, int, bytes]] = []
         time, sequence = Microseconds(0), len(records)
         for entry in log:
             if type(entry) is int:
                 time = Microseconds(entry)
+                continue
+            if isinstance(entry, CaseState):
+                due = [*due[1 - _SNAPSHOTS_KEPT :], (entry, sequence, before)]
                 continue
             sequence += 1
             made = record(entry, case=name, sequence=sequence, time=time, before=before)
@@ -245,9 +251,11 @@ class MemoryJournal:
             sequence=told.sequence,
         )
         if case is None:
-            self._cases[name] = _Case(summary, told.number, records)
+            case = self._cases[name] = _Case(summary, told.number, records)
         else:
             case.summary = summary
+        for state, at, link in due:
+            self._put_snapshot(case, snapshot(state, at, link))
         if told.status != "running":
             del self._told[name]
 

@@ -198,7 +198,7 @@ cdef class Lane:
     All open items are waiting for their attempt, but the one that is ``held``: it is worked at.
     What has happened and is in no record yet is in ``log``, in few words: for each batch its time,
     the item that was completed and the values it wrote (for the first batch, the event), the route,
-    and the items that it started.
+    and the items that it started; after the batches at which a snapshot is due, the state.
     """
 
     cdef readonly object compiled
@@ -215,7 +215,7 @@ cdef class Lane:
     cdef readonly long long sequence
     cdef readonly long long started
     cdef readonly long long updated
-    cdef long long snapshot_at
+    cdef readonly long long snapshot_at
     cdef long long snapshot_every
     cdef bint attached
     cdef object frozen
@@ -282,6 +282,9 @@ cdef class Lane:
         self.log = fresh()
         while at < len(log):
             told.append(log[at])
+            if type(log[at]) is _CaseState:
+                at += 1
+                continue
             if type(log[at + 1]) is Item:
                 item = <Item> log[at + 1]
                 writes = dict(zip(item.task.output_names, log[at + 2]))
@@ -317,7 +320,7 @@ cdef class Lane:
         if after is None:
             return False
         route = <Route> after
-        if 1 + len(route.steps) >= self.snapshot_every or not self.opened(route, starts):
+        if not self.opened(route, starts):
             return False
         self.log.append(now)
         self.log.append(event)
@@ -370,6 +373,9 @@ cdef class Lane:
             self.waiting = _NOBODY
             self.head = 0
             self.base = None
+        if self.sequence - self.snapshot_at >= self.snapshot_every:
+            log.append(self.freeze())
+            self.snapshot_at = self.sequence
         return 0
 
     cdef bint complete(self, Item item, object result, long long now) except -1:
@@ -394,11 +400,7 @@ cdef class Lane:
         starts = []
         try:
             after = routed(self.place.after.get(task), self.variables)
-            if after is not None and (
-                self.sequence + 1 + len((<Route> after).steps) - self.snapshot_at
-                >= self.snapshot_every
-                or not self.opened(<Route> after, starts)
-            ):
+            if after is not None and not self.opened(<Route> after, starts):
                 after = None
         except BaseException:
             self.undo(task.output_names, old)

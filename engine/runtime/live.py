@@ -262,6 +262,7 @@ class LiveCase:
         lane = self.lane
         self._state = lane.freeze()
         self._sequence, self._hash = lane.sequence, None
+        self.snapshot_at = lane.snapshot_at
         self.started, self.updated = Microseconds(lane.started), Microseconds(lane.updated)
         self.lane = None
 

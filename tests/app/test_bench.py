@@ -132,9 +132,14 @@ def test_a_peer_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_cases_run_through_the_public_api() -> None:
-    assert suite._runs(suite._sequence(3), 2, [0])() == 6
-    assert suite._runs(suite._split(4), 1, [0])() == 5
-    assert suite._runs(suite._loop(6), 1, [0])() == 6
+    for text, cases, answer in (
+        (suite._sequence(3), 2, 6),
+        (suite._split(4), 1, 5),
+        (suite._loop(6), 1, 6),
+        (suite._children(4), 2, 8),
+    ):
+        with suite.Runs(text, cases) as work:
+            assert work() == answer
 
 
 @pytest.mark.parametrize("name", suite.GROUPS)
