@@ -741,7 +741,10 @@ class _Reader:
             moment = datetime.fromtimestamp(int(expiry) / 1000, UTC)
             time = {"until": moment.strftime("%Y-%m-%dT%H:%M:%S+00:00")}
         elif netparam is not None:
-            time = {"for": netparam}
+            kind = work.outer.variables[netparam].type.type
+            within = f"{netparam}.get('expiry')"  # of a YTimerType: trigger and expiry
+            either = f"{within} != null ? {within} : {netparam}"
+            time = {"for": either if kind in ("any", "object") else netparam}
         if not work.performed and time is not None:
             self.tell(timer, "timer of an empty task")
             uses.append(Use("wait", time))

@@ -470,6 +470,14 @@ def test_many_instances_behind_a_choice_are_chosen_by_somebody() -> None:
         ),
         ("<expiry>1700000000000</expiry>", "", Use("wait", {"until": "2023-11-14T22:13:20+00:00"})),
         ("<netparam>time-left</netparam>", "", Use("wait", {"for": "time_left"})),
+        (
+            "<netparam>songs</netparam>",
+            "",
+            Use(
+                "wait",
+                {"for": "songs.get('expiry') != null ? songs.get('expiry') : songs"},
+            ),
+        ),
         ("<duration>PT2H</duration>", "fill", 7200.0),
         ("<duration>soon</duration>", "fill", None),
     ],
