@@ -107,6 +107,8 @@ class Process(Specification, Generic[In_contra, Out_co]):
     def output(self, data: Mapping[str, JsonValue]) -> Out_co:
         """What the process has given, from the data of a completed case.
 
+        None if it was ended (`end`) before it gave anything.
+
         Raises:
             UsageError: The data are not those of this process.
         """
@@ -114,8 +116,10 @@ class Process(Specification, Generic[In_contra, Out_co]):
         from weft.connectors.typed import Mismatch, converter
 
         if self.value is None:
-            return None  # type: ignore[return-value]
+            return None  # type: ignore[return-value]  # the process gives `NoValue`
         plain = _read(self.value, data)
+        if plain is None:
+            return None  # type: ignore[return-value]  # `end` is on no path that mypy follows
         try:
             convert = converter(self.gives) or structured.structurer(self.gives)
             return convert(plain)  # type: ignore[no-any-return]

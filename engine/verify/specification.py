@@ -804,13 +804,16 @@ class _Watch:
         part, runs = self.part, self.runs
         assert part.definition is not None
         for label, after in following:
-            last = part.net.transitions[runs.trails[label][-1]]
-            if after != (COMPLETED,) or last.ends is None:
+            trail = runs.trails[label]
+            if after != (COMPLETED,) or not trail:  # without one it ends as it stands
+                continue
+            last = part.net.transitions[trail[-1]]
+            if last.ends is None:
                 continue
             if last.name.partition(".then.")[0] not in part.definition.places:
                 continue  # a task that ends everything says so (pattern 43)
             marking = runs.marking(state)
-            for t in runs.trails[label]:
+            for t in trail:
                 marking = runs.fired(marking, t, state[0])
             rest = part.tokens(runs, runs.at_rest(marking, state[0]))
             if rest:
