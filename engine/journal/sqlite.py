@@ -56,6 +56,7 @@ import msgspec
 
 from weft.engine.journal.batch import check_batch
 from weft.engine.journal.claims import (
+    Engine,
     EngineLock,
     Host,
     find_engine,
@@ -1060,7 +1061,7 @@ class SqliteJournal:
             self._flush()
         taken: dict[CaseId, bool] = {}
         refused: dict[CaseId, CaseClaimed] = {}
-        dead = {number}
+        known: dict[int, Engine | None] = {number: None}
         rows: list[tuple[int, int]] = []
         try:
             # Who only starts new cases need not wait for those that write.
@@ -1073,13 +1074,14 @@ class SqliteJournal:
                 for case in cases:
                     head = self._rows("head", (case,))
                     holder = head[0][2] if head else self._claims.get(case)
-                    try:
-                        if holder is not None and holder not in dead:
-                            self._check_dead(case, holder, now)
-                            dead.add(holder)
-                    except CaseClaimed as error:
-                        refused[case] = error
-                        continue
+                    if holder is not None:
+                        if holder not in known:
+                            known[holder] = find_engine(
+                                self._engines_folder, holder, here=self._here, now=now
+                            )
+                        if (engine := known[holder]) is not None:
+                            refused[case] = self._refused(case, engine, holder)
+                            continue
                     taken[case] = bool(head) and holder not in (None, number)
                     if head:
                         rows.append((number, head[0][0]))
@@ -1108,11 +1110,8 @@ class SqliteJournal:
                 ) from error
         return lock.number
 
-    def _check_dead(self, case: CaseId, holder: int, now: Microseconds) -> None:
-        """Refuse the claim if the engine that holds the case may be alive."""
-        engine = find_engine(self._engines_folder, holder, here=self._here, now=now)
-        if engine is None:
-            return
+    def _refused(self, case: CaseId, engine: Engine, holder: int) -> CaseClaimed:
+        """Why a case cannot be claimed: the engine that holds it may be alive."""
         if engine.boot == self._here.boot:
             advice = "it is alive: wait until it is done with the case, or end that process"
         else:
@@ -1122,7 +1121,7 @@ class SqliteJournal:
                 f"whether it is alive cannot be seen from host {self._here.name}: its cases are"
                 f" free {ends}or, if it is certainly gone, after 'rm {file}'"
             )
-        raise CaseClaimed(f"case {case!r} is driven by {engine}; {advice}", where=case)
+        return CaseClaimed(f"case {case!r} is driven by {engine}; {advice}", where=case)
 
     def renew(
         self, owner: EngineId, *, until: Microseconds, now: Microseconds | None = None
