@@ -21,6 +21,8 @@ __all__ = ["GROUPS", "contests"]
 
 FIRINGS: Final = 200_000
 CASES: Final = 20_000
+WARM: Final = 1
+"""So many cases run before any is timed."""
 
 Contestants = dict[str, tuple[Callable[[], Any], int]]
 
@@ -257,7 +259,7 @@ class Runs:
             self._called = 0
             return runner.run(self._go(engine, specification, cases)) or self._called
 
-        work(1)
+        work(WARM)
         return work
 
     def __exit__(self, *_: object) -> None:

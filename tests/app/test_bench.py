@@ -147,6 +147,7 @@ def test_each_group_has_contests(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     """All contestants are set up; small ones do their work once."""
     monkeypatch.setattr(suite, "FIRINGS", 200)
     monkeypatch.setattr(suite, "CASES", 40)
+    monkeypatch.setattr(suite, "WARM", 0)
     monkeypatch.setattr(nets, "forks", lambda _: SMALL[-1])
     monkeypatch.setattr(nets, "philosophers", lambda _: SMALL[-2])
     monkeypatch.setattr(nets, "kanban", lambda _: SMALL[0])
