@@ -6,6 +6,7 @@ It is also the readable model of a store: `weft.engine.journal.sqlite` must beha
 from __future__ import annotations
 
 import heapq
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -40,6 +41,9 @@ from weft.schema.errors import JournalError
 __all__ = ["MemoryJournal", "Told"]
 
 _SNAPSHOTS_KEPT = 2
+
+_TELLING = threading.RLock()
+"""Whoever reads first writes down what is told; who reads on another thread waits for it."""
 
 
 class Told(Protocol):
@@ -219,6 +223,10 @@ class MemoryJournal:
         return self._cases.get(case)
 
     def _write(self, name: CaseId, told: Told) -> None:
+        with _TELLING:
+            self._write_down(name, told)
+
+    def _write_down(self, name: CaseId, told: Told) -> None:
         log = told.drained()
         if not log:
             return
@@ -226,29 +234,34 @@ class MemoryJournal:
         records: list[Record] = [] if case is None else case.records
         before = records[-1].hash if records else GENESIS
         due: list[tuple[CaseState, int, bytes]] = []
-        time, sequence = Microseconds(0), len(records)
+        made: list[Record] = []
+        time = Microseconds(0)
         for entry in log:
             if type(entry) is int:
                 time = Microseconds(entry)
                 continue
+            sequence = len(records) + len(made)
             if isinstance(entry, CaseState):
                 due = [*due[1 - _SNAPSHOTS_KEPT :], (entry, sequence, before)]
                 continue
             sequence += 1
-            made = record(entry, case=name, sequence=sequence, time=time, before=before)
-            records.append(made)
-            before = made.hash
+            made.append(record(entry, case=name, sequence=sequence, time=time, before=before))
+            before = made[-1].hash
+        records.extend(made)
+        status = str(told.status)
+        if told.sequence != len(records):  # it has gone on since, as only what runs does
+            status = "running"
         compiled = told.compiled
         summary = CaseSummary(
             case=name,
             specification=compiled.name,
             version=compiled.version,
             net=compiled.hash,
-            status=str(told.status),
+            status=status,
             idle=False,
             started=Microseconds(told.started),
-            updated=Microseconds(told.updated),
-            sequence=told.sequence,
+            updated=time,
+            sequence=len(records),
         )
         if case is None:
             case = self._cases[name] = _Case(summary, told.number, records)
@@ -256,8 +269,8 @@ class MemoryJournal:
             case.summary = summary
         for state, at, link in due:
             self._put_snapshot(case, snapshot(state, at, link))
-        if told.status != "running":
-            del self._told[name]
+        if status != "running":
+            self._told.pop(name, None)
 
     def _summaries(self) -> list[tuple[int, CaseSummary]]:
         """Every case's number and summary."""
@@ -294,7 +307,7 @@ class MemoryJournal:
     def snapshot(self, case: CaseId, *, until: int | None = None) -> Snapshot | None:
         """The newest snapshot of a case; see `weft.engine.ports.Journal.snapshot`."""
         self._check_open()
-        found = self._cases.get(case)
+        found = self._found(case)
         if found is None:
             return None
         behind = (s for s in found.snapshots if until is None or s.sequence <= until)

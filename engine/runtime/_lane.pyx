@@ -45,7 +45,6 @@ cdef extern from "Python.h":
     object PyObject_Vectorcall(object, PyObject**, size_t, PyObject*)
     void PyObject_GC_UnTrack(PyObject*)
 
-cdef object _NONE = object()
 cdef list _NOBODY = []
 
 INPUT = object()  # what is declared of an input: nothing, and its literals are nobody's own
@@ -205,13 +204,13 @@ cdef class Lane:
     cdef readonly object case
     cdef readonly Place place
     cdef dict variables
-    cdef bint shared
     cdef dict serials
     cdef bint serials_shared
     cdef list log
     cdef list waiting
     cdef Py_ssize_t head
     cdef readonly Item held
+    cdef readonly bint calling
     cdef readonly long long sequence
     cdef readonly long long started
     cdef readonly long long updated
@@ -230,7 +229,7 @@ cdef class Lane:
         self.place = place
         self.variables = variables
         self.serials = serials
-        self.shared = self.serials_shared = True
+        self.serials_shared = True
         self.waiting = []
         self.log = fresh()
         self.sequence = sequence
@@ -260,7 +259,7 @@ cdef class Lane:
 
     @property
     def data(self):
-        """The variables of the case, which change; copy them."""
+        """The variables of the case as they stand; a step makes others, and never changes these."""
         return self.variables
 
     @property
@@ -320,7 +319,7 @@ cdef class Lane:
         if after is None:
             return False
         route = <Route> after
-        if not self.opened(route, starts):
+        if not self.opened(route, self.variables, starts):
             return False
         self.log.append(now)
         self.log.append(event)
@@ -329,13 +328,13 @@ cdef class Lane:
         self.follow(route, starts, now)
         return True
 
-    cdef bint opened(self, Route route, list starts) except -1:
+    cdef bint opened(self, Route route, dict data, list starts) except -1:
         """Work out the inputs of what a route starts; False: there is something about them."""
         cdef Start start
         for step in route.steps:
             if type(step) is Start:
                 start = <Start> step
-                inputs = found(start.task.inputs, self.variables, None)
+                inputs = found(start.task.inputs, data, None)
                 if inputs is None:
                     return False
                 starts.append(inputs)
@@ -382,7 +381,8 @@ cdef class Lane:
         """Complete an item; False: something is not plain, and nothing has happened."""
         cdef LaneTask task = item.task
         cdef tuple writes
-        cdef list old, starts
+        cdef list starts
+        cdef dict data
         cdef object after
         if not is_small(result):
             return False
@@ -392,24 +392,17 @@ cdef class Lane:
         if found_writes is None:
             return False
         writes = <tuple> found_writes
-        if self.shared:
-            self.variables = self.variables.copy()
-            self.shared = False
-        old = [self.variables.get(name, _NONE) for name in task.output_names]
-        put(self.variables, task.output_names, writes)
+        data = self.variables
+        if writes:
+            data = data.copy()  # those who look on, on other threads too, have the old ones
+            put(data, task.output_names, writes)
         starts = []
-        try:
-            after = routed(self.place.after.get(task), self.variables)
-            if after is not None and not self.opened(<Route> after, starts):
-                after = None
-        except BaseException:
-            self.undo(task.output_names, old)
-            raise
-        if after is None:
-            self.undo(task.output_names, old)
+        after = routed(self.place.after.get(task), data)
+        if after is None or not self.opened(<Route> after, data, starts):
             return False
         # Nothing below fails.
         self.held = None
+        self.variables = data
         self.log.append(now)
         self.log.append(item)
         self.log.append(writes)
@@ -417,17 +410,8 @@ cdef class Lane:
         self.follow(<Route> after, starts, now)
         return True
 
-    cdef int undo(self, tuple names, list old) except -1:
-        """Give variables back the values that they had."""
-        for name, value in zip(names, old):
-            if value is _NONE:
-                del self.variables[name]
-            else:
-                self.variables[name] = value
-        return 0
-
-    def run(self, clock, outcome, failed, prepare):
-        """Do what waits.
+    def run(self, engine, outcome, failed, prepare):
+        """Do what waits, until somebody is to be told of each batch or another writes to the case.
 
         Returns:
             None when nothing waits any more, True when the turn is over and something does, else
@@ -436,6 +420,7 @@ cdef class Lane:
         """
         cdef Py_ssize_t done = 0
         cdef long long now, last
+        cdef object clock = engine.clock
         cdef bint system = type(clock) is _SystemClock
         cdef Item item
         cdef dict arguments
@@ -469,13 +454,21 @@ cdef class Lane:
                     self.head = 0
                 self.held = item
                 self.frozen = None
+                self.calling = True
                 try:
                     result = self.performed(item, arguments)
                 except KeyboardInterrupt:
                     raise
                 except BaseException as error:
                     return item.name, failed(error)
-                if not self.attached:
+                finally:
+                    self.calling = False
+                if (
+                    not self.attached
+                    or engine.listeners
+                    or engine.tracing is not None
+                    or engine.draining
+                ):
                     return item.name, outcome(result)
                 if system:
                     now = <long long> _time_ns() // 1000
@@ -546,7 +539,7 @@ cdef class Lane:
         cdef Item item
         if self.frozen is not None:
             return self.frozen
-        self.shared = self.serials_shared = True
+        self.serials_shared = True
         compiled = self.compiled
         if self.place is None:
             marking = bytes(len(compiled.net.initial))

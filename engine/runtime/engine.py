@@ -1018,10 +1018,21 @@ class Engine:
         cast("MemoryJournal", self.journal).hear(name, lane)
 
     def leave_lane(self, driven: _Driven) -> None:
-        """Take a case out of its lane: what waits there are attempts again."""
+        """Take a case out of its lane: what waits there are attempts again.
+
+        It may be the function that is being called who asks for it; its attempt is under way then.
+        """
         live = driven.live
-        names = live.lane.ready
+        lane = live.lane
+        names, called = lane.ready, lane.held.name if lane.calling else None
+        lane.detach()
         live.close()
+        if called is not None:
+            attempt = self._attempt_of(driven, live.case.items[called])
+            if attempt is None:
+                return
+            attempt.running = True
+            driven.attempts[called] = attempt
         for name in names:
             item = live.case.items[name]
             attempt = self._attempt_of(driven, item)
@@ -1062,11 +1073,14 @@ class Engine:
         if not self._lanes_open(driven):
             self.leave_lane(driven)
             return None
-        left = lane.run(self.clock, _result, failure, self._inputs)
+        left = lane.run(self, _result, failure, self._inputs)
         if lane.ended:
             self._end_lane(driven)
         elif left is not None and left is not True:
             name, outcome = left
+            if driven.live.lane is None:  # the function that was called had it leave
+                attempt = driven.attempts.get(name)
+                return None if attempt is None or not attempt.running else (attempt, outcome)
             self.leave_lane(driven)
             if outcome is not None:
                 item = driven.live.case.items[name]

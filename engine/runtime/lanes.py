@@ -49,7 +49,7 @@ MOST_STEPS = 1_000
 """A longer route is not kept."""
 
 MOST_BYTES = 16 << 20
-"""The markings that a book keeps take about so many; routes out of others go the long way."""
+"""What a book keeps takes about so many; other routes go the long way."""
 
 Asked = list[tuple[str, bool]]
 """The guards that a decision has asked, in order, and what each said."""
@@ -87,6 +87,8 @@ class Book:
     """The routes of a net, as far as they are known.
 
     ``places`` has the markings in which a case has stood; ``first`` what follows on its start.
+    ``size`` is about how many bytes all of it takes: guards may lead in any number of ways from a
+    marking to another.
     """
 
     lane: Any
@@ -94,6 +96,7 @@ class Book:
     tasks: Mapping[str, Any]
     places: dict[bytes, Any] = attrs.field(factory=dict)
     first: Any = None
+    size: int = 0
     _defaults: dict[str, Any] | None = None
 
     def defaults(self) -> dict[str, Any]:
@@ -131,7 +134,7 @@ class Book:
     ) -> None:
         """Write down what the long way has decided, if it is a route."""
         events, after = decision.events, decision.case
-        if len(events) > MOST_STEPS or len(asked) > MOST_STEPS:
+        if len(events) > MOST_STEPS or len(asked) > MOST_STEPS or self.size > MOST_BYTES:
             return
         first = events[0]
         done: Any = None
@@ -147,6 +150,8 @@ class Book:
             if first != e.WorkItemCompleted(item.id, first.writes):
                 return
             done = self.tasks[item.task]
+        if self._knows(before, done, asked):
+            return
         steps = self._steps(events[1:])
         if steps is None:
             return
@@ -156,6 +161,7 @@ class Book:
             if then is None:
                 return
         route = self.lane.Route(tuple(steps), then)
+        self.size += 200 + 100 * (len(steps) + len(asked))
         if before is None or done is None:
             self.first = self._grown(self.first, asked, route)
             return
@@ -186,23 +192,40 @@ class Book:
     def _place(self, marking: bytes) -> Any:
         """A marking of the book; None: it is full."""
         place = self.places.get(marking)
-        if place is None and len(self.places) * (len(marking) + 500) < MOST_BYTES:
+        if place is None and self.size <= MOST_BYTES:
             place = self.places[marking] = self.lane.Place(marking)
+            self.size += len(marking) + 500
         return place
+
+    def _knows(self, before: CaseState | None, done: Any, asked: Asked) -> bool:
+        """Whether a route is written down already."""
+        tree = self.first
+        if before is not None:
+            place = self.places.get(before.scopes[0].marking)
+            tree = None if place is None else place.after.get(done)
+        for guard, held in asked:
+            if not isinstance(tree, self.lane.Fork) or tree.guard.text != guard:
+                return False
+            tree = tree.yes if held else tree.no
+        return isinstance(tree, self.lane.Route)
 
     def _grown(self, tree: Any, asked: Asked, route: Any) -> Any:
         """A tree of forks with one more route, which the guards lead to."""
-        if not asked:
-            return route
-        (guard, held), *rest = asked
-        fork = tree if isinstance(tree, self.lane.Fork) else None
-        if fork is None or fork.guard.text != guard:
-            fork = self.lane.Fork(compile_expression(guard))
-        if held:
-            fork.yes = self._grown(fork.yes, rest, route)
-        else:
-            fork.no = self._grown(fork.no, rest, route)
-        return fork
+        forks = []
+        for guard, held in asked:
+            fork = tree if isinstance(tree, self.lane.Fork) else None
+            if fork is None or fork.guard.text != guard:
+                fork = self.lane.Fork(compile_expression(guard))
+            forks.append(fork)
+            tree = fork.yes if held else fork.no
+        grown = route
+        for fork, (_, held) in zip(reversed(forks), reversed(asked), strict=True):
+            if held:
+                fork.yes = grown
+            else:
+                fork.no = grown
+            grown = fork
+        return grown
 
     def started(
         self,

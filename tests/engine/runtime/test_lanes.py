@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,9 +17,10 @@ from weft.connectors.python import PythonConnector
 from weft.engine.events import broken_link
 from weft.engine.journal.memory import MemoryJournal
 from weft.engine.ports import CaseId, Journal, Microseconds, Record, Work
+from weft.engine.runtime import lanes
 from weft.engine.runtime.clock import VirtualClock
 from weft.engine.runtime.engine import Engine
-from weft.engine.runtime.lanes import compiled_lane
+from weft.engine.runtime.lanes import Book, compiled_lane
 from weft.schema.errors import WeftError
 from weft.schema.specification import Specification
 
@@ -388,3 +390,168 @@ async def test_draining_leaves_what_has_not_begun() -> None:
         await engine.proceed()
         await case.wait()
         assert case.data["n"] == 300
+
+
+# ── a function that turns to its own engine ──────────────────────────────────────────────────
+
+
+def at_once(doing: Any) -> Any:
+    """What a coroutine comes to that has nothing to wait for, or how it ends."""
+    try:
+        doing.send(None)
+    except StopIteration as done:
+        return type(done.value)
+    except WeftError as error:
+        return error.message
+    doing.close()
+    return "waits"
+
+
+INWARD: dict[str, Callable[[Engine, Any], Any]] = {
+    "suspend": lambda _, case: at_once(case.suspend("a moment")),
+    "cancel": lambda _, case: at_once(case.cancel("enough")),
+    "reject": lambda _, case: at_once(case.complete("nothing", 1)),
+    "complete": lambda _, case: at_once(case.complete("again/6", 290)),
+    "fail": lambda _, case: at_once(case.fail("again/6", "no more")),
+    "resume": lambda _, case: at_once(case.resume()),
+    "wait": lambda _, case: at_once(case.wait()),
+    "proceed": lambda engine, _: at_once(engine.proceed()),
+    "let go": lambda engine, case: engine.let_go(case.id),
+    "drain": lambda engine, _: at_once(engine.drain(0)),
+}
+
+
+@pytest.mark.parametrize("deed", INWARD)
+async def test_a_function_acts_on_its_own_case(deed: str) -> None:
+    async def run(journal: Journal) -> Any:
+        found: list[Any] = []
+        handles: list[Any] = []
+
+        def add(n: int) -> int:
+            if n == 5 and handles:
+                found.append(INWARD[deed](engine, handles[0]))
+            return n + 1
+
+        connectors: Any = {"python": PythonConnector({"add": add})}
+        clock = VirtualClock()
+        async with Engine(
+            journal, registry=g.REGISTRY, connectors=connectors, clock=clock
+        ) as engine:
+            await (await engine.start(weft.loads(LOOP), case="first")).wait()
+            case = await engine.start(weft.loads(LOOP), case="second")
+            handles.append(case)
+            with anyio.fail_after(20):
+                found.append(await case.wait())
+            if case.status is weft.CaseStatus.SUSPENDED:
+                await case.resume()
+                found.append(await case.wait())
+            found += [case.status, case.data, case.error, case.state]
+            found += journal.records(case.id)
+            assert broken_link(case.id, journal.records(case.id)) is None
+            assert case.events == len(journal.records(case.id))
+        return found
+
+    quick, long = await both(run)
+    assert quick == long
+
+
+async def test_a_listener_that_a_function_adds_is_told_from_then_on() -> None:
+    batches: list[Any] = []
+    listening = False
+
+    def add(n: int) -> int:
+        if listening and n == 5:
+            engine.listeners.append(batches.append)
+        return n + 1
+
+    async with weft.open("memory:", functions={"add": add}) as engine:
+        await (await engine.start(weft.loads(LOOP))).wait()
+        case = await engine.start(weft.loads(LOOP))
+        listening = True
+        await case.wait()
+        records = engine.journal.records(case.id)
+        told = [r for batch in batches for r in batch.records]
+        at = next(i for i, r in enumerate(records) if r.type == "WorkItemCompleted")
+        assert told == list(records[at + 5 * 3 :])
+
+
+async def test_what_was_looked_at_stays_as_it_was() -> None:
+    seen: list[Any] = []
+    handles: list[Any] = []
+
+    def add(n: int) -> int:
+        if handles and n in (5, 6):
+            seen.append(handles[0].state)
+            seen.append(handles[0]._driven.live.lane.data)
+        return n + 1
+
+    async with weft.open("memory:", functions={"add": add}) as engine:
+        await (await engine.start(weft.loads(LOOP))).wait()
+        handles.append(await engine.start(weft.loads(LOOP)))
+        await handles[0].wait()
+    assert [seen[0].data, seen[1], seen[2].data, seen[3]] == [{"n": 5}] * 2 + [{"n": 6}] * 2
+
+
+async def test_all_who_read_at_the_same_time_read_the_same() -> None:
+    journal = MemoryJournal()
+    faults: list[Any] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            for summary in journal.cases():
+                records = journal.records(summary.case)
+                if broken_link(summary.case, records) or len(records) < summary.sequence:
+                    faults.append((summary, len(records)))
+
+    async with weft.open(journal, functions={"add": lambda n: n + 1}) as engine:
+        await (await engine.start(weft.loads(LOOP))).wait()
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        try:
+            cases = [await engine.start(weft.loads(LOOP)) for _ in range(5)]
+            for case in cases:
+                await case.wait()
+        finally:
+            done.set()
+            for reader in readers:
+                reader.join()
+        assert faults == []
+        for case in cases:
+            records = journal.records(case.id)
+            assert len(records) == case.events == engine.find(case.id).sequence
+            assert engine.find(case.id).status == "completed"
+
+
+# ── how large a book becomes ─────────────────────────────────────────────────────────────────
+
+
+async def test_a_decision_that_asks_hundreds_of_guards_is_learnt() -> None:
+    def learnt(count: int) -> Any:
+        asked = [(f"n > {i}", i % 2 == 0) for i in range(count)]
+        book = Book(compiled_lane(), compiled, {})
+        route = compiled_lane().Route((), None)
+        tree = book._grown(None, asked, route)
+        tree = book._grown(tree, [*asked[:-1], (asked[-1][0], not asked[-1][1])], route)
+        for guard, held in asked:
+            assert tree.guard.text == guard
+            last, tree = tree, tree.yes if held else tree.no
+        return last.yes is last.no is route
+
+    async with weft.open("memory:", functions={"add": lambda n: n + 1}) as engine:
+        compiled = engine.add(weft.loads(LOOP))
+        assert learnt(1)
+        assert learnt(1000)
+
+
+async def test_a_book_that_is_full_learns_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "MOST_BYTES", 0)
+    async with weft.open("memory:", functions={"add": lambda n: n + 1}) as engine:
+        for _ in range(2):
+            case = await engine.start(weft.loads(LOOP))
+            await case.wait()
+            assert case.data == {"n": 300}
+        [book] = engine._books.values()
+        assert book is not None
+        assert sum(len(place.after) for place in book.places.values()) == 0
