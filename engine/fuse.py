@@ -187,6 +187,10 @@ def fuse(draft: NetDraft) -> list[Transition]:
     An OR-join that only feeds the start of tasks becomes that start, so that it too commits nothing
     before the task starts; its inputs stay, because its rule looks at them.
 
+    Who starts a task does not say by which of its ways in. Tokens at places that somebody else
+    looks at (a critical section, an OR-join, a region that is cleared) are taken first, so that
+    nobody waits for them longer than needed; those at other places nobody can tell apart.
+
     One thing can tell the nets apart: a reset on an immediate transition (that of a cancelling
     join) catches a token that is just passing through its region, or not; a fused net has fewer
     places to pass through.
@@ -200,7 +204,7 @@ def fuse(draft: NetDraft) -> list[Transition]:
     while vanishing := fusion.vanishing():
         for name in vanishing:
             fusion.pre(name)
-    return list(fusion.transitions.values())
+    return fusion.ordered()
 
 
 def _plain(t: Transition) -> bool:
@@ -222,6 +226,7 @@ class _Fusion:
 
     def __init__(self, draft: NetDraft) -> None:
         self.draft = draft
+        self.order = {name: at for at, name in enumerate(draft.places)}
         self.transitions: dict[str, Transition] = {}
         self.readers: dict[str, dict[str, None]] = {name: {} for name in draft.places}
         self.writers: dict[str, dict[str, None]] = {name: {} for name in draft.places}
@@ -339,3 +344,25 @@ class _Fusion:
                 )
         if alone:
             del self.draft.places[place]
+
+    def ordered(self) -> list[Transition]:
+        """The transitions; the starts of each task in the order of the fixed places they take from.
+
+        Behind them stand those that take from none: which of these there are hangs on fusion.
+        """
+        found = list(self.transitions.values())
+        ways: dict[str, list[int]] = {}
+        for at, t in enumerate(found):
+            if t.role is Role.START and t.task is not None:
+                ways.setdefault(t.task, []).append(at)
+        for slots in ways.values():
+            starts = [found[at] for at in slots]
+            shared = set.intersection(*(set(s.sources) for s in starts))
+            starts.sort(key=lambda s: self.earliest({*s.sources} - shared))
+            for at, start in zip(slots, starts, strict=True):
+                found[at] = start
+        return found
+
+    def earliest(self, places: Iterable[str]) -> int:
+        """Where the first fixed one of some places stood at the beginning; behind all: none is."""
+        return min((self.order[p] for p in places if p in self.fixed), default=len(self.order))
