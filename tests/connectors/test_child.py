@@ -66,7 +66,7 @@ async def test_ending_it_ends_what_it_started_even_if_that_ignores_sigterm(
     child = run_python(STUBBORN, stdout=writing)
     os.close(writing)
     assert await anyio.to_thread.run_sync(os.read, reading, 100) == b"ready"
-    await child.end(grace_seconds=0.2)
+    await child.end(grace_seconds=2)
     assert not child.alive()
     assert child.exit_code == 0  # the child itself did as it was asked
     assert os.read(reading, 100) == b""  # and nobody holds the pipe any more
