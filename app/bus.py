@@ -32,10 +32,16 @@ from weft.engine.runtime.working import Schedule
 from weft.engine.runtime.working import work as work_on
 from weft.engine.starting import BusEvent, start_data
 from weft.loading import loads
-from weft.schema.errors import CommandRejected, DefinitionError, WeftError
+from weft.schema.errors import (
+    CommandRejected,
+    DefinitionError,
+    WeftError,
+    WorkFailed,
+)
 
 if TYPE_CHECKING:
     from weft.engine.net import CompiledSpecification
+    from weft.engine.ports import Work
     from weft.engine.runtime.engine import Case, Delivery, Engine
     from weft.schema.jsonvalue import JsonValue
     from weft.schema.specification import EventTrigger, Specification
@@ -49,6 +55,7 @@ __all__ = [
     "Refused",
     "Started",
     "patiently",
+    "send",
     "to_waiting",
     "work",
 ]
@@ -56,6 +63,9 @@ __all__ = [
 logger = logging.getLogger("weft")
 
 T = TypeVar("T")
+
+LOOKED_AT = 100
+"""So many cases that might take a message are asked whether they wait for it now."""
 
 CLAIM_TRIES, CLAIM_SECONDS = 50, 0.1
 """How often, and with which pause, a case is tried that another process drives."""
@@ -111,23 +121,72 @@ Deliver = Callable[["Engine", BusEvent], Awaitable[Sequence[Delivered | Refused]
 """Gives an event to the cases that wait for it: the port through which they are reached."""
 
 
-async def to_waiting(engine: Engine, event: BusEvent) -> Sequence[Delivered | Refused]:
+async def to_waiting(
+    engine: Engine, event: BusEvent, *, but: CaseId | None = None
+) -> Sequence[Delivered | Refused]:
     """Give an event, as a trigger of its name, to every case of the store that waits for it.
 
     The store's index says which those are. Each is judged for itself: one that another engine
-    goes on driving, or whose variables the data do not fit, is refused.
+    goes on driving, or whose variables the data do not fit, is refused. ``but`` is passed over.
     """
     done: list[Delivered | Refused] = []
     for case in engine.journal.awaiting(event.name, key=event.key):
-        try:
-            handle = await patiently(partial(engine.open, case))
-            delivery = await handle.trigger(event.name, event.data, key=event.key, id=event.id)
-        except (CommandRejected, DefinitionError) as error:
-            summary = engine.find(case)
-            done.append(Refused(summary.specification, summary.version, error, case))
-        else:
-            done.append(Delivered(handle, event.name, delivery))
+        if case != but:
+            done += await _give(engine, event, case)
     return done
+
+
+async def _give(engine: Engine, event: BusEvent, case: CaseId) -> Sequence[Delivered | Refused]:
+    """Give an event to one case, and say what has become of it there."""
+    try:
+        handle = await patiently(partial(engine.open, case))
+        delivery = await handle.trigger(event.name, event.data, key=event.key, id=event.id)
+    except (CommandRejected, DefinitionError) as error:
+        summary = engine.find(case)
+        return [Refused(summary.specification, summary.version, error, case)]
+    return [Delivered(handle, event.name, delivery)]
+
+
+async def send(
+    engine: Engine, event: BusEvent, work: Work, *, one: bool = False
+) -> dict[str, JsonValue]:
+    """Put the event of a task on the bus: what the connector ``emit`` does.
+
+    Args:
+        engine: The engine of the task; its store's cases are reached.
+        event: The event; its id is that of the work item.
+        work: The attempt. Its own case is given the event last: that may end the attempt.
+        one: Whether it is for one receiver alone (`Bus.send`).
+
+    Returns:
+        The ids of the cases that it was ``delivered`` to and has ``started``, and, in a sentence
+        each, who has ``refused`` it.
+
+    Raises:
+        WorkFailed: A case that waits for it is driven by another engine for now; sent again, it
+            has its effect once.
+    """
+    if one:
+        emitted = await Bus(engine).send(event, again=work.attempt > 1)
+    else:
+        bus = Bus(engine, deliver=(partial(to_waiting, but=work.case),))
+        emitted = await bus.emit(
+            event.name, event.data, key=event.key, id=event.id, traceparent=event.traceparent
+        )
+    busy = [r for r in emitted.refused if isinstance(r.error, CaseClaimed)]
+    if busy and not (one and (emitted.delivered or emitted.started)):
+        raise WorkFailed(
+            f"event {event.name} does not reach {busy[0].case}: {busy[0].error}", code="claimed"
+        )
+    delivered = list(emitted.delivered)
+    if not one and work.case in engine.journal.awaiting(event.name, key=event.key):
+        own = await _give(engine, event, work.case)
+        delivered += [d for d in own if isinstance(d, Delivered)]
+    return {
+        "delivered": [d.case.id for d in delivered],
+        "started": [s.case for s in emitted.started],
+        "refused": [f"{r.case or r.specification}: {r.error}" for r in emitted.refused],
+    }
 
 
 class Bus:
@@ -166,6 +225,59 @@ class Bus:
         tracing = self._engine.tracing
         with nullcontext() if tracing is None else tracing.called_by(traceparent):
             return await self._emit(event)
+
+    async def send(self, event: BusEvent, *, again: bool = False) -> Emitted:
+        """Give an event to one receiver alone, as a message has one.
+
+        It is the first case that waits for it, else the first that keeps it for later, else a
+        case that it starts.
+
+        Args:
+            event: The event.
+            again: Whether it may have been sent before, with the same id; then who had it then is
+                looked for first.
+
+        Raises:
+            JournalError: The store failed; with an id the event can be sent again.
+        """
+        engine, refused = self._engine, list[Refused]()
+        if again and event.id is not None:
+            for case in engine.journal.commanded(event.id):
+                with suppress(CaseClaimed):  # whoever has it drives it
+                    had = Delivered(await engine.open(case), event.name, Delivery.REPEATED)
+                    return Emitted(event, [had])
+                return Emitted(event)
+            for specification, number, trigger in self._triggered(event):
+                name = _case_id(specification.name, number, event)
+                if engine.journal.summary(CaseId(name)) is not None:
+                    started = await self._start(event, specification, number, trigger)
+                    return Emitted(event, started=[] if started is None else [started])
+        for case in self._by_need(event):
+            for done in await _give(engine, event, case):
+                if isinstance(done, Refused):
+                    refused.append(done)
+                elif done.delivery is not Delivery.DISCARDED:
+                    return Emitted(event, [done], refused=refused)
+        for specification, number, trigger in self._triggered(event):
+            try:
+                started = await self._start(event, specification, number, trigger)
+            except (CommandRejected, DefinitionError) as error:
+                refused.append(Refused(specification.name, specification.version, error))
+            else:
+                if started is not None:
+                    return Emitted(event, started=[started], refused=refused)
+        return Emitted(event, refused=refused)
+
+    def _by_need(self, event: BusEvent) -> Sequence[CaseId]:
+        """The cases that an event is for: those that wait for it before those that may later."""
+        cases = self._engine.journal.awaiting(event.name, key=event.key)
+        looked_at = cases[:LOOKED_AT] if len(cases) > 1 else ()
+
+        def later(case: CaseId) -> bool:
+            waits = self._engine.read(case).waits.values()
+            return not any(w.trigger == event.name and w.key in (None, event.key) for w in waits)
+
+        return [*sorted(looked_at, key=later), *cases[len(looked_at) :]]
 
     async def _emit(self, event: BusEvent) -> Emitted:
         delivered: list[Delivered] = []
@@ -255,7 +367,8 @@ class Bus:
             if stored.name in seen:
                 continue
             seen.add(stored.name)
-            if b"triggers" not in stored.source and b"\\" not in stored.source:
+            word = b"startEvent" if stored.format == "bpmn" else b"triggers"
+            if word not in stored.source and b"\\" not in stored.source:
                 continue  # neither written so nor with escapes
             key = (stored.name, stored.version, stored.source)
             if key not in self._read:

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import anyio
 
-from weft.connectors import ModuleSource
+from weft.connectors import EmitConnector, ModuleSource
 from weft.connectors import builtin as builtin_connectors
 from weft.engine.decide import DEFAULT_LIMITS, Limits
 from weft.engine.fragment import Fragment
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
     from weft.engine.case import CaseState, WorkItem
     from weft.engine.lifecycle import CaseStatus
     from weft.engine.net import CompiledSpecification
-    from weft.engine.ports import CaseId
+    from weft.engine.ports import CaseId, Work
     from weft.engine.runtime.engine import Delivery
+    from weft.engine.starting import BusEvent
     from weft.engine.tokens import CancelToken
     from weft.engine.waiting import WaitingJoin
     from weft.schema.jsonvalue import JsonValue
@@ -171,6 +173,9 @@ class Session(AbstractAsyncContextManager["Engine"]):
         self._telemetry = telemetry_for(self._telemetry_wanted)
         journal = open_journal(self._store) if isinstance(self._store, str) else self._store
         self._engine = Engine(journal, **self._options)
+        emitting = self._options["connectors"].get("emit")
+        if isinstance(emitting, EmitConnector):
+            emitting.connect(partial(_sent, self._engine))
         if self._telemetry is not None:
             self._attached = self._telemetry.attach(self._engine)
         return self._engine
@@ -224,6 +229,13 @@ class Session(AbstractAsyncContextManager["Engine"]):
     ) -> bool | None:
         stack, self._stack = self._stack, None
         return None if stack is None else stack.__exit__(kind, error, trace)
+
+
+async def _sent(engine: Engine, work: Work, event: BusEvent, one: bool) -> dict[str, JsonValue]:
+    """Put the event of a task on the engine's bus."""
+    from weft.bus import send
+
+    return await send(engine, event, work, one=one)
 
 
 def uvloop_available() -> bool:

@@ -1,4 +1,4 @@
-"""What performs the work items of a task: Python functions, commands, actions, people.
+"""What performs the work items of a task: Python functions, commands, actions, people, events.
 
 `builtin` makes one connector of each kind; a specification names them by their kind, as in
 ``python: "checks:analyse"``.
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from weft.connectors.actions import ActionConnector, Context, ModuleSource, action
+from weft.connectors.emit import EmitConnector
 from weft.connectors.person import PersonConnector
 from weft.connectors.python import PythonConnector, RunIn, task
 from weft.connectors.shell import ShellConnector
@@ -19,6 +20,7 @@ from weft.engine.ports import Connector
 __all__ = [
     "ActionConnector",
     "Context",
+    "EmitConnector",
     "ModuleSource",
     "PersonConnector",
     "PythonConnector",
@@ -53,5 +55,6 @@ def builtin(
         ShellConnector(),
         ActionConnector(modules, folders=folders, agent=agent, only_inline=only_inline),
         PersonConnector(),
+        EmitConnector(),
     ]
     return {connector.kind: connector for connector in connectors}

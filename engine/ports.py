@@ -267,6 +267,13 @@ class Journal(Protocol):
         """Whether a batch with this command id is durable."""
         ...
 
+    def commanded(self, command: str) -> Sequence[CaseId]:
+        """The cases that have a durable batch with this command id, the oldest first.
+
+        It takes time in proportion to how many commands of the store have an id.
+        """
+        ...
+
     def put_net(self, hash: str, image: bytes) -> None:
         """Keep a compiled net under the hash of its content; keeping it twice is one."""
         ...

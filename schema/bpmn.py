@@ -41,6 +41,7 @@ from weft.schema.specification import (
     EventTrigger,
     Location,
     NetDefinition,
+    Retry,
     ScheduleTrigger,
     Source,
     Specification,
@@ -151,6 +152,8 @@ class _Part:
     """Whether its work may be done more than once for one token."""
     sets: dict[str, str] = attrs.field(factory=dict)
     """Variables that its completion sets, besides those of its result."""
+    sends: str | None = None
+    """The expression for the correlation key of what it sends; empty: it has none."""
 
     def leads(self) -> list[_Way]:
         late = [_Way(self.late)] if self.late is not None else []
@@ -217,6 +220,10 @@ class _Reader:
         """Variables that say which activity is to be undone."""
         self.depth = 0
         self.roles: dict[str, str] = {}
+        self.correlated: dict[str, list[tuple[str, str]]] = {}
+        """Message to the properties that correlate it, each with its path in the message."""
+        self.bound: dict[str, str] = {}
+        """Property to its path in the data of the process that waits."""
         self.triggers: list[EventTrigger] = []
         self.schedules: list[ScheduleTrigger] = []
         self.root: Any = None
@@ -254,10 +261,11 @@ class _Reader:
         self.index(document)
         raise_faults(f"{self.file or 'the text'} is not a BPMN file that can be run", self.faults)
         self.lanes(document)
+        self.correlations(document)
         process = self.choose(document)
         self.net(process, "net")
-        self.start_process()
         self.beside(document)
+        self.start_process()  # with every variable of the file
         layout = self.layout(document)
         nets = self.finish()
         raise_faults(
@@ -330,6 +338,19 @@ class _Reader:
             for reference in children(lane, "flowNodeRef"):
                 if name:
                     self.roles[text_of(reference)] = name  # an inner lane comes after the outer one
+
+    def correlations(self, document: Any) -> None:
+        """The properties by which messages find who waits for them."""
+        for property_ in document.iter(f"{{{MODEL}}}correlationProperty"):
+            for retrieval in children(property_, "correlationPropertyRetrievalExpression"):
+                message = retrieval.get("messageRef", "").rpartition(":")[2]
+                if message not in self.ids:
+                    self.fault(retrieval, f"messageRef names {message!r}, which is not in the file")
+                path = text_of(first(retrieval, "messagePath"))
+                self.correlated.setdefault(message, []).append((property_.get("id", ""), path))
+        for binding in document.iter(f"{{{MODEL}}}correlationPropertyBinding"):
+            property_id = binding.get("correlationPropertyRef", "").rpartition(":")[2]
+            self.bound.setdefault(property_id, text_of(first(binding, "dataPath")))
 
     # ── a net ────────────────────────────────────────────────────────────────────────────────
 
@@ -486,11 +507,14 @@ class _Reader:
             self.composite(part, x)
         elif kind == "receiveTask":
             self.tell(x, kind)
-            part.uses.append(Use("persistent-trigger", self.referred(x, "messageRef", part.name)))
+            part.uses.append(Use("persistent-trigger", self.awaited(x, x, part.name)))
+        elif kind == "sendTask" and x.get("messageRef") and not self.performed_outside(x):
+            self.tell(x, f"{kind}, of a message that has a name")
+            self.sends(part, x, x, "messageRef")
         else:
             self.tell(x, kind)
             self.person(part, x)
-        if part.works or part.child:
+        if part.works or part.child or part.sends is not None:
             self.repeated(part, x)
         elif first(x, *_LOOPS) is not None:
             self.fault(x, f"{_called(x)}: what only waits cannot be done many times")
@@ -533,6 +557,14 @@ class _Reader:
         if role:
             asked["role"] = role
         part.uses.append(Use("person", asked))
+
+    def performed_outside(self, x: Any) -> bool:
+        """Whether a vendor's extension says which program does it."""
+        extension = first(x, "extensionElements")
+        job = None if extension is None else first(extension, "taskDefinition")
+        return job is not None or any(
+            _vendor(x, name) for name in ("topic", "class", "expression", "delegateExpression")
+        )
 
     def role(self, x: Any) -> str:
         """Who does it: the potential owner, the kind of service, or the lane."""
@@ -666,11 +698,58 @@ class _Reader:
             part.uses.append(Use("python", {"call": RAISE, "run-in": "inline"}))
         elif kind == "compensateEventDefinition":
             pass  # `undone` looks at them
+        elif kind in _SENT and definition is not None and definition.get(_SENT[kind]):
+            self.tell(x, f"{kind}, thrown")
+            self.sends(part, x, definition, _SENT[kind])
         elif kind and kind != "linkEventDefinition":
-            thrown = f"{kind}, thrown"
+            thrown = f"{kind}, thrown" + (", without a name" if kind in _SENT else "")
             self.tell(x, thrown if thrown in CONSTRUCTS else kind)
         elif kind:
             self.tell(x, kind)
+
+    # ── messages and signals ─────────────────────────────────────────────────────────────────
+
+    def sends(self, part: _Part, x: Any, definition: Any, attribute: str) -> None:
+        """Put a message or signal on the bus: a signal is for all, a message for one."""
+        sent: dict[str, JsonValue] = {"event": self.referred(definition, attribute, part.name)}
+        part.sends = ""
+        if attribute == "messageRef":
+            sent["to"] = "one"
+            part.sends = self.correlation(x, definition, sent=True)
+        part.uses.append(Use("emit", sent))
+
+    def awaited(self, x: Any, definition: Any, name: str) -> JsonValue:
+        """What a trigger for a message waits for: its name, and its key where the file has one."""
+        message = self.referred(definition, "messageRef", name)
+        key = self.correlation(x, definition, sent=False)
+        return {"trigger": message, "key": key} if key else message
+
+    def correlation(self, x: Any, definition: Any, *, sent: bool) -> str:
+        """The expression for the key by which a message finds its receiver; empty: there is none.
+
+        A vendor's subscription of the message, or the standard's correlation property: who sends
+        reads it by the message's path, who waits by the path of the process's subscription.
+        """
+        message = self.ids.get(definition.get("messageRef", "").rpartition(":")[2])
+        if message is None:
+            return ""
+        for extension in children(message, "extensionElements"):
+            subscription = first(extension, "subscription")
+            if subscription is not None and subscription.get("correlationKey"):
+                return self.key(x, subscription.get("correlationKey", ""))
+        for property_, path in self.correlated.get(message.get("id", ""), ()):
+            bound = path if sent else self.bound.get(property_, path)
+            return self.key(x, bound)
+        return ""
+
+    def key(self, x: Any, text: str) -> str:
+        """A key's expression in CEL; one that cannot be told is no key."""
+        found = self.expression(text)
+        if found is None:
+            self.tell(x, "correlation, that cannot be evaluated", more=self.why)
+            return ""
+        self.tell(x, "correlation")
+        return f"string({found.cel})"
 
     # ── escalation ───────────────────────────────────────────────────────────────────────────
 
@@ -855,7 +934,10 @@ class _Reader:
         elif kind == "escalationEventDefinition" and self.escalated(x):
             self.tell(x, f"{kind}, of what is thrown in its sub-process")
             made.error, made.code = True, _escalation(x)
-        elif kind in ("messageEventDefinition", "escalationEventDefinition"):
+        elif kind == "messageEventDefinition":
+            self.tell(x, kind)
+            made.use = Use("persistent-trigger", self.awaited(x, definition, name))
+        elif kind == "escalationEventDefinition":
             self.tell(x, kind)
             attribute = kind.replace("EventDefinition", "Ref")
             made.use = Use("persistent-trigger", self.referred(definition, attribute, name))
@@ -1345,6 +1427,10 @@ class _Reader:
         """The variables that tasks set and sub-processes get."""
         return [v for v in self.variables if v != START_EVENT]
 
+    def sent(self) -> list[str]:
+        """The variables that go with a message or signal."""
+        return [v for v in self.shared() if v not in self.flags]
+
     def task(self, part: _Part, incoming: int) -> TaskDefinition:
         shared = self.shared()
         inputs, outputs = dict(part.inputs), None
@@ -1363,6 +1449,15 @@ class _Reader:
                         outputs[v] = f"result.get('{v}') != null ? result.get('{v}') : {v}"
         elif any(use.name == "python" for use in part.uses):
             outputs = {}
+        uses = list(part.uses)
+        if part.sends is not None:
+            inputs, outputs = {v: v for v in self.sent()}, {}
+            if part.item is not None:
+                inputs[part.item[0]] = part.item[1]
+            if part.sends:
+                key = name_of("key", inputs)
+                inputs[key] = part.sends
+                uses = [_keyed(use, key) for use in uses]
         if part.sets:
             kept = {_variable(part.name): "results"} if part.several and not part.child else {}
             outputs = {**(outputs or kept), **part.sets}
@@ -1376,9 +1471,16 @@ class _Reader:
             outputs=outputs,
             timeout_seconds=part.timeout,
             on_timeout=None if part.late is None else Use("sequence", part.late),
-            uses=tuple(part.uses),
+            uses=tuple(uses),
+            retry=None if part.sends is None else _SENDING,
         )
 
+
+_SENT = {"messageEventDefinition": "messageRef", "signalEventDefinition": "signalRef"}
+"""What is sent when it is thrown, and the attribute that names it."""
+
+_SENDING = Retry(attempts=5, delay_seconds=1.0, factor=4.0, jitter="full")
+"""How what is sent is tried again where its receiver is busy."""
 
 _LOOPS = ("standardLoopCharacteristics", "multiInstanceLoopCharacteristics")
 _IGNORED = (
@@ -1433,6 +1535,14 @@ def _then(split: str, ways: list[_Way]) -> Use | None:
         ]
         return Use(split, branches)
     return Use(split, [w.to for w in ways])
+
+
+def _keyed(use: Use, name: str) -> Use:
+    """What emits, with an input for the key."""
+    config = use.argument
+    if use.name != "emit" or not isinstance(config, dict):
+        return use
+    return Use(use.name, {**config, "key": f"${{{name}}}"})
 
 
 def _performed(part: _Part) -> bool:

@@ -28,7 +28,9 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         _KEPT, "a file is one specification: only the process that is run, and those it calls, are"
     ),
     "participant": Construct(_KEPT, "a pool is no part of the flow"),
-    "messageFlow": Construct(_KEPT, "messages come from outside the case, by their names"),
+    "messageFlow": Construct(
+        _KEPT, "messages go by their names, whoever the diagram says they are from"
+    ),
     "lane": Construct(_RUNS, "its name is the role of the work in it, unless the work names one"),
     "subProcess": Construct(
         _RUNS,
@@ -57,6 +59,9 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         _CHANGED, "a work item that a program outside completes; its role is the kind of service"
     ),
     "sendTask": Construct(_CHANGED, "a work item: whoever completes it has sent the message"),
+    "sendTask, of a message that has a name": Construct(
+        _RUNS, "sends the message, unless the file says which program does"
+    ),
     "businessRuleTask": Construct(_CHANGED, "a work item: its completion gives the decision"),
     "scriptTask": Construct(_CHANGED, "a work item: scripts are not run"),
     "receiveTask": Construct(_RUNS, "waits for the message, a persistent trigger"),
@@ -115,7 +120,7 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     "startEvent, timer": Construct(_RUNS, "a schedule, if it is a cron expression"),
     "startEvent, of another kind": Construct(_CHANGED, "the case is started from outside"),
     "endEvent": Construct(_RUNS, "this thread is done"),
-    "intermediateThrowEvent": Construct(_RUNS, "passed"),
+    "intermediateThrowEvent": Construct(_RUNS, "does what it names, and is passed"),
     "intermediateCatchEvent": Construct(_RUNS, "waits for what it names"),
     "boundaryEvent": Construct(
         _RUNS, "waits beside its activity; interrupts it, or begins a branch each time"
@@ -129,9 +134,25 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         _CHANGED, "no time can be read: waits for a trigger with the name of the event"
     ),
     "messageEventDefinition": Construct(_RUNS, "caught: a persistent trigger"),
-    "messageEventDefinition, thrown": Construct(_CHANGED, "passed; nothing is sent"),
+    "messageEventDefinition, thrown": Construct(
+        _RUNS, "goes by its name to one case that waits for it, or starts one; variables go with it"
+    ),
+    "messageEventDefinition, thrown, without a name": Construct(
+        _CHANGED, "passed: it does not say which message is sent"
+    ),
+    "correlation": Construct(
+        _RUNS, "the key by which a message finds its receiver: the first property, as a text"
+    ),
+    "correlation, that cannot be evaluated": Construct(
+        _CHANGED, "the message is told by its name alone"
+    ),
     "signalEventDefinition": Construct(_RUNS, "caught: a transient trigger"),
-    "signalEventDefinition, thrown": Construct(_CHANGED, "passed; nothing is sent"),
+    "signalEventDefinition, thrown": Construct(
+        _RUNS, "goes by its name to all that wait for it, and starts cases; variables go with it"
+    ),
+    "signalEventDefinition, thrown, without a name": Construct(
+        _CHANGED, "passed: it does not say which signal is sent"
+    ),
     "errorEventDefinition": Construct(
         _RUNS, "thrown: the net fails with its code; caught: the error branch for that code"
     ),

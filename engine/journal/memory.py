@@ -325,6 +325,11 @@ class MemoryJournal:
         found = self._cases.get(case)
         return found is not None and command in found.commands
 
+    def commanded(self, command: str) -> Sequence[CaseId]:
+        """The cases that have kept a batch with this command id, the oldest first."""
+        self._check_open()
+        return tuple(case for case, found in self._cases.items() if command in found.commands)
+
     # ── lists ────────────────────────────────────────────────────────────────────────────────
 
     def cases(

@@ -551,3 +551,136 @@ def test_sub_processes_are_nested_only_so_deep() -> None:
     with pytest.raises(DefinitionError, match="nested more than 50 deep") as refused:
         read(f"{deep}{node('task', 'a')}{'</subProcess>' * 200}")
     assert refused.value.line
+
+
+# ── what is sent ─────────────────────────────────────────────────────────────────────────────
+
+NAMES = node("message", "m", name="Order confirmed") + node("signal", "s", name="stop")
+
+
+def throws(kind: str, what: str, id: str = "throw") -> str:
+    return node(kind, id, f'<{what}EventDefinition {what}Ref="{what[0]}"/>')
+
+
+def catches(what: str, id: str = "catch") -> str:
+    inner = f'<{what}EventDefinition {what}Ref="{what[0]}"/>'
+    return node("intermediateCatchEvent", id, inner)
+
+
+@pytest.mark.parametrize(
+    ("thrower", "what"),
+    [
+        (throws("intermediateThrowEvent", "message"), "message"),
+        (throws("endEvent", "message"), "message"),
+        (node("sendTask", "throw", messageRef="m"), "message"),
+        (throws("intermediateThrowEvent", "signal"), "signal"),
+        (throws("endEvent", "signal"), "signal"),
+    ],
+)
+def test_what_is_thrown_is_caught_in_the_case(thrower: str, what: str) -> None:
+    specification = read(
+        START + node("parallelGateway", "fork") + thrower + catches(what) + node("task", "next")
+        + node("task", "ask") + flow("start", "fork", "catch", "next")
+        + flow("fork", "ask", "throw"), more=NAMES,
+    )  # fmt: skip
+    case = Driven(specification)
+    assert case.open == ["ask"]
+    assert case.do("ask") == ["next"]
+    told = [p for p in specification.imported if p.verdict is Verdict.CHANGED]
+    assert told == []
+
+
+def test_a_signal_reaches_all_cases_and_a_message_one() -> None:
+    for what, reached in (("signal", 2), ("message", 1)):
+        waiting = read(START + catches(what) + flow("start", "catch"), more=NAMES)
+        thrower = read(
+            START + throws("endEvent", what) + flow("start", "throw"), more=NAMES
+        )  # fmt: skip
+        with weft.open(seed=1) as engine:
+            cases = [engine.run(waiting) for _ in range(2)]
+            assert engine.run(thrower).status == "completed"
+            assert [c.status for c in cases].count("completed") == reached
+
+
+def test_a_message_starts_a_process_with_the_variables() -> None:
+    start = node("startEvent", "start", '<messageEventDefinition messageRef="m"/>')
+    amount = node("property", "p", name="amount")
+    receiver = read(amount + start + node("task", "got") + flow("start", "got"), more=NAMES)
+    thrower = read(
+        amount + START + node("task", "ask") + throws("endEvent", "message")
+        + flow("start", "ask", "throw"), more=NAMES,
+    )  # fmt: skip
+    with weft.open(seed=1) as engine:
+        receiver = weft.loads(
+            receiver.source.text.replace(b'"order"', b'"receiver"').decode(), format="bpmn"
+        )
+        engine.add(receiver)
+        case = engine.run(thrower)
+        case.complete("ask/1", {"amount": 7})
+        case.wait()
+        (started,) = [c for c in engine.cases() if c.specification == "receiver"]
+        assert engine.open(started.case).data["amount"] == 7
+
+
+@pytest.mark.parametrize("vendor", [True, False])
+def test_a_correlation_key_tells_receivers_apart(vendor: bool) -> None:
+    if vendor:
+        more = node(
+            "message", "m",
+            '<extensionElements><zeebe:subscription correlationKey="= number"/></extensionElements>',
+            name="paid",
+        )  # fmt: skip
+    else:
+        more = node("message", "m", name="paid") + node(
+            "correlationProperty", "cp",
+            '<correlationPropertyRetrievalExpression messageRef="m">'
+            "<messagePath>number</messagePath></correlationPropertyRetrievalExpression>",
+        )  # fmt: skip
+    number = node("property", "p", name="number")
+    waiting = read(number + START + catches("message") + flow("start", "catch"), more=more)
+    thrower = read(
+        number + START + throws("endEvent", "message") + flow("start", "throw"), more=more
+    )
+    assert verdicts(thrower, "correlation") == [Verdict.RUNS]
+    with weft.open(seed=1) as engine:
+        cases = {n: engine.run(waiting, {"number": n}) for n in (7, 8)}
+        assert engine.run(thrower, {"number": 8}).status == "completed"
+        assert {n: c.status for n, c in cases.items()} == {7: "running", 8: "completed"}
+
+
+def test_a_message_sent_many_times() -> None:
+    loop = (
+        '<multiInstanceLoopCharacteristics isSequential="true"><loopCardinality>3'
+        "</loopCardinality></multiInstanceLoopCharacteristics>"
+    )
+    sender = node("sendTask", "throw", loop, messageRef="m")
+    case = Driven(read(START + sender + END + flow("start", "throw", "end"), more=NAMES))
+    assert case.case.status == "completed"
+
+
+def test_what_does_not_say_what_it_sends_is_told() -> None:
+    throw = node("intermediateThrowEvent", "throw", "<messageEventDefinition/>")
+    specification = read(START + throw + END + flow("start", "throw", "end"))
+    assert verdicts(specification, "messageEventDefinition, thrown, without a name") == [
+        Verdict.CHANGED
+    ]
+    by_program = node("sendTask", "send", messageRef="m", camunda__topic="mail")
+    specification = read(START + by_program + flow("start", "send"), more=NAMES)
+    assert verdicts(specification, "sendTask") == [Verdict.CHANGED]
+    assert Driven(specification).open == ["send"]
+    lost = node(
+        "correlationProperty", "cp",
+        '<correlationPropertyRetrievalExpression messageRef="nothing"/>',
+    )  # fmt: skip
+    with pytest.raises(DefinitionErrors, match="messageRef names 'nothing'"):
+        read(START + END + flow("start", "end"), more=lost)
+
+
+def test_what_is_sent_is_kept_in_the_native_format() -> None:
+    from weft.schema.native_writer import write_native
+
+    thrower = read(START + throws("endEvent", "message") + flow("start", "throw"), more=NAMES)
+    again = weft.loads(write_native(thrower))
+    tasks = again.nets["net"].tasks
+    assert tasks["throw"].uses == (Use("emit", {"event": "Order_confirmed", "to": "one"}),)
+    assert tasks["throw"].retry == thrower.nets["net"].tasks["throw"].retry

@@ -352,6 +352,9 @@ class JournalContract:
         assert journal.command_seen(A, "one")
         assert not journal.command_seen(A, "two")
         assert not journal.command_seen(B, "one")
+        assert list(journal.commanded("one")) == [A]
+        assert list(journal.commanded("two")) == [B]
+        assert list(journal.commanded("three")) == []
 
     def test_a_command_id_counts_once_in_a_case(self, journal: Journal) -> None:
         write(journal, batch("a", 0, command="one"), batch("b", 0, command="one"))
