@@ -24,6 +24,9 @@ from weft.engine.runtime.lanes import Book, compiled_lane
 from weft.schema.errors import WeftError
 from weft.schema.specification import Specification
 
+# An engine that tells OpenTelemetry what it does takes the long way.
+pytestmark = pytest.mark.weft_live_check(off=True)
+
 if compiled_lane() is None:
     pytest.skip("the lane is not compiled", allow_module_level=True)
 
