@@ -1247,6 +1247,9 @@ IMPORTED = """\
 import orders
 import weft
 
+# Told of or not, the same has to happen: these run as where nobody listens, in lanes.
+pytestmark = pytest.mark.weft_live_check(off=True)
+
 with weft.open("sqlite:///../orders.db") as engine:
     orders.handle.run(engine, "lamp", case="lamp-1")
 """
