@@ -65,6 +65,9 @@ from weft.handles import (
 )
 from weft.patterns import builtin as builtin_patterns
 
+# Told of or not, the same has to happen: these run as where nobody listens, in lanes.
+pytestmark = pytest.mark.weft_live_check(off=True)
+
 # ── the tasks that the tests are about ───────────────────────────────────────────────────────
 
 
@@ -1246,9 +1249,6 @@ with weft.open("sqlite:///orders.db") as engine:
 IMPORTED = """\
 import orders
 import weft
-
-# Told of or not, the same has to happen: these run as where nobody listens, in lanes.
-pytestmark = pytest.mark.weft_live_check(off=True)
 
 with weft.open("sqlite:///../orders.db") as engine:
     orders.handle.run(engine, "lamp", case="lamp-1")
