@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 __all__ = ["Graph", "System", "TooLarge", "explored"]
@@ -133,6 +134,7 @@ def explored(
     max_states: int,
     enough: Callable[[int, S, Sequence[tuple[int, S]]], bool] | None = None,
     grow: bool = True,
+    keep: Callable[[S], None] | None = None,
 ) -> Graph[S]:
     """The states that can be reached, breadth first.
 
@@ -141,38 +143,50 @@ def explored(
         max_states: Stop after so many.
         enough: Is told of each state, by its number, with what follows on it; True stops.
         grow: Whether to look for growth without bound, and to stop at it.
+        keep: Is told of each new state before it is kept; `TooLarge` stops.
     """
     graph = Graph(system.initial)
+    with suppress(TooLarge):
+        _explore(graph, system, max_states, enough, grow, keep)
+    return graph
+
+
+def _explore(
+    graph: Graph[S],
+    system: System[S],
+    max_states: int,
+    enough: Callable[[int, S, Sequence[tuple[int, S]]], bool] | None,
+    grow: bool,
+    keep: Callable[[S], None] | None,
+) -> None:
     index: dict[S, int] = {system.initial: 0}
     peaks = array("q", [system.total(system.initial)]) if grow else array("q")
     at = 0
     while at < len(graph.states):
         state = graph.states[at]
-        try:
-            following = system.successors(state)
-        except TooLarge:
-            return graph
+        following = system.successors(state)
         for label, after in following:
             known = index.get(after)
             if known is None:
                 known = len(graph.states)
                 if known >= max_states or len(graph.targets) >= MAX_EDGES:
-                    return graph
+                    return
+                if keep is not None:
+                    keep(after)
                 index[after] = known
                 graph.states.append(after)
                 graph.parents.append(at)
                 graph.via.append(label)
                 if grow and _grown(system, graph, peaks, known, at):
                     graph.growth = known
-                    return graph
+                    return
             graph.targets.append(known)
             graph.labels.append(label)
         graph.start.append(len(graph.targets))
         if enough is not None and enough(at, state, following):
-            return graph
+            return
         at += 1
     graph.complete = True
-    return graph
 
 
 def _grown(system: System[S], graph: Graph[S], peaks: array[int], new: int, parent: int) -> bool:

@@ -33,6 +33,7 @@ from weft.engine import orjoin
 from weft.engine.expressions import ExpressionError, compile_expression
 from weft.engine.net import Net, Outcome, Role, Task, Transition
 from weft.engine.undoing import UNDOING
+from weft.engine.verify.graph import TooLarge
 
 __all__ = ["BROKEN", "CANCELLED", "COMPLETED", "FAILED", "NUMBERS", "TRIGGERS", "Runs", "State"]
 
@@ -44,6 +45,19 @@ TRIGGERS = 2
 
 MAX_RUN = 20_000
 """The most markings that are looked at within one step."""
+
+MAX_WORK = 80_000_000
+"""So many tokens and places are looked at within all steps of an exploration: about fifteen
+seconds of them."""
+
+MAX_BYTES = 2**29
+"""The states and the trails of an exploration take no more memory."""
+
+BESIDE = 250
+"""Bytes that a state takes beside its numbers: its entries in a list and a table."""
+
+CELL = 8
+"""Bytes that a number takes in a state or a trail; the small ones are shared."""
 
 REPEATS = 50
 """So often a growing loop is tried before its growth counts as not shown."""
@@ -152,6 +166,11 @@ class Runs:
         self.asked = [self._asked(t) for t in net.transitions]
         """The condition of each transition, as what it is told apart by."""
         self.initial: State = (BEGIN,)
+        self.work = 0
+        self.bytes = 0
+        """What an exploration has cost, and what it keeps at most (`MAX_WORK`, `MAX_BYTES`)."""
+        self.exhausted: str | None = None
+        """The bound that it has met, in words."""
 
     # ── what there is ────────────────────────────────────────────────────────────────────────
 
@@ -325,6 +344,7 @@ class Runs:
     def allowed(self, marking: Marking, t: int) -> bool:
         """Whether the arcs allow a firing."""
         if t in self.inputs:
+            self.work += len(self.net.places)
             cells = [marking.get(p, 0) for p in range(len(self.net.places))]
             return orjoin.enabled(self.net, cells, t, alone=self.alone)
         return self.marked(marking, t)
@@ -342,6 +362,7 @@ class Runs:
     def fired(self, marking: Marking, t: int, assignment: int) -> Marking:
         """The marking after a firing."""
         arcs = self.arcs[t]
+        self.work += len(marking) + 10
         after = dict(marking)
         joined = [(p, 1) for p in self.inputs.get(t, ()) if p in marking]
         for p, n in (*arcs.take, *joined):
@@ -385,6 +406,7 @@ class Runs:
         seen = {queue[0].key}
         while queue:
             spot = queue.popleft()
+            self._within_bounds()
             if spot.end is not None:
                 yield spot.trail, (spot.end,)
                 continue
@@ -426,6 +448,7 @@ class Runs:
     def _moves(self, spot: _Spot, assignment: int) -> list[_Spot]:
         """What happens next by itself: a firing, or a condition that is read; none at rest."""
         marking = spot.marking
+        self.work += len(marking) + 10
         enabled = [t for t in self.sources if self.allowed(marking, t)]
         enabled += self.at(marking, self.immediate_at)
         enabled.sort(key=self.rank.__getitem__)
@@ -474,7 +497,12 @@ class Runs:
     # ── a system ─────────────────────────────────────────────────────────────────────────────
 
     def successors(self, state: State) -> Sequence[tuple[int, State]]:
-        """Every event from outside, with what follows by itself."""
+        """Every event from outside, with what follows by itself.
+
+        Raises:
+            TooLarge: The exploration has taken more than `MAX_WORK` or `MAX_BYTES`.
+        """
+        self._within_bounds()
         if state[0] < 0:
             return () if state[0] != BEGIN else self._begun()
         assignment, marking = state[0], self.marking(state)
@@ -490,6 +518,24 @@ class Runs:
         if not lively:
             self.stalled.add(state)
         return list(found)
+
+    def keep(self, state: State) -> None:
+        """Count what a state takes that an exploration keeps.
+
+        Raises:
+            TooLarge: They take more than `MAX_BYTES`.
+        """
+        self.bytes += BESIDE + CELL * len(state)
+        self._within_bounds()
+
+    def _within_bounds(self) -> None:
+        if self.work > MAX_WORK:
+            self.exhausted = f"takes more than {MAX_WORK:,} looks at tokens"
+        elif self.bytes > MAX_BYTES:
+            self.exhausted = f"has states that take more than {MAX_BYTES:,} bytes"
+        else:
+            return
+        raise TooLarge
 
     def _begun(self) -> list[tuple[int, State]]:
         places = enumerate(self.net.places)
@@ -567,6 +613,7 @@ class Runs:
     def _label(self, trail: tuple[int, ...]) -> int:
         number = self._trail_numbers.get(trail)
         if number is None:
+            self.bytes += BESIDE + CELL * len(trail)
             number = self._trail_numbers[trail] = len(self.trails)
             self.trails.append(trail)
         return number

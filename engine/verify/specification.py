@@ -266,7 +266,7 @@ class _NetVerification:
                 "an OR-join waits for what conditions could still keep from coming"
             ] = None
         try:
-            graph = explored(runs, max_states=self.max_states, enough=watch.note)
+            graph = explored(runs, max_states=self.max_states, enough=watch.note, keep=runs.keep)
         except Undecided as undecided:
             self.undecided = str(undecided)
             return
@@ -297,7 +297,8 @@ class _NetVerification:
             if stuck is not None and not dead_ends:
                 self.never_ends(runs, graph, stuck)
         else:
-            self.undecided = f"net {self.net.name!r} has more than {self.max_states:,} states"
+            bound = runs.exhausted or f"has more than {self.max_states:,} states"
+            self.undecided = f"net {self.net.name!r} {bound}"
         if dead_ends:
             facts.option = False
             self.stops(runs, graph, dead_ends)
@@ -928,5 +929,5 @@ def _ends_without(net: Net, endless: set[str], max_states: int) -> bool:
             ended.append(at)
         return bool(ended)
 
-    graph = explored(runs, max_states=max_states, enough=note)
+    graph = explored(runs, max_states=max_states, enough=note, keep=runs.keep)
     return bool(ended) or not graph.complete
