@@ -235,7 +235,7 @@ class MemoryJournal:
         before = records[-1].hash if records else GENESIS
         due: list[tuple[CaseState, int, bytes]] = []
         made: list[Record] = []
-        time = Microseconds(0)
+        time = Microseconds(0) if case is None else case.summary.updated
         for entry in log:
             if type(entry) is int:
                 time = Microseconds(entry)

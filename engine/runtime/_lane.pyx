@@ -373,7 +373,8 @@ cdef class Lane:
             self.head = 0
             self.base = None
         if self.sequence - self.snapshot_at >= self.snapshot_every:
-            log.append(self.freeze())
+            state = self.freeze()
+            self.log.append(state)  # who reads on another thread may have the log from above
             self.snapshot_at = self.sequence
         return 0
 
@@ -428,63 +429,60 @@ cdef class Lane:
         cdef long long began = 0
         if self.held is not None:  # Ctrl-C has ended its attempt
             return self.held.name, None
-        last = clock.last if system else 0
-        try:
-            while self.head < len(self.waiting):
-                item = <Item> self.waiting[self.head]
-                if not self.attached:
-                    return item.name, None
-                if done % TURN == 0:
-                    if done == 0:
-                        began = _monotonic_ns()
-                    elif <long long> _monotonic_ns() - began > TURN_NS:
-                        return True
-                done += 1
-                arguments = None
-                for value in item.inputs:
-                    if not is_scalar(value):
-                        try:
-                            arguments = prepare(dict(zip(item.task.input_names, item.inputs)))
-                        except Exception:
-                            return item.name, None
-                        break
-                self.head += 1
-                if self.head > 1024:
-                    del self.waiting[:self.head]
-                    self.head = 0
-                self.held = item
-                self.frozen = None
-                self.calling = True
-                try:
-                    result = self.performed(item, arguments)
-                except KeyboardInterrupt:
-                    raise
-                except BaseException as error:
-                    return item.name, failed(error)
-                finally:
-                    self.calling = False
-                if (
-                    not self.attached
-                    or engine.listeners
-                    or engine.tracing is not None
-                    or engine.draining
-                ):
-                    return item.name, outcome(result)
-                if system:
-                    now = <long long> _time_ns() // 1000
-                    if now < last:
-                        now = last
-                    last = now
+        while self.head < len(self.waiting):
+            item = <Item> self.waiting[self.head]
+            if not self.attached:
+                return item.name, None
+            if done % TURN == 0:
+                if done == 0:
+                    began = _monotonic_ns()
+                elif <long long> _monotonic_ns() - began > TURN_NS:
+                    return True
+            done += 1
+            arguments = None
+            for value in item.inputs:
+                if not is_scalar(value):
+                    try:
+                        arguments = prepare(dict(zip(item.task.input_names, item.inputs)))
+                    except Exception:
+                        return item.name, None
+                    break
+            self.head += 1
+            if self.head > 1024:
+                del self.waiting[:self.head]
+                self.head = 0
+            self.held = item
+            self.frozen = None
+            self.calling = True
+            try:
+                result = self.performed(item, arguments)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                return item.name, failed(error)
+            finally:
+                self.calling = False
+            if (
+                not self.attached
+                or engine.listeners
+                or engine.tracing is not None
+                or engine.draining
+            ):
+                return item.name, outcome(result)
+            if system:  # what its `now` does; the function may have asked it, too
+                now = <long long> _time_ns() // 1000
+                last = clock.last
+                if now > last:
+                    clock.last = now
                 else:
-                    now = clock.now()
-                try:
-                    if not self.complete(item, result, now):
-                        return item.name, outcome(result)
-                except Exception:  # an expression has failed, or the result is no JSON
+                    now = last
+            else:
+                now = clock.now()
+            try:
+                if not self.complete(item, result, now):
                     return item.name, outcome(result)
-        finally:
-            if system and last > <long long> clock.last:
-                clock.last = last
+            except Exception:  # an expression has failed, or the result is no JSON
+                return item.name, outcome(result)
         return None
 
     cdef object performed(self, Item item, dict arguments):
@@ -533,21 +531,24 @@ cdef class Lane:
     # ── the state ────────────────────────────────────────────────────────────────────────────
 
     def freeze(self):
-        """The case as it stands."""
+        """The case as it stands.
+
+        Whoever asks on another thread gets it as it stood when he asked: the parts are read
+        together, before anything is made of them, and are kept only if they are still the newest.
+        """
         cdef dict tally, items
         cdef tuple key
         cdef Item item
+        cdef long long sequence
         if self.frozen is not None:
             return self.frozen
         self.serials_shared = True
+        sequence, place, held = self.sequence, self.place, self.held
+        variables, serials, waiting = self.variables, self.serials, self.waiting[self.head:]
         compiled = self.compiled
-        if self.place is None:
-            marking = bytes(len(compiled.net.initial))
-        else:
-            marking = self.place.marking
+        marking = bytes(len(compiled.net.initial)) if place is None else (<Place> place).marking
         items, tally = {}, {}
-        waiting = self.waiting[self.head:]
-        for found in waiting if self.held is None else [self.held, *waiting]:
+        for found in waiting if held is None else [held, *waiting]:
             item = <Item> found
             task = item.task
             items[item.name] = _WorkItem(
@@ -555,18 +556,20 @@ cdef class Lane:
             )
             key = (0, task.name, _STARTED)
             tally[key] = tally.get(key, 0) + 1
-        self.frozen = _CaseState(
+        made = _CaseState(
             self.case,
             compiled,
-            _RUNNING if self.place is not None else _COMPLETED,
-            {0: _ScopeState(0, compiled.root, marking, self.variables)},
+            _COMPLETED if place is None else _RUNNING,
+            {0: _ScopeState(0, compiled.root, marking, variables)},
             _settle(items),
-            self.serials,
+            serials,
             1,
             None,
             tally,
         )
-        return self.frozen
+        if sequence == self.sequence and held is self.held:
+            self.frozen = made
+        return made
 
 
 cdef list fresh():

@@ -73,6 +73,26 @@ def performing(source: random.Random) -> Callable[[Work], Any]:
     return function
 
 
+class Idle(VirtualClock):
+    """Virtual time that passes only while no case has anything to do.
+
+    It would pass at each turn of the event loop, and how many of those a case takes is what lanes
+    change.
+    """
+
+    engine: Engine
+
+    async def sleep_until(self, time: Microseconds) -> None:
+        """Jump there as soon as nothing goes on."""
+        quiet = 0
+        while quiet < 5:
+            await anyio.lowlevel.checkpoint()
+            cases = self.engine._driven.values()
+            at_work = any(driven.driving or driven.live.in_lane for driven in cases)
+            quiet = 0 if at_work else quiet + 1
+        await super().sleep_until(time)
+
+
 async def play(specification: Specification, seed: int, journal: Journal) -> Any:
     """Several cases of a generated specification; people do what is theirs."""
     source = random.Random(seed)
@@ -82,11 +102,12 @@ async def play(specification: Specification, seed: int, journal: Journal) -> Any
         "person": Functions("person", automatic=False),
     }
     found: list[Any] = []
-    engine = Engine(
+    clock = Idle()
+    engine = clock.engine = Engine(
         journal,
         registry=g.REGISTRY,
         connectors=connectors,
-        clock=VirtualClock(),
+        clock=clock,
         limits=g.LIMITS,
         unverified=True,
         snapshot_every=source.choice([1000, 1000, 15]),
@@ -127,15 +148,15 @@ class _Any(dict[str, Any]):
         return self.function
 
 
-@pytest.mark.parametrize("seed", range(40))
-async def test_generated_nets(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_generated_nets(seeds: range, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Engine, "draw", lambda *_: 0.5)  # how long a retry waits
-    specification = g.made(g.Seeded(random.Random(seed)), structured=seed % 4 != 0)
-    try:
-        quick, long = await both(lambda journal: play(specification, seed, journal))
-    except weft.DefinitionErrors:
-        return  # a tangle that does not compile
-    assert quick == long
+    for seed in range(seeds.start * 4, seeds.stop * 4):  # so that each has a tangle, too
+        specification = g.made(g.Seeded(random.Random(seed)), structured=seed % 4 != 0)
+        try:
+            quick, long = await both(lambda journal: play(specification, seed, journal))  # noqa: B023  # awaited here
+        except weft.DefinitionErrors:
+            continue  # a tangle that does not compile
+        assert quick == long, f"seed {seed}"
 
 
 # ── what a function gives, and takes ─────────────────────────────────────────────────────────
@@ -525,6 +546,155 @@ async def test_all_who_read_at_the_same_time_read_the_same() -> None:
             records = journal.records(case.id)
             assert len(records) == case.events == engine.find(case.id).sequence
             assert engine.find(case.id).status == "completed"
+
+
+async def test_a_state_that_another_thread_reads_is_whole_and_the_newest_is_kept() -> None:
+    faults: list[Any] = []
+    handles: list[Any] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            for case in handles[-1:]:
+                state = case.state
+                items = [int(item.partition("/")[2]) for item in state.items]
+                if items != ([state.data["n"] + 1] if state.data["n"] < 300 else []):
+                    faults.append((state.data, items))
+
+    async with weft.open("memory:", functions={"add": lambda n: n + 1}) as engine:
+        await (await engine.start(weft.loads(LOOP))).wait()
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        try:
+            for _ in range(10):
+                handles.append(await engine.start(weft.loads(LOOP)))
+                await handles[-1].wait()
+        finally:
+            done.set()
+            for reader in readers:
+                reader.join()
+        assert faults == []
+        assert {(case.state.status, case.state.data["n"]) for case in handles} == {
+            (weft.CaseStatus.COMPLETED, 300)
+        }
+
+
+# ── others, and the time ─────────────────────────────────────────────────────────────────────
+
+
+async def test_others_have_their_turns_while_short_cases_go_by_lanes() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await anyio.lowlevel.checkpoint()
+
+    specification = weft.loads(LOOP)
+    async with (
+        weft.open("memory:", functions={"add": lambda n: 300}) as engine,
+        anyio.create_task_group() as group,
+    ):
+        await (await engine.start(specification)).wait()
+        group.start_soon(other)
+        for _ in range(100_000):
+            case = await engine.start(specification)
+            assert await case.wait() is weft.CaseStatus.COMPLETED
+            if turns > 5:
+                break
+        group.cancel_scope.cancel()
+    assert turns > 5
+
+
+async def test_time_never_goes_back_whoever_asks_for_it() -> None:
+    seen: list[int] = []
+
+    def add(n: int) -> int:
+        if n == 5:
+            clock.last += 3_600_000_000  # the clock is set back by an hour
+        seen.append(clock.now())
+        return n + 1
+
+    async with weft.open("memory:", functions={"add": add}) as engine:
+        clock: Any = engine.clock
+        await (await engine.start(weft.loads(LOOP))).wait()
+        seen.clear()
+        case = await engine.start(weft.loads(LOOP))
+        await case.wait()
+        records = engine.journal.records(case.id)
+        ends = [r.time for r in records if r.type == "WorkItemCompleted"]
+        told = [time for pair in zip(seen, ends, strict=True) for time in pair]
+        assert told == sorted(told)
+        assert told[-1] - told[0] >= 3_600_000_000
+        assert clock.now() >= records[-1].time
+
+
+async def test_who_waits_may_go_and_the_case_goes_on() -> None:
+    def add(n: int) -> int:
+        if n == 20 and scopes:
+            scopes.pop().cancel()
+        sum(range(20_000))
+        return n + 1
+
+    scopes: list[anyio.CancelScope] = []
+    specification = weft.loads(LOOP)
+    async with weft.open("memory:", functions={"add": add}) as engine:
+        await (await engine.start(specification)).wait()
+        case = await engine.start(specification)
+        with anyio.CancelScope() as scope:
+            scopes.append(scope)
+            await case.wait()
+        assert scope.cancelled_caught
+        assert await case.wait() is weft.CaseStatus.COMPLETED
+        assert case.data == {"n": 300}
+
+
+async def test_a_case_whose_function_was_interrupted_can_be_resumed() -> None:
+    def add(n: int) -> int:
+        if n == 20 and armed:
+            armed.clear()
+            raise KeyboardInterrupt
+        return n + 1
+
+    armed: list[bool] = []
+    specification = weft.loads(LOOP)
+    async with weft.open("memory:", functions={"add": add}) as engine:
+        await (await engine.start(specification)).wait()
+        case = await engine.start(specification)
+        armed.append(True)
+        with pytest.raises(KeyboardInterrupt):
+            await case.wait()
+        assert (case.status, case.data["n"]) == (weft.CaseStatus.RUNNING, 20)
+        await case.resume()
+        assert await case.wait() is weft.CaseStatus.COMPLETED
+        records = engine.journal.records(case.id)
+        assert broken_link(case.id, records) is None
+        assert [r.type for r in records].count("WorkItemRetried") == 1
+
+
+async def test_an_engine_on_another_host_takes_a_case_over_out_of_its_lane() -> None:
+    journal = MemoryJournal()
+    moved: list[Any] = []
+
+    def add(n: int) -> int:
+        if n == 20 and moved:
+            now = Microseconds(2**60)  # the lease of the first has ended
+            assert journal.elsewhere("there").claim(moved.pop(), other, now=now)
+        return n + 1
+
+    other: Any = "another engine"
+    specification = weft.loads(LOOP)
+    async with weft.open(journal, functions={"add": add}) as engine:
+        await (await engine.start(specification)).wait()
+        case = await engine.start(specification)
+        moved.append(case.id)
+        with pytest.raises(weft.JournalError, match="taken over by another engine"):
+            await case.wait()
+        records = journal.records(case.id)
+        assert broken_link(case.id, records) is None
+        assert sum(r.type == "WorkItemCompleted" for r in records) == 20
 
 
 # ── how large a book becomes ─────────────────────────────────────────────────────────────────
