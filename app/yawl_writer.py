@@ -16,6 +16,7 @@ is read again and compared, task by task.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -171,6 +172,17 @@ class _Writer:
         for element in elements:
             for to, _, _ in element.flows:
                 into.setdefault(to, []).append(element.id)
+        for name in sorted(_entered_again(elements)):
+            task = net.tasks.get(name)
+            if task is None or task.concurrency == 1:
+                continue
+            many = any(use.name == "for-each" for use in task.uses)  # the reader sets no bound
+            if not many and any(not _is_pattern(use) for use in task.uses):
+                self.fault(
+                    at(net.name, "tasks", name),
+                    f"task {name!r} may begin again while it is busy, which no task of YAWL does: "
+                    "say `concurrency: 1` if it need not",
+                )
         first = [e for e in elements if e.kind == "inputCondition"]
         last = [e for e in elements if e.kind == "outputCondition"]
         rest = [e for e in elements if e.kind in ("condition", "task")]
@@ -683,6 +695,41 @@ class _Writer:
                         f"the default of {variable.name!r} would be read as "
                         f"{_shown(_default(there))}, not {_shown(_default(variable))}",
                     )
+
+
+def _entered_again(elements: list[_Element]) -> set[str]:
+    """The elements that a second token may reach while the first is still there, by the flows.
+
+    That is what lies behind an exclusive merge to which two branches of a split lead without a
+    join between, and behind a split that one of its own branches leads back to.
+    """
+    flows = {e.id: [to for to, _, _ in e.flows] for e in elements}
+    joins = {e.id for e in elements if e.kind == "task" and e.join in ("and", "or")}
+
+    def behind(names: list[str], *, through: bool) -> set[str]:
+        seen, queue = {*names}, [*names]
+        while queue:
+            at = queue.pop()
+            if at in joins and not through:
+                continue
+            for to in flows.get(at, ()):
+                if to not in seen:
+                    seen.add(to)
+                    queue.append(to)
+        return seen
+
+    found: set[str] = set()
+    for fork in elements:
+        if fork.kind != "task" or fork.split not in ("and", "or") or len(fork.flows) < 2:
+            continue
+        branches = [behind([to], through=False) for to in flows[fork.id]]
+        if any(fork.id in branch and fork.id not in joins for branch in branches):
+            found |= behind([fork.id], through=True)
+            continue
+        times = Counter(name for branch in branches for name in branch)
+        met = [name for name, number in times.items() if number > 1 and name not in joins]
+        found |= behind(met, through=True)
+    return found
 
 
 def _default(variable: Variable) -> JsonValue:

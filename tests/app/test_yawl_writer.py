@@ -134,7 +134,7 @@ class Blocks:
         )
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(8))
 def test_generated_nets_and_back_have_the_same_state_space(seed: int) -> None:
     made = Blocks(seed).specification()
     back = again(made)
@@ -281,3 +281,19 @@ def test_a_folder_without_the_schema_is_refused(weft: Any, write: Any, folder: P
     (folder / "YAWL_Schema3.0.xsd").write_text("no schema")
     done = weft("show", folder / "x.yawl", "--schemas", folder, "--json")
     assert "no schema that can be used" in done.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        "a: {then: {parallel-split: [b, c]}}, b: {then: w}, c: {then: w}",
+        "a: {then: s}, s: {join: multi-merge, then: {parallel-split: [s, w]}}",
+    ],
+)
+def test_a_task_that_may_begin_again_while_it_is_busy_is_not_written(then: str) -> None:
+    work = "w: {%sjoin: multi-merge, person: {title: T}}"
+    if "w}" not in then:
+        work = work.replace("join: multi-merge, ", "")
+    with pytest.raises(DefinitionErrors, match="task 'w' may begin again while it is busy"):
+        as_yawl(net(f"{then}, {work % ''}"))
+    as_yawl(net(f"{then}, {work % 'concurrency: 1, '}"))

@@ -26,7 +26,7 @@ from weft.schema.specification import Specification
 from weft.schema.yawl import read_yawl
 from weft.schema.yawl_query import told
 
-RUNS = 250
+RUNS = 80
 """Files for each format."""
 
 BPMN = """<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:v="urn:v">
@@ -199,7 +199,7 @@ def test_queries_of_any_kind_are_told_in_cel_or_refused() -> None:
         "ok": DataType("boolean"),
     }
     done = 0
-    for seed in range(2_000):
+    for seed in range(500):
         draw = random.Random(seed)
         text = "".join(draw.choice(QUERIES) for _ in range(draw.randint(1, 12)))
         asks = draw.random() < 0.5
@@ -210,4 +210,4 @@ def test_queries_of_any_kind_are_told_in_cel_or_refused() -> None:
         else:
             compile_expression(cel)
             done += 1
-    assert 0 < done < 2_000
+    assert 0 < done < 500
