@@ -69,6 +69,10 @@ class Peer:
         """One case that does a task until a count is reached; how often it was performed."""
         return None
 
+    def instances(self, number: int) -> Callable[[], int] | None:
+        """One case with so many instances of one task; how many were performed."""
+        return None
+
 
 def peers() -> list[Peer]:
     """The peers that come with the suite, and those that other distributions bring."""
@@ -171,6 +175,26 @@ class SpiffWorkflow(Peer):
             workflow = spec.workflow({"n": 0})
             workflow.run_all()
             return sum(t.task_spec.name[1:].isdigit() for t in workflow.get_tasks())
+
+        return work
+
+    def instances(self, number: int) -> Callable[[], int]:
+        """Its MultiInstance, which makes so many of the task that follows."""
+        from SpiffWorkflow.specs import MultiInstance, Simple
+        from SpiffWorkflow.task import TaskState
+
+        spec = _Spiff()
+        many = MultiInstance(spec.spec, "many", times=number)
+        spec.first.connect(many)
+        many.connect(Simple(spec.spec, "one"))
+
+        def work() -> int:
+            workflow = spec.workflow({"n": 0})
+            workflow.run_all()
+            return sum(
+                t.task_spec.name == "one" and t.state == TaskState.COMPLETED
+                for t in workflow.get_tasks()
+            )
 
         return work
 

@@ -210,15 +210,18 @@ def _children(number: int) -> str:
 class Runs:
     """Cases of a specification through the public API, in memory, their events kept.
 
+    With ``read`` the records of each case are read, too, when it has ended.
+
     Within the block it is a function that runs them, and says what their tasks came to. An engine
     is open then that has run one case, as the peers have their specifications at hand; nothing of
     a case is prepared.
     """
 
-    def __init__(self, text: str, cases: int) -> None:
+    def __init__(self, text: str, cases: int, *, read: bool = False) -> None:
         import weft
 
         self._text = text
+        self._read = read
         self._cases = cases
         self._completed = weft.CaseStatus.COMPLETED
         self._called = 0
@@ -265,8 +268,8 @@ class Runs:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _add(self, n: int) -> int:
-        self._called += 1
+    @staticmethod
+    def _add(n: int) -> int:  # what it comes to is in the data
         return n + 1
 
     def _one(self) -> int:
@@ -282,6 +285,9 @@ class Runs:
             n = case.data.get("n", 0)
             assert isinstance(n, int)
             total += n
+            if self._read:
+                records = engine.journal.records(case.id)
+                assert len(records) == case.events, (len(records), case.events)
         return total
 
 
@@ -304,15 +310,34 @@ def engine(peers: list[Peer]) -> Iterator[Contest]:
             lambda p: p.sequence(10, 200),
             200,
         ),
+        (
+            "sequence of 10, its records read",
+            "cases/s",
+            _sequence(10),
+            10,
+            1,
+            500,
+            lambda p: p.sequence(10, 200),
+            200,
+        ),
         ("split/join of 10", "cases/s", _split(10), 11, 1, 200, lambda p: p.split(10), 1),
         ("split/join of 100", "cases/s", _split(100), 101, 1, 50, lambda p: p.split(100), 1),
         ("loop of 100", "rounds/s", _loop(100), 100, 100, 50, lambda p: p.loop(100), 1),
         ("loop of 1,000", "rounds/s", _loop(1000), 1000, 1000, 5, lambda p: p.loop(1000), 1),
         ("loop of 10,000", "rounds/s", _loop(10000), 10000, 10000, 1, nobody, 1),
-        ("instances, 1,000", "instances/s", _children(1000), 1000, 1000, 1, nobody, 1),
+        (
+            "instances, 1,000",
+            "instances/s",
+            _children(1000),
+            1000,
+            1000,
+            1,
+            lambda p: p.instances(1000),
+            1,
+        ),
     ]
     for name, unit, text, each, pieces, cases, ask, theirs in rows:
-        with Runs(text, cases) as work:
+        with Runs(text, cases, read="read" in name) as work:
             contestants: Contestants = {
                 "weft": (_answering(work, each * cases, each), pieces * cases)
             }

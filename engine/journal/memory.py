@@ -472,7 +472,8 @@ class MemoryJournal:
             self._check_dead(case, holder, _time() if now is None else now)
             self._found(case)
             self._hear_no_more(case)
-        self._leases.setdefault(owner, (self._host, Microseconds(0)))
+        if owner not in self._leases:
+            self._leases[owner] = (self._host, Microseconds(0))
         self._owners[case] = self._claims[case] = owner
         return holder is not None and holder != owner
 

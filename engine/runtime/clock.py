@@ -25,12 +25,14 @@ class SystemClock:
     """
 
     def __init__(self) -> None:
-        self.last = 0
+        self.last = Microseconds(0)
 
     def now(self) -> Microseconds:
         """The time of day, never before a time that was given out already."""
-        self.last = max(self.last, time.time_ns() // 1000)
-        return Microseconds(self.last)
+        now = time.time_ns() // 1000
+        if now > self.last:
+            self.last = Microseconds(now)
+        return self.last
 
     async def sleep_until(self, time: Microseconds) -> None:
         """Wait until ``time``; a time in the past is only a turn of the event loop."""

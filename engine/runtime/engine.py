@@ -20,7 +20,7 @@ from enum import StrEnum
 from heapq import heappop, heappush
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import anyio
 import attrs
@@ -286,6 +286,7 @@ class Engine:
         self._bound: dict[tuple[str, Path | None], Mapping[tuple[str, str], Performer | None]] = {}
         self._admitted: dict[int, _Admitted] = {}
         self._books: dict[tuple[str, Path | None], Book | None] = {}
+        self._hear = journal.hear if isinstance(journal, MemoryJournal) else _nobody
         self._rides: deque[_Driven] = deque()
         self._riding = False
         self._turn_ends = 0.0
@@ -1015,7 +1016,7 @@ class Engine:
     def _take_lane(self, driven: _Driven, name: CaseId, lane: Any) -> None:
         lane.base = driven
         driven.live.lane = lane
-        cast("MemoryJournal", self.journal).hear(name, lane)
+        self._hear(name, lane)
 
     def leave_lane(self, driven: _Driven) -> None:
         """Take a case out of its lane: what waits there are attempts again.
@@ -1386,6 +1387,10 @@ def _placed(
     return specification.source.fault(location, fault.message, code=fault.code)
 
 
+def _nobody(_: CaseId, __: Any) -> None:
+    """A journal that is told of every batch has no lanes."""
+
+
 def _internal(error: Exception) -> InternalError:
     made = InternalError(f"{type(error).__name__}: {error}; please report this")
     made.__cause__ = error
@@ -1435,7 +1440,10 @@ class Case:
     def status(self) -> CaseStatus:
         """Where the case stands."""
         lane = self._driven.live.lane
-        return self.state.status if lane is None else cast("CaseStatus", lane.status)
+        if lane is None:
+            return self.state.status
+        status: CaseStatus = lane.status
+        return status
 
     @property
     def idle(self) -> bool:
