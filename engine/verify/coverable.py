@@ -27,8 +27,8 @@ __all__ = ["OMEGA", "Backwards", "Covering", "coverability_set"]
 OMEGA = 1 << 40
 """Any number of tokens; more than a place can hold."""
 
-WORK = 1_500_000
-"""So many comparisons of markings, and looks at transitions, are made: a second or two."""
+WORK = 3_000_000
+"""So many looks at cells and transitions, some of each together, are made: a few seconds."""
 
 BACKWARDS_WORK = 100_000
 """The work that one target is given (see `weft.engine.coverability`)."""
@@ -102,6 +102,7 @@ def coverability_set(net: ArcNet, *, work: int = WORK) -> Covering | None:
     cell = {p: i for i, p in enumerate(places)}
     arcs = [_arcs(number, t, cell) for number, t in net.transitions.items()]
     first = tuple(net.initial.get(p, 0) for p in places)
+    making, comparing = 1 + len(places) // 32, 16 + len(places) // 16  # the latter in 64ths
     nodes: list[Cells] = [first]
     parents, via = [-1], [-1]
     current: dict[int, int] = {0: sum(first)}
@@ -120,14 +121,14 @@ def coverability_set(net: ArcNet, *, work: int = WORK) -> Covering | None:
                 continue
             fired.add(t.number)
             total = sum(after)
-            work -= len(current) // 4 + 1
+            work -= len(current) * comparing // 64 + making
             if work < 0:
                 return None
             if any(n >= total and all(map(ge, nodes[k], after)) for k, n in current.items()):
                 continue
             ancestor = at
             while ancestor >= 0:
-                work -= 1
+                work -= making
                 before = nodes[ancestor]
                 if all(map(ge, after, before)) and after != before:
                     more = [i for i, n in enumerate(before) if n < after[i] and after[i] < OMEGA]
@@ -139,6 +140,7 @@ def coverability_set(net: ArcNet, *, work: int = WORK) -> Covering | None:
                         continue
                 ancestor = parents[ancestor]
             total = sum(after)
+            work -= len(current) * comparing // 64 + making
             below = [k for k, n in current.items() if n <= total and all(map(ge, after, nodes[k]))]
             for k in below:
                 del current[k]

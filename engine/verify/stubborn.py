@@ -15,10 +15,14 @@ from array import array
 from collections.abc import Callable, Sequence
 
 from weft.engine.verify.arcs import ArcNet
+from weft.engine.verify.graph import TooLarge
 from weft.engine.verify.markings import Markings
 from weft.native import kernel
 
 __all__ = ["Stubborn"]
+
+MAX_WORK = 20_000_000
+"""So many members of stubborn sets are looked at within an exploration: some fifteen seconds."""
 
 
 class Stubborn:
@@ -30,6 +34,8 @@ class Stubborn:
     def __init__(self, net: ArcNet) -> None:
         assert all(t.plain for t in net.transitions.values())
         self.full = Markings(net)
+        self.work = 0
+        """How many members of stubborn sets have been looked at."""
         self.initial = self.full.initial
         image = self.full.image
         self.take = [image.take.arcs(i) for i in range(image.transitions)]
@@ -51,8 +57,9 @@ class Stubborn:
     def stubborn(self, state: bytes, enabled: Sequence[int]) -> list[int]:
         """The enabled members of the smallest stubborn set that one enabled transition begins."""
         best = list(enabled)
+        firing = set(enabled)
         for seed in enabled:
-            found = self._closed(state, seed, len(best), set(enabled))
+            found = self._closed(state, seed, len(best), firing)
             if len(found) < len(best):
                 best = found
             if len(best) == 1:
@@ -67,7 +74,7 @@ class Stubborn:
             if t in enabled:
                 firing.append(t)
                 if len(firing) >= limit:
-                    return firing
+                    break
                 needed = self.rivals[t]
             else:
                 # One place that lacks tokens, and whoever could put them there.
@@ -77,10 +84,17 @@ class Stubborn:
                 if u not in inside:
                     inside.add(u)
                     stack.append(u)
+        self.work += len(inside)
         return firing
 
     def successors(self, state: bytes) -> Sequence[tuple[int, bytes]]:
-        """The firings of a stubborn set."""
+        """The firings of a stubborn set.
+
+        Raises:
+            TooLarge: The exploration has taken more than `MAX_WORK`.
+        """
+        if self.work > MAX_WORK:
+            raise TooLarge
         full = self.full
         enabled = kernel.enabled_transitions(full.image, state)
         found = []
