@@ -34,7 +34,7 @@ def test_every_specification_loads_and_its_tasks_can_be_bound(text: str, tmp_pat
                 connector = connectors[use.name]
                 connector.bind(task.name, use.argument, origin=tmp_path, inputs=task.inputs)  # type: ignore[call-arg]
                 bound += 1
-    assert bound >= 2
+    assert bound >= 1
 
 
 @pytest.mark.parametrize("text", PYTHON)

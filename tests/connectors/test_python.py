@@ -559,6 +559,7 @@ async def test_there_is_one_connector_of_each_kind() -> None:
         "shell": "shell",
         "action": "action",
         "person": "person",
+        "emit": "emit",
     }
     assert [kind for kind, c in connectors.items() if not c.automatic] == ["person"]
     python: Connector = connectors["python"]
