@@ -269,8 +269,8 @@ QUERIES: Final[Mapping[str, str]] = {
     " WHERE c.id = ? AND i.item = ?",
     "command": "SELECT 1 FROM events WHERE case_no = (SELECT no FROM cases WHERE id = ?)"
     " AND command = ?",
-    "commanded": "SELECT c.id FROM events e INDEXED BY events_by_command JOIN cases c"
-    " ON c.no = e.case_no WHERE e.command IS NOT NULL AND e.command = ? ORDER BY c.no",
+    "commanded": "SELECT c.no, c.id FROM events e INDEXED BY events_by_command JOIN cases c"
+    " ON c.no = e.case_no WHERE e.command IS NOT NULL AND e.command = ?",
     "case ids": "SELECT id FROM cases ORDER BY no",
     "net hashes": "SELECT hash FROM nets ORDER BY hash",
     "net": "SELECT checksum, image FROM nets WHERE hash = ?",
@@ -859,7 +859,7 @@ class SqliteJournal:
 
     def commanded(self, command: str) -> Sequence[CaseId]:
         """The cases with this command id; see `weft.engine.ports.Journal.commanded`."""
-        return [CaseId(case) for (case,) in self._rows("commanded", (command,))]
+        return [CaseId(case) for _, case in sorted(self._rows("commanded", (command,)))]
 
     # ── lists ────────────────────────────────────────────────────────────────────────────────
 

@@ -107,6 +107,8 @@ LISTS_ALL = {
     "case ids": r"SCAN cases",
     "net hashes": r"SCAN nets USING COVERING INDEX \w+",
     "blob hashes": r"SCAN blobs USING COVERING INDEX \w+",
+    # Only a repeated attempt to emit asks it, of the few commands that have an id.
+    "commanded": r"SCAN e USING COVERING INDEX events_by_command",
 }
 """These are asked for everything, and go through the table or an index in the order wanted."""
 
