@@ -22,7 +22,11 @@ MODELS = sorted((Path(__file__).parents[1] / "fixtures" / "bpmn").iterdir())
 DATA: dict[str, dict[str, Any]] = {
     "activiti-5.bpmn": {"paid": False, "shipped": True, "payers": ["a", "b", "c"]},
     "camunda-7.bpmn": {"score": 800},
-    "camunda-8.bpmn": {"order": {"items": [{"id": 1}], "total": 3}, "amount": 3, "receipt": "r"},
+    "camunda-8.bpmn": {
+        "order": {"id": "o-1", "items": [{"id": 1}], "total": 3},
+        "amount": 3,
+        "receipt": "r",
+    },
     "flowable.bpmn20.xml": {"vacationApproved": "true", "days": 3, "resendRequest": False},
     "jbpm.bpmn2": {"score": 7},
     "visual-paradigm.bpmn": {"book": {"available": True}},
