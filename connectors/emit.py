@@ -18,6 +18,7 @@ from weft.connectors.options import (
     Kind,
     OptionFault,
     Unfit,
+    as_mapping,
     describe,
     did_you_mean,
     one_of,
@@ -94,10 +95,8 @@ def read_emit_options(config: JsonValue, *, what: str) -> EmitOptions:
     """
     if isinstance(config, str):
         config = {"event": config}
-    if not isinstance(config, dict):
-        message = f"must be the name of an event, or a mapping with 'event'; not {describe(config)}"
-        raise_option_faults([OptionFault(message, what=what)], what=what)
-        raise AssertionError  # pragma: no cover - raised above
+    wanted = "must be the name of an event, or a mapping with 'event'"
+    config = as_mapping(config, wanted=wanted, what=what)
     return read_options(EmitOptions, config, what=what)
 
 

@@ -14,13 +14,14 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from weft.schema.durations import DURATION_PATTERN, format_duration, parse_duration
-from weft.schema.errors import DefinitionError, raise_faults
+from weft.schema.errors import DefinitionError, DefinitionErrors, raise_faults
 from weft.schema.jsonvalue import JsonValue
 
 __all__ = [
     "Kind",
     "OptionFault",
     "Unfit",
+    "as_mapping",
     "describe",
     "did_you_mean",
     "duration",
@@ -218,6 +219,18 @@ def read_options(cls: type[T], config: Mapping[str, JsonValue], *, what: str) ->
 def raise_option_faults(faults: Sequence[DefinitionError], *, what: str) -> None:
     """Raise the faults together, if there are some."""
     raise_faults(f"{what} is not configured rightly", faults)
+
+
+def as_mapping(config: JsonValue, *, wanted: str, what: str) -> dict[str, JsonValue]:
+    """A configuration that has to be a mapping by now.
+
+    Raises:
+        DefinitionErrors: It is none; the message says what is ``wanted``.
+    """
+    if isinstance(config, dict):
+        return config
+    fault = OptionFault(f"{wanted}; not {describe(config)}", what=what)
+    raise DefinitionErrors(f"{what} is not configured rightly", [fault])
 
 
 def options_schema(cls: type) -> dict[str, JsonValue]:

@@ -16,6 +16,7 @@ from weft.connectors.options import (
     Kind,
     OptionFault,
     Unfit,
+    as_mapping,
     describe,
     did_you_mean,
     option,
@@ -188,10 +189,8 @@ def read_person_options(config: JsonValue, *, what: str = "person") -> PersonOpt
     """
     if isinstance(config, str):
         config = {"title": config}
-    if not isinstance(config, dict):
-        message = f"must be a title, or a mapping with 'title'; not {describe(config)}"
-        raise_option_faults([OptionFault(message, what=what)], what=what)
-        raise AssertionError  # pragma: no cover - raised above
+    wanted = "must be a title, or a mapping with 'title'"
+    config = as_mapping(config, wanted=wanted, what=what)
     options = read_options(PersonOptions, config, what=what)
     if options.choices and options.form is not None and CHOICE in (options.form.fields or {}):
         message = f"the form has a field {CHOICE!r}, which is where the choice goes"

@@ -27,7 +27,7 @@ from weft.connectors.calling import NotCallable, Plan, plan_call
 from weft.connectors.lookup import Unfound, find_function, is_main
 from weft.connectors.options import (
     OptionFault,
-    describe,
+    as_mapping,
     did_you_mean,
     one_of,
     option,
@@ -121,10 +121,8 @@ def read_python_options(config: JsonValue, *, what: str) -> PythonOptions:
     """
     if isinstance(config, str):
         config = {"call": config}
-    if not isinstance(config, dict):
-        message = f"must name a function, as in module:function; not {describe(config)}"
-        raise_option_faults([OptionFault(message, what=what)], what=what)
-        raise AssertionError  # pragma: no cover - raised above
+    wanted = "must name a function, as in module:function"
+    config = as_mapping(config, wanted=wanted, what=what)
     return read_options(PythonOptions, config, what=what)
 
 

@@ -31,6 +31,7 @@ from weft.connectors.options import (
     Kind,
     OptionFault,
     Unfit,
+    as_mapping,
     describe,
     did_you_mean,
     duration,
@@ -234,18 +235,8 @@ def read_shell_options(config: JsonValue, *, what: str) -> ShellOptions:
         )
     if isinstance(config, list):
         config = {"run": config}
-    if not isinstance(config, dict):
-        raise_option_faults(
-            [
-                OptionFault(
-                    "must be a list of arguments, or a mapping with 'run' or 'sh'; "
-                    f"not {describe(config)}",
-                    what=what,
-                )
-            ],
-            what=what,
-        )
-        raise AssertionError  # pragma: no cover - raised above
+    wanted = "must be a list of arguments, or a mapping with 'run' or 'sh'"
+    config = as_mapping(config, wanted=wanted, what=what)
     faults: list[DefinitionError] = []
     if ("run" in config) == ("sh" in config):
         faults.append(

@@ -281,7 +281,7 @@ class _Query:
         except ElementPathError as error:
             said = re.sub(r"\s+", " ", str(error))[:200]
             raise Untranslatable(f"it is no XPath: {said}") from None
-        except Exception as error:  # noqa: BLE001  whatever a parser trips over is no XPath
+        except Exception as error:  # noqa: BLE001  # whatever a parser trips over is no XPath
             raise Untranslatable(f"it is no XPath: {type(error).__name__}") from None
         return self.value(tree, bound, None)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import weft as package
-from tests.app.conftest import folder, spawn, weft, write  # noqa: F401  # fixtures
+from tests.app.conftest import folder, spawn, weft, write  # noqa: F401  # fixtures: what F811 takes for a second definition below is their use
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 

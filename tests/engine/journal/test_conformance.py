@@ -34,7 +34,7 @@ class TestSqlite(JournalContract):
         yield journal
         journal.close()
 
-    def end_engines(self, journal: SqliteJournal) -> None:  # type: ignore[override]  # this one
+    def end_engines(self, journal: SqliteJournal) -> None:  # type: ignore[override]  # its own
         for lock in journal._engines.values():
             lock.close()
 
