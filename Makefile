@@ -12,7 +12,7 @@ JOB ?= docs/examples/check-repository.yaml --decide decide=ship
 # One test worker a core; `make test JOBS=0` runs in one process. TESTS narrows the choice.
 JOBS ?= auto
 TESTS ?=
-COVERAGE_FLOOR := 90
+COVERAGE_FLOOR := 97
 
 # What every engine of the tests tells is held against Weft's own telemetry registry; where all
 # tests run, all that it declares must have been seen.

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -59,7 +60,11 @@ def receive(
             checker.add_of(resource, sample)
 
     code: int | None = None
-    with Receiver(take, grpc_port=grpc_port, http_port=http_port) as receiver:
+    # A signal may come as soon as the address is said: it is heard from before that on.
+    with (
+        _told_to_end() as told,
+        Receiver(take, grpc_port=grpc_port, http_port=http_port) as receiver,
+    ):
         where = (
             f"receiving OTLP: gRPC at {receiver.grpc_endpoint}, HTTP at {receiver.http_endpoint}"
         )
@@ -67,7 +72,7 @@ def receive(
             screen.warn(where)
         else:
             screen.say(where)
-        code = _until_done(receiver, command, idle_seconds)
+        code = _until_done(receiver, command, idle_seconds, told)
     return {
         "requests": receiver.requests,
         "refused": receiver.refused,
@@ -75,10 +80,9 @@ def receive(
     }
 
 
-def _until_done(
-    receiver: Receiver, command: Sequence[str], idle_seconds: float | None
-) -> int | None:
-    """Wait for the end; the exit code of the command, if there is one."""
+@contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    """What is set by Ctrl-C or SIGTERM, as long as this lasts."""
     told = threading.Event()
 
     def tell(number: int, frame: FrameType | None) -> None:
@@ -87,17 +91,27 @@ def _until_done(
 
     before = {each: signal.signal(each, tell) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        child = _started(receiver, command) if command else None
-        while not told.wait(LOOK_SECONDS):
-            if child is not None:
-                if child.poll() is not None:
-                    break
-            elif idle_seconds is not None and monotonic() - receiver.last > idle_seconds:
-                break
-        return None if child is None else _ended(child)
+        yield told
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def _until_done(
+    receiver: Receiver,
+    command: Sequence[str],
+    idle_seconds: float | None,
+    told: threading.Event,
+) -> int | None:
+    """Wait for the end; the exit code of the command, if there is one."""
+    child = _started(receiver, command) if command else None
+    while not told.wait(LOOK_SECONDS):
+        if child is not None:
+            if child.poll() is not None:
+                break
+        elif idle_seconds is not None and monotonic() - receiver.last > idle_seconds:
+            break
+    return None if child is None else _ended(child)
 
 
 def _started(receiver: Receiver, command: Sequence[str]) -> subprocess.Popen[bytes]:
