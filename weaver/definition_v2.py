@@ -23,6 +23,7 @@ from weft.weaver.definition import (
     read_type,
 )
 from weft.weaver.registry import (
+    RECOMMENDED,
     AttributeSpec,
     EntityAssociation,
     FileFormat,
@@ -30,6 +31,7 @@ from weft.weaver.registry import (
     GroupType,
     Import,
     Role,
+    SpanLink,
 )
 from weft.weaver.shape import Reader, Table
 
@@ -209,8 +211,26 @@ def _span(reader: Reader, node: Node) -> Group[AttributeSpec] | None:
         **fields,
         span_name_note=_span_name(table, required=True),
         span_kind=table.choice("kind", SPAN_KINDS, required=True),
+        links=tuple(table.each("links", lambda node: _link(reader, node, table.what))),
     )
     return group if table.finish() else None
+
+
+def _link(reader: Reader, node: Node, span: str) -> SpanLink[AttributeSpec] | None:
+    table = reader.table(node, f"a link of {span}")
+    if table is None:
+        return None
+    ref = table.text("ref", required=True)
+    table.what = f"the link to '{ref}' of {span}" if ref else table.what
+    link = SpanLink(
+        ref=ref or "",
+        place=table.place,
+        requirement_level=read_requirement_level(table) or RECOMMENDED,
+        brief=table.text("brief") or "",
+        note=table.text("note") or "",
+        attributes=tuple(table.each("attributes", lambda node: _reference(reader, node))),
+    )
+    return link if table.finish() else None
 
 
 def _span_name(table: Table, *, required: bool) -> str | None:
@@ -336,7 +356,8 @@ def _refinement(reader: Reader, node: Node, type: GroupType) -> Group[AttributeS
         refines=refines or "",
         **_common(table, required=False),
     )
-    return group if table.finish() else None
+    hints = {"links": "a refinement has the links of the span that it refines"}
+    return group if table.finish(hints=hints if type is GroupType.SPAN else None) else None
 
 
 def _entity_refinement(reader: Reader, node: Node) -> Group[AttributeSpec] | None:

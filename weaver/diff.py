@@ -189,4 +189,9 @@ def _group_facts(group: Group[Attribute]) -> Facts:
             "requirement_level": attribute.requirement_level.as_json(),
             **({"role": str(attribute.role)} if attribute.role else {}),
         }
+    for link in group.links:
+        facts[f"links.{link.ref}"] = {
+            "requirement_level": link.requirement_level.as_json(),
+            "attributes": {each.name: each.requirement_level.as_json() for each in link.attributes},
+        }
     return facts

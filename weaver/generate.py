@@ -21,7 +21,9 @@ from weft.weaver.registry import (
     EnumType,
     Group,
     GroupType,
+    LevelOfRequirement,
     Registry,
+    SpanLink,
     is_not_generated,
     is_template,
     type_name,
@@ -339,8 +341,7 @@ def _markdown_signal(group: Signal) -> str:
     if group.attributes:
         lines += ["| attribute | type | required | what it says |", "| --- | --- | --- | --- |"]
         for attribute in group.attributes:
-            level = attribute.requirement_level
-            wanted = level.level.replace("_", " ") + (f": {level.text}" if level.text else "")
+            wanted = _level(attribute.requirement_level)
             if attribute.role:
                 wanted += f" ({attribute.role})"
             cells = (
@@ -351,7 +352,27 @@ def _markdown_signal(group: Signal) -> str:
             )
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
+    if group.links:
+        lines.append("Its spans are linked to those of\n")
+        lines += [_markdown_link(link) for link in group.links]
+        lines.append("")
     return "\n".join(lines)
+
+
+def _markdown_link(link: SpanLink[Attribute]) -> str:
+    said = f"- `{link.ref}` ({_level(link.requirement_level)})"
+    if link.brief:
+        said += f": {_one_line(link.brief)}"
+    if link.attributes:
+        names = ", ".join(
+            f"`{each.name}` ({_level(each.requirement_level)})" for each in link.attributes
+        )
+        said += f" Attributes of the link: {names}."
+    return said
+
+
+def _level(level: LevelOfRequirement) -> str:
+    return level.level.replace("_", " ") + (f": {level.text}" if level.text else "")
 
 
 def _markdown_namespace(name: str, attributes: Iterable[Attribute]) -> str:

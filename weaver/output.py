@@ -8,9 +8,10 @@ requirement level, visibility) has no place in that shape.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from weft.weaver.registry import Attribute, Group, Registry
+from weft.weaver.registry import Attribute, Group, Registry, SpanLink
 
 __all__ = ["resolved_json"]
 
@@ -19,12 +20,13 @@ def resolved_json(registry: Registry) -> dict[str, Any]:
     """The registry as plain JSON.
 
     ``{schema_url, registry_id, catalog: [attribute…], registry: {registry_url, groups: […]}}``;
-    the ``attributes`` of a group are indices into ``catalog``.
+    the ``attributes`` of a group, and of a link of a span, are indices into ``catalog``.
     """
     catalog: dict[str, dict[str, Any]] = {}
     for group in registry.groups:
-        for attribute in group.attributes:
-            catalog.setdefault(_key(attribute), attribute.as_json())
+        for attributes in (group.attributes, *(link.attributes for link in group.links)):
+            for attribute in attributes:
+                catalog.setdefault(_key(attribute), attribute.as_json())
     numbers = {key: number for number, key in enumerate(sorted(catalog))}
     return {
         "schema_url": registry.schema_url,
@@ -32,10 +34,7 @@ def resolved_json(registry: Registry) -> dict[str, Any]:
         "catalog": [catalog[key] for key in sorted(catalog)],
         "registry": {
             "registry_url": registry.schema_url,
-            "groups": [
-                _group(group, sorted(numbers[_key(a)] for a in group.attributes))
-                for group in registry.groups
-            ],
+            "groups": [_group(group, numbers) for group in registry.groups],
         },
     }
 
@@ -46,15 +45,20 @@ def _key(attribute: Attribute) -> str:
     return f"{attribute.name}\0{made}"
 
 
-def _group(group: Group[Attribute], attributes: list[int]) -> dict[str, Any]:
+def _indices(attributes: Iterable[Attribute], numbers: Mapping[str, int]) -> list[int]:
+    return sorted(numbers[_key(attribute)] for attribute in attributes)
+
+
+def _group(group: Group[Attribute], numbers: Mapping[str, int]) -> dict[str, Any]:
     made: dict[str, Any] = {"id": group.id, "type": str(group.type), "brief": group.brief}
     optional = {
         "note": group.note,
         "prefix": group.prefix,
         "stability": group.stability,
         "deprecated": group.deprecated.as_json() if group.deprecated else None,
-        "attributes": attributes,
+        "attributes": _indices(group.attributes, numbers),
         "span_kind": group.span_kind,
+        "links": [_link(link, numbers) for link in group.links],
         "events": list(group.events),
         "metric_name": group.metric_name,
         "instrument": group.instrument,
@@ -68,6 +72,17 @@ def _group(group: Group[Attribute], attributes: list[int]) -> dict[str, Any]:
     made |= {name: value for name, value in optional.items() if value not in (None, "", [])}
     made["lineage"] = _lineage(group)
     return made
+
+
+def _link(link: SpanLink[Attribute], numbers: Mapping[str, int]) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "ref": link.ref,
+        "requirement_level": link.requirement_level.as_json(),
+        "brief": link.brief,
+        "note": link.note,
+        "attributes": _indices(link.attributes, numbers),
+    }
+    return {name: value for name, value in made.items() if value not in ("", [])}
 
 
 def _lineage(group: Group[Attribute]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ __all__ = [
     "Lineage",
     "Registry",
     "Role",
+    "SpanLink",
     "entity_names",
     "is_excluded",
     "is_not_generated",
@@ -323,6 +324,18 @@ A = TypeVar("A", AttributeSpec, Attribute)
 
 
 @attrs.frozen
+class SpanLink(Generic[A]):
+    """That spans of a type are linked to spans of the type ``ref``, and how such a link looks."""
+
+    ref: str
+    place: Place = attrs.field(eq=False)
+    requirement_level: LevelOfRequirement = RECOMMENDED
+    brief: str = ""
+    note: str = ""
+    attributes: tuple[A, ...] = ()
+
+
+@attrs.frozen
 class Group(Generic[A]):
     """A group of attributes, or a signal with its attributes.
 
@@ -343,6 +356,7 @@ class Group(Generic[A]):
     attributes: tuple[A, ...] = ()
     span_kind: str | None = None
     span_name_note: str | None = None
+    links: tuple[SpanLink[A], ...] = ()
     events: tuple[str, ...] = ()
     metric_name: str | None = None
     instrument: str | None = None

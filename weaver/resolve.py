@@ -32,6 +32,7 @@ from weft.weaver.registry import (
     Lineage,
     Registry,
     Role,
+    SpanLink,
     entity_names,
     is_excluded,
 )
@@ -159,11 +160,15 @@ class _Resolver:
         self._attributes: dict[int, Attribute] = {}  # by the id of a spec
         self._complete: dict[int, tuple[Attribute, ...]] = {}  # by the id of an `_Inherited.specs`
         self._identities: dict[int, set[str]] = {}  # by the id of a group
+        self._linked: dict[int, SpanLink[Attribute]] = {}  # by the id of a link as written
 
     def resolve(self) -> Registry:
         bases = {index: self._base_of(group) for index, group in enumerate(self._groups)}
         flat = self._flatten(bases)
         self._collect_roots(flat)
+        for group in self._groups:
+            for link in group.links:
+                self._linked[id(link)] = self._link(link, group)
         groups = [
             self._finish(group, flat[index], bases[index])
             for index, group in enumerate(self._groups)
@@ -174,6 +179,7 @@ class _Resolver:
         self._check_uniqueness(everything)
         self._check_definitions(flat)
         self._check_associations(groups, everything)
+        self._check_links(everything)
         schema_url = self._loaded.schema_url
         return Registry(
             name=schema_url.name,
@@ -521,7 +527,15 @@ class _Resolver:
         }
         if group.refines is not None and base is not None:
             fields |= _refine(group, self._in_full(base)[0])
+        # Those of a dependency are in full already.
+        fields["links"] = tuple(self._linked.get(id(link), link) for link in fields["links"])
         return Group(**fields)
+
+    def _link(self, link: SpanLink[AttributeSpec], group: Spec) -> SpanLink[Attribute]:
+        """A link with its attributes in full."""
+        found = ((spec, self._root(spec.key, group, spec)) for spec in link.attributes)
+        attributes = tuple(_refer(spec, root.attribute) for spec, root in found if root is not None)
+        return SpanLink(**attrs.asdict(link, recurse=False) | {"attributes": attributes})
 
     def _attributes_of(self, group: Spec, inherited: _Inherited) -> Iterator[Attribute]:
         for spec in inherited.specs.values():
@@ -781,6 +795,29 @@ class _Resolver:
                         foreign = self._foreign_entities()
                     self._check_association(group, name, foreign.get(name, []))
 
+    def _check_links(self, everything: Sequence[Resolved]) -> None:
+        """Spans are linked to spans of this registry, or to such as it imports.
+
+        Links of what is imported or refined are their own registry's affair.
+        """
+        spans = {
+            group.signal_name
+            for group in everything
+            if group.type is GroupType.SPAN and group.refines is None
+        }
+        for group in self._groups:
+            for link in group.links:
+                if link.ref not in spans:
+                    self._findings.report(
+                        "SpanLinkTargetNotFound",
+                        f"span '{group.signal_name}' has a link to spans of the type "
+                        f"'{link.ref}', which is neither defined nor imported",
+                        link.place,
+                        signal=group.signal,
+                        group_id=group.id,
+                        link_ref=link.ref,
+                    )
+
     def _foreign_entities(self) -> dict[str, list[tuple[Registry, Resolved]]]:
         found: dict[str, list[tuple[Registry, Resolved]]] = defaultdict(list)
         for registry in _closure(self._dependencies):
@@ -975,6 +1012,7 @@ _REFINABLE: Final[dict[str, Any]] = {
     "unit": None,
     "span_kind": None,
     "span_name_note": None,
+    "links": (),
     "requirement_level": None,
 }
 """What a refinement takes over from the signal that it refines, and what it is without any."""

@@ -78,6 +78,8 @@ spans:
   stability: development
   requirement_level: recommended
   deprecated: {reason: obsoleted, note: No more.}
+  links:
+  - {ref: t.work, brief: The one before., attributes: [{ref: t.kind, requirement_level: opt_in}]}
 """
 
 
@@ -142,6 +144,7 @@ def test_differences(registry: Registry, write: Write) -> None:
             "- {key: t.size, type: int, brief: b, stability: stable}\nattribute_groups:",
         ),
         ("- {ref: t.header}", "- {ref: t.header, requirement_level: opt_in}"),
+        ("- {ref: t.work,", "- {ref: t.work, requirement_level: required,"),
     ):
         assert old in text
         text = text.replace(old, new)
@@ -179,7 +182,9 @@ def test_differences(registry: Registry, write: Write) -> None:
         (each["kind"], [field["field"] for field in each["fields"]])
         for each in made["changes"]["metrics"]
     ] == [("updated", ["attributes.3d.any", "attributes.t.header", "attributes.x.any", "unit"])]
-    assert made["changes"]["spans"] == made["changes"]["events"] == []
+    (linked,) = made["changes"]["spans"][0]["fields"]
+    assert (linked["field"], linked["new"]["requirement_level"]) == ("links.t.work", "required")
+    assert made["changes"]["events"] == []
     back = compare(head, registry).as_json()
     assert {"kind": "added", "name": "3d.any"} in back["changes"]["attributes"]
 
@@ -297,6 +302,8 @@ def test_markdown(registry: Registry) -> None:
     assert "| `t.kind` | enum | conditionally required: If it \\| is. |" in metrics
     assert "fine" not in metrics
     assert "**Deprecated.** No more." in pages["spans.md"]
+    linked = "- `t.work` (recommended): The one before. Attributes of the link: `t.kind` (opt in)."
+    assert linked in pages["spans.md"]
     assert "(identifying)" in pages["entities.md"]
     assert "Once." in pages["events.md"]
     attributes = pages["attributes.md"]

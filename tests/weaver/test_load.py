@@ -415,6 +415,19 @@ def test_a_null_counts_as_absent(checked: Checked) -> None:
             "metrics: [{name: m, attributes: [{ref: a, sampling_relevant: true}]}]",
             "unknown field 'sampling_relevant'",
         ),
+        ("spans: [{type: s, links: [x]}]", "a link of the span 's' must be a mapping"),
+        ("spans: [{type: s, links: [{brief: b}]}]", "lacks the field 'ref'"),
+        ("spans: [{type: s, links: [{ref: s, kind: parent}]}]", "unknown field 'kind'"),
+        ("spans: [{type: s, links: [{ref: s, requirement_level: sometimes}]}]", "must be one of"),
+        (
+            "spans: [{type: s, links: [{ref: s, attributes: [{ref_group: g}]}]}]",
+            "unknown field 'ref_group'",
+        ),
+        ("metrics: [{name: m, links: [{ref: s}]}]", "unknown field 'links'"),
+        (
+            "span_refinements: [{id: r, ref: s, links: [{ref: s}]}]",
+            "a refinement has the links of the span that it refines",
+        ),
         (
             "attributes: [{key: a, type: int, brief: b, stability: deprecated}]",
             "must be one of 'stable'",

@@ -182,6 +182,96 @@ event_refinements: [{{id: e.r, ref: e}}]
     assert (len(registry.metrics), len(registry.spans), len(registry.events)) == (1, 1, 1)
 
 
+# --- links of spans -------------------------------------------------------------------------
+
+
+SPAN = "kind: client, name: {note: n}, brief: b., stability: stable, requirement_level: opt_in"
+
+
+def test_spans_are_linked_to_spans(checked: Checked) -> None:
+    text = v2(f"""\
+spans:
+- {{type: batch, {SPAN}}}
+- type: one
+  kind: client
+  name: {{note: n}}
+  brief: b.
+  stability: stable
+  requirement_level: opt_in
+  links:
+  - ref: batch
+    requirement_level: {{conditionally_required: In a batch.}}
+    brief: What it belongs to.
+    attributes: [{{ref: t.a, requirement_level: required}}]
+  - {{ref: one, note: The one before.}}
+span_refinements: [{{id: one.more, ref: one}}]
+""")
+    report = checked(text)
+    one = group_of(report, "span.one")
+    batch, before = one.links
+    assert (batch.ref, batch.brief) == ("batch", "What it belongs to.")
+    assert batch.requirement_level.as_json() == {"conditionally_required": "In a batch."}
+    assert [(each.name, each.type) for each in batch.attributes] == [("t.a", "int")]
+    assert (before.requirement_level.level, before.note) == ("recommended", "The one before.")
+    assert group_of(report, "one.more").links == one.links
+    resolved = resolved_json(registry_of(report))
+    (made,) = [each for each in resolved["registry"]["groups"] if each["id"] == "span.one"]
+    (number,) = made["links"][0]["attributes"]
+    assert resolved["catalog"][number]["requirement_level"] == "required"
+    assert made["links"][1] == {
+        "ref": "one",
+        "requirement_level": "recommended",
+        "note": "The one before.",
+    }
+
+
+def test_links_lead_to_spans_that_there_are(checked: Checked) -> None:
+    text = v2(f"""\
+metrics: [{{name: m, {SIGNAL}}}]
+spans:
+- type: one
+  {SPAN.replace(", ", chr(10) + "  ")}
+  links:
+  - {{ref: m}}
+  - {{ref: one, attributes: [{{ref: t.nothing}}]}}
+span_refinements: [{{id: r, ref: one}}, {{id: r.r, ref: r}}]
+""")
+    report = checked(text)
+    assert ids(report) == {"SpanLinkTargetNotFound": 1, "UnresolvedAttributeRef": 1}
+    lines = text.splitlines()
+    found = {each.id: lines[(each.line or 0) - 1].strip() for each in report.findings}
+    assert found["SpanLinkTargetNotFound"] == "- {ref: m}"
+    assert "t.nothing" in found["UnresolvedAttributeRef"]
+
+
+def test_imported_spans_keep_their_links(write: Write) -> None:
+    theirs = f"""\
+file_format: definition/2
+attributes: [{{key: d.a, type: int, brief: b., stability: stable}}]
+spans:
+- {{type: d.batch, {SPAN}}}
+- {{type: d.one, {SPAN}, links: [{{ref: d.batch, attributes: [{{ref: d.a}}]}}]}}
+"""
+    ours = f"""\
+file_format: definition/2
+imports: {{spans: [d.one]}}
+spans:
+- {{type: o.one, {SPAN}, links: [{{ref: d.one, attributes: [{{ref: d.a}}]}}]}}
+- {{type: o.two, {SPAN}, links: [{{ref: d.batch}}]}}
+span_refinements: [{{id: o.more, ref: d.one}}]
+"""
+    write("d", {"manifest.yaml": manifest("d"), "a.yaml": theirs})
+    folder = write("o", {"manifest.yaml": manifest("o", "1.0.0", "d/1.0.0:../d"), "a.yaml": ours})
+    report = check(folder)
+    found = [each for each in report.findings if each.level == "error"]
+    # What d.one is linked to is its own registry's affair; o.two would have to import it.
+    assert [(each.id, each.signal_name) for each in found] == [("SpanLinkTargetNotFound", "o.two")]
+    assert report.registry is not None
+    links = {group.id: group.links for group in report.registry.groups}
+    assert [each.name for each in links["span.o.one"][0].attributes] == ["d.a"]
+    assert links["o.more"] == links["span.d.one"] != ()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
