@@ -197,6 +197,8 @@ class _Writer:
         self.retry(task, step)
         if task.timeout_seconds is not None:
             step["timeout"] = format_duration(task.timeout_seconds)
+        if task.expires is not None:
+            self.fault("a timeout is a duration; {...} cannot be said", "tasks", name, "timeout")
         for key, use in (("onSuccess", task.then), ("onFailure", task.on_failure)):
             way = self.attempt(self.way, use, "tasks", name, "then" if use is task.then else key)
             if way is not None:

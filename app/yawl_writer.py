@@ -46,6 +46,7 @@ from weft.schema.specification import (
     Termination,
     Use,
 )
+from weft.schema.timing import TimingError, moment
 
 __all__ = ["write_yawl"]
 
@@ -68,6 +69,15 @@ _SIGNS = {"&&": "and", "||": "or", "==": "=", "%": "mod", "/": "div"}
 _GIVEN = re.compile(r"result\.get\('(\w+)'\) != null \? result\.get\('\1'\) : (\w+)")
 _PART = re.compile(r"result\.get\(['\"](\w+)['\"]\)")
 _OR_NONE = re.compile(r"\((.+) == null \? \[\] : \1\)", re.DOTALL)
+
+_LITERAL = "0123456789P"
+"""How a duration begins that is no expression."""
+
+_EXPIRY = (
+    r"(?P<name>[A-Za-z_]\w*)"
+    r"|(?P<either>\w+)\.get\('expiry'\) != null \? \w+\.get\('expiry'\) : \w+"
+)
+"""A variable that says when; one of YAWL's own type for it has it as its expiry."""
 
 
 def write_yawl(specification: Specification) -> tuple[bytes, list[str]]:
@@ -92,6 +102,14 @@ class _Element:
     task: TaskDefinition | None = None
     join: str = "xor"
     split: str = "and"
+
+
+def _epoch(text: str) -> str | None:
+    """Milliseconds since 1970 of a literal point in time; None for an expression."""
+    try:
+        return str(moment(text, 0) // 1000)
+    except TimingError:
+        return None
 
 
 class _Writer:
@@ -370,10 +388,11 @@ class _Writer:
         self, made: Any, net: NetDefinition, task: TaskDefinition, into: Mapping[str, list[str]]
     ) -> None:
         location = self.specification.location(net.name, "tasks", task.name)
-        skips = task.on_failure == Use("sequence", "skip") and task.timeout_seconds is not None
+        timed = task.timeout_seconds is not None or task.expires is not None
+        skips = task.on_failure == Use("sequence", "skip") and timed
         if task.on_failure is not None and not skips:
             self.fault(location, f"task {task.name!r}: YAWL has no branch for what fails")
-        elif task.timeout_seconds is not None and not skips:
+        elif timed and not skips:
             self.fault(location, f"task {task.name!r}: in YAWL the flow goes on when time is up")
         for what, value in (("on-timeout", task.on_timeout), ("on-due", task.on_due),
                             ("compensate", task.compensate)):  # fmt: skip
@@ -494,18 +513,21 @@ class _Writer:
     def timer(self, made: Any, task: TaskDefinition, argument: Any, location: Location) -> None:
         timer = self.below(made, "timer")
         if argument is None:
-            self.below(timer, "trigger", "OnEnabled")
-            self.below(timer, "duration", f"PT{task.timeout_seconds:g}S")
-            return
+            seconds = task.timeout_seconds
+            argument = task.expires if seconds is None else f"PT{seconds:g}S"
         known = argument if isinstance(argument, dict) else {"for": argument}
-        text = str(known.get("for", ""))
-        if [*known] != ["for"]:
+        key, text = next(iter(known.items()))
+        text = str(text)
+        read = re.fullmatch(_EXPIRY, text) if key == "for" else None
+        at = _epoch(text) if key == "until" else None
+        literal = key == "for" and text[0] in _LITERAL
+        if len(known) > 1 or (read is None and at is None and not literal):
             self.fault(location, f"task {task.name!r}: YAWL has no words for this wait")
-        elif re.fullmatch("[A-Za-z_]\\w*", text):
-            self.below(timer, "netparam", text)
+        elif read is not None and not literal:
+            self.below(timer, "netparam", read["name"] or read["either"])
         else:
             self.below(timer, "trigger", "OnEnabled")
-            self.below(timer, "duration", text)
+            self.below(timer, "duration" if at is None else "expiry", text if at is None else at)
 
     def instances(
         self,
@@ -739,6 +761,7 @@ def _default(variable: Variable) -> JsonValue:
 def _compared(one: TaskDefinition, two: TaskDefinition) -> Iterator[tuple[str, object, object]]:
     """What two tasks have to have in common."""
     yield "inputs", dict(one.inputs), dict(two.inputs)
+    yield "timeout", (one.timeout_seconds, one.expires), (two.timeout_seconds, two.expires)
     if one.then is not None and one.then.name in ("exclusive-choice", "multi-choice"):
         yield "`then`", one.then, two.then
     several = [

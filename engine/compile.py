@@ -21,7 +21,7 @@ import re
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import attrs
 import msgspec
@@ -750,7 +750,7 @@ class _NetCompiler:
             transitions.append(
                 external(give_up, role=Role.GIVE_UP, task=name, take=[held], put=branch)
             )
-        due = self.due(task)
+        due, expires = (self.time(task, key) for key in ("due", "expires"))
         transitions += self.timed(task, body_in)
         self.draft.transitions += transitions
         child: str | None = None
@@ -793,6 +793,7 @@ class _NetCompiler:
             timeout=None
             if task.timeout_seconds is None or self.faults
             else max(1, round(task.timeout_seconds * 1_000_000)),
+            expires=expires,
             concurrency=task.concurrency,
             give_up=give_up,
             time_out=f"{name}.time out" if task.on_timeout is not None else None,
@@ -827,11 +828,15 @@ class _NetCompiler:
                 external(f"{name}.{label}", role=role, task=name, take=take, needs=needs, put=put)
             )
 
-        if task.timeout_seconds is not None and offered:
+        bounded = task.timeout_seconds is not None or task.expires is not None
+        if task.timeout_seconds is not None and task.expires is not None:
+            message = "there are two: a duration and a time that is told; one is kept"
+            self.fault((*location, "timeout"), message, code="timeout")
+        if bounded and offered:
             branch("lapse", Role.LAPSE, take=[body_in], put=[held])
         if task.on_timeout is not None:
             branch("time out", Role.TIME_OUT, take=[held], put=[f"{name}{LATE}"])
-            if task.timeout_seconds is None:
+            if not bounded:
                 message = "there is no `timeout` after which the flow could go here"
                 self.fault((*location, "on-timeout"), message, code="timeout")
             if any(map(self.makes_several, task.uses)):
@@ -851,13 +856,14 @@ class _NetCompiler:
             branch("remind held", Role.REMIND, needs=[held], put=[f"{name}{DUE}"])
         return transitions
 
-    def due(self, task: TaskDefinition) -> Timing | None:
-        """When an item of a task should be done."""
-        if task.due is None:
+    def time(self, task: TaskDefinition, key: Literal["due", "expires"]) -> Timing | None:
+        """When an item of a task should be done, or has to be."""
+        written: JsonValue = getattr(task, key)
+        if written is None:
             return None
-        location = self.at("tasks", task.name, "due")
+        location = self.at("tasks", task.name, "due" if key == "due" else "timeout")
         try:
-            timing = read_timing(task.due)
+            timing = read_timing(written)
         except ValueError as error:
             self.fault(location, str(error), code="pattern-parameter")
             return None
@@ -892,7 +898,8 @@ class _NetCompiler:
         """A task without a connector: nothing to do, it only passes the flow on."""
         for key in _WORK_KEYS:
             if getattr(task, key):
-                words = {"timeout_seconds": "timeout", "inputs": "in", "outputs": "out"}
+                words = {"timeout_seconds": "timeout", "expires": "timeout"}
+                words |= {"inputs": "in", "outputs": "out"}
                 shown = words.get(key, key.replace("_", "-"))
                 self.fault(
                     self.at("tasks", task.name, shown),
@@ -1348,7 +1355,16 @@ _TASK_KEYS = (
 )
 
 _WORK_KEYS = (
-    *("retry", "timeout_seconds", "on_timeout", "due", "on_due", "on_failure", "concurrency"),
+    *(
+        "retry",
+        "timeout_seconds",
+        "expires",
+        "on_timeout",
+        "due",
+        "on_due",
+        "on_failure",
+        "concurrency",
+    ),
     *("inputs", "outputs"),
 )
 """What only means something where work is done."""

@@ -27,7 +27,7 @@ import re
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from heapq import heapify, heappop, heappush
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import attrs
 import msgspec
@@ -55,7 +55,7 @@ from weft.engine.net import (
 )
 from weft.engine.ports import Microseconds
 from weft.engine.table import unordered
-from weft.engine.timing import due
+from weft.engine.timing import due, due_if_any
 from weft.engine.undoing import UNDOING, UNDONE
 from weft.native import kernel
 from weft.schema.datatypes import merged
@@ -180,6 +180,9 @@ class _Runaway(Exception):
     def __init__(self, cause: list[e.Event], error: dict[str, JsonValue]) -> None:
         self.cause = cause
         self.error = error
+
+
+T = TypeVar("T")
 
 
 class _GuardFailed(Exception):
@@ -800,12 +803,19 @@ class _Run:
     ) -> None:
         """Begin the next attempt at an item."""
         task = self.draft.task(item)
-        expires = item.expires if interrupted else self.expires(task)
+        expires, problem = item.expires, None
+        if not interrupted:
+            try:
+                expires = self.expires(item.scope, task)
+            except _GuardFailed as failed:
+                expires, problem = None, failed.error
         retried = e.WorkItemRetried(item.id, item.attempt + 1, interrupted, by, crashed, expires)
         self.emit(retried)
         if not interrupted:
             self.fired(item.scope, task.retry_by)
-            if task.child is not None:
+            if problem is not None:
+                self.fail(self.draft.items[item.id], problem)
+            elif task.child is not None:
                 self.open_scope(self.draft.items[item.id], task)
 
     def new_id(self, task: str) -> str:
@@ -844,7 +854,7 @@ class _Run:
             by=by,
             instance=instance if new else None,
             due=self.due(scope, task) if new else None,
-            expires=self.expires(task) if new else None,
+            expires=self.expires(scope, task) if new else None,
         )
         self.emit(started)
         self.fired(scope, transition.name)
@@ -931,7 +941,7 @@ class _Run:
     def offer_task(self, scope: int, task: Task, number: int) -> None:
         """Offer so many items of a task; each instance of several with its own inputs."""
         instance: int | None = None
-        due, expires = self.due(scope, task), self.expires(task)
+        due, expires = self.due(scope, task), self.expires(scope, task)
         inputs = {} if task.multiple is not None else self.inputs_now(scope, task)
         for _ in range(number):
             if task.multiple is not None:
@@ -995,20 +1005,30 @@ class _Run:
 
     def due(self, scope: int, task: Task) -> int | None:
         """When an item of a task that comes up now should be done."""
-        return None if task.due is None else self.told(scope, task.due, task.name)
+        return None if task.due is None else self.told(scope, task.due, task.name, due_if_any)
 
-    def expires(self, task: Task) -> int | None:
+    def expires(self, scope: int, task: Task) -> int | None:
         """When an item that somebody outside, or a child scope, has from now on times out.
 
-        The attempts of automatic connectors are timed by the runtime, which can stop them.
+        The attempts of automatic connectors are timed by the runtime, which can stop them, unless
+        their time is told by the data.
         """
+        if task.expires is not None:
+            return self.told(scope, task.expires, task.name, due_if_any)
         if task.timeout is None or (task.automatic and task.child is None):
             return None
         return min(self.time + task.timeout, LAST)
 
-    def told(self, scope: int, timing: Timing, what: str) -> Microseconds:
+    def told(
+        self,
+        scope: int,
+        timing: Timing,
+        what: str,
+        tell: Callable[[Timing, Microseconds, Mapping[str, Any]], T],
+    ) -> T:
+        """A time of a task, from the data of its scope."""
         try:
-            return due(timing, self.time, self.draft.scope(scope).data)
+            return tell(timing, self.time, self.draft.scope(scope).data)
         except TimingError as error:
             raise _GuardFailed(
                 _error("timer", f"the time of {what!r} cannot be told: {error}")
@@ -1054,9 +1074,9 @@ class _Run:
         """Begin a wait; whether it was over at once."""
         name = self.new_id(wait.name)
         if wait.timing is not None:
-            due = self.told(scope, wait.timing, wait.task)
-            self.emit(e.TimerSet(name, due, scope))
-            if due > self.time or self.draft.status is not CaseStatus.RUNNING:
+            time = self.told(scope, wait.timing, wait.task, due)
+            self.emit(e.TimerSet(name, time, scope))
+            if time > self.time or self.draft.status is not CaseStatus.RUNNING:
                 return False
             self.bounded()
             self.fire_timer(self.draft.waits[name])

@@ -377,6 +377,8 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     retry: RetryPolicy = RetryPolicy()
     timeout: int | None = None
     """For one attempt, in microseconds; of an item that is offered, from the offer on."""
+    expires: Timing | None = None
+    """Instead of ``timeout``: the time by which an attempt must be done, told when it begins."""
     concurrency: int | None = None
     fail: str = ""
     retry_by: str = ""

@@ -606,7 +606,9 @@ class _Reader:
             if word in ignored:
                 continue
             if field is not None:
-                values[field.attribute] = field.read(self, value, (*location, word))
+                found = field.read(self, value, (*location, word))
+                told = field.attribute == "timeout_seconds" and isinstance(found, dict)
+                values["expires" if told else field.attribute] = found
             elif _kebab(word) in _TASK:  # on_failure, onFailure: no connector is called so
                 self.unknown(location, key, _TASK)
             else:
@@ -792,8 +794,10 @@ class _Reader:
         self.expected(location, "a duration such as 500ms, 2s or 1m30s", node, advice)
         return 0.0
 
-    def timeout(self, node: Node, location: Location) -> float:
-        """A length of time that is not zero."""
+    def timeout(self, node: Node, location: Location) -> float | JsonValue:
+        """A length of time that is not zero; or a time, which is judged when it is compiled."""
+        if isinstance(node, MappingNode) and node.entries:
+            return self.json(node, location)
         before = len(self.faults)
         seconds = self.duration(node, location)
         if not seconds and len(self.faults) == before:

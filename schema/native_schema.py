@@ -234,10 +234,14 @@ def _task_keys() -> dict[str, JsonValue]:
         "net": _ref("name", "The net that this task runs: one under nets, or the case's own, net."),
         "in": _ref("expressions", "Arguments: an expression (text), or a literal (all else)."),
         "out": _ref("expressions", "Variables: an expression over result and data, or a literal."),
-        "timeout": _ref(
-            "duration",
-            "How long one attempt may take; where people or a net do the work, from its offer on.",
-        ),
+        "timeout": {
+            "anyOf": [
+                {"$ref": "#/$defs/duration"},
+                {"$ref": "#/$defs/time", "type": "object"},
+            ],
+            "description": "How long one attempt may take, or until when; where people or a net do "
+            "the work, from its offer on.",
+        },
         "on-timeout": _ref(
             "following", "Where the flow goes on when the work was not done in time."
         ),

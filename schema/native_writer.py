@@ -221,7 +221,9 @@ def _task(task: TaskDefinition) -> dict[str, Any]:
     if task.outputs is not None:
         keys["out"] = _json(dict(task.outputs))
     written: dict[str, tuple[Any, Callable[[Any], JsonValue]]] = {
-        "timeout": (task.timeout_seconds, format_duration),
+        "timeout": (task.timeout_seconds, format_duration)
+        if task.expires is None
+        else (task.expires if isinstance(task.expires, dict) else {"for": task.expires}, _json),
         "on-timeout": (task.on_timeout, _flow_to),
         "due": (task.due, _json),
         "on-due": (task.on_due, _flow_to),

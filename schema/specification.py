@@ -152,6 +152,9 @@ class TaskDefinition:
         outputs: Variable to expression over ``result`` and the data; None: the whole result is
             kept in the variable that bears the task's name.
         timeout_seconds: For one attempt; where somebody outside does the work, from its offer on.
+        expires: Instead of ``timeout_seconds``, the time by which it must be done, as JSON: a
+            duration, ``{for: expression}``, ``{until: time}`` and the like, told when an attempt
+            begins (where somebody outside does the work, when it is offered).
         on_timeout: Where the flow goes on when the work was not done in time; None: as after any
             failure.
         due: When the work should be done, as JSON: a duration, or ``{until: time}`` and the like.
@@ -170,6 +173,7 @@ class TaskDefinition:
     outputs: Mapping[str, JsonValue] | None = None
     retry: Retry | None = None
     timeout_seconds: float | None = None
+    expires: JsonValue = None
     on_timeout: Use | None = None
     due: JsonValue = None
     on_due: Use | None = None

@@ -46,6 +46,7 @@ from weft.schema.specification import (
     Termination,
     Use,
 )
+from weft.schema.timing import TimingError, duration
 from weft.schema.xml import children as _children
 from weft.schema.xml import first as _child
 from weft.schema.xml import local as _local
@@ -522,7 +523,7 @@ class _Reader:
             uses.append(self.instances(work, inputs, outputs))
         elif uses:
             outputs |= self.outs(work)
-        seconds = self.timed(work, uses)
+        seconds, expires = self.timed(work, uses)
         then = _leads(flows) if len(flows) < 2 else None
         if len(flows) > 1:
             told = self.predicated(net, split, flows, element)
@@ -543,7 +544,8 @@ class _Reader:
             outputs=outputs if work.performed and silent else None,
             concurrency=1 if work.performed and not several else None,
             timeout_seconds=seconds,
-            on_failure=Use("sequence", "skip") if seconds is not None else None,
+            expires=expires,
+            on_failure=Use("sequence", "skip") if (seconds or expires) is not None else None,
             uses=tuple(uses),
         )
 
@@ -715,11 +717,14 @@ class _Reader:
             return "results"
         return found
 
-    def timed(self, work: _Work, uses: list[Use]) -> float | None:
-        """A timer begins an empty task, as a pattern around it; or is the bound of its work."""
+    def timed(self, work: _Work, uses: list[Use]) -> tuple[float | None, JsonValue]:
+        """A timer begins an empty task, as a pattern around it; or is the bound of its work.
+
+        The bound is a number of seconds, or a time that is told when the work is offered.
+        """
         timer = _child(work.element, "timer")
         if timer is None:
-            return None
+            return None, None
         written = _text(_child(timer, "duration"))
         parameters = _child(timer, "durationparams")
         if parameters is not None:
@@ -735,7 +740,7 @@ class _Reader:
             except ValueError:
                 seconds = None
         time: JsonValue = None
-        if seconds is not None:
+        if seconds is not None or _of_calendar(written):
             time = {"for": written}
         elif re.fullmatch("[0-9]{12,14}", expiry):
             moment = datetime.fromtimestamp(int(expiry) / 1000, UTC)
@@ -745,15 +750,16 @@ class _Reader:
             within = f"{netparam}.get('expiry')"  # of a YTimerType: trigger and expiry
             either = f"{within} != null ? {within} : {netparam}"
             time = {"for": either if kind in ("any", "object") else netparam}
-        if not work.performed and time is not None:
+        if time is None:
+            self.tell(timer, "timer, whose time cannot be read")
+        elif not work.performed:
             self.tell(timer, "timer of an empty task")
             uses.append(Use("wait", time))
-        elif seconds is not None:
-            self.tell(timer, "timer of work")
-            return seconds
         else:
-            self.tell(timer, "timer, whose time cannot be read")
-        return None
+            begins = _text(_child(timer, "trigger")).lower() == "onexecuting"
+            self.tell(timer, "timer of work" + (", from its start on" if begins else ""))
+            return (seconds, None) if seconds is not None else (None, time)
+        return None, None
 
     def predicated(
         self, net: str, code: str, flows: list[_Flow], element: Any
@@ -906,6 +912,14 @@ def _begun(task: TaskDefinition, name: str) -> tuple[TaskDefinition, TaskDefinit
     )
     outputs = task.outputs if task.outputs is not None else {}
     return first, attrs.evolve(task, name=name, join=None, outputs=outputs)
+
+
+def _of_calendar(text: str) -> bool:
+    """Whether a duration is one of years or months, whose length depends on when it begins."""
+    try:
+        return text.startswith("P") and duration(text, 0) > 0
+    except TimingError:
+        return False
 
 
 def _when(flow: _Flow, chosen: str, told: Mapping[str, str] | None) -> str:

@@ -384,6 +384,7 @@ class Lowering:
             outputs=outputs or None,
             retry=action.retries,
             timeout_seconds=action.timeout_seconds,
+            expires=None if action.expires_at is None else dict(action.expires_at),
             on_timeout=draft.late,
             due=due if isinstance(due := action.due_at, str | None) else dict(due),
             on_due=draft.due,

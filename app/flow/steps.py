@@ -178,13 +178,16 @@ class Performed(Step[In_contra, Out_co]):
         )
         return self._with(retries=policy)
 
-    def timeout(self, duration: str) -> Action[In_contra, Out_co]:
-        """How long one attempt may take, such as ``30s``.
+    def timeout(self, time: str | Mapping[str, JsonValue]) -> Action[In_contra, Out_co]:
+        """How long one attempt may take, such as ``30s``, or until when: ``{"for": expression}``,
+        ``{"until": …}``, ``{"next": …}`` with a ``zone``, told when it begins.
 
         Raises:
             ValueError: It is no duration.
         """
-        return self._with(timeout_seconds=parse_duration(duration))
+        if isinstance(time, str):
+            return self._with(timeout_seconds=parse_duration(time), expires_at=None)
+        return self._with(timeout_seconds=None, expires_at=dict(time))
 
     def due(self, time: str | Mapping[str, JsonValue]) -> Action[In_contra, Out_co]:
         """When the work should be done: a duration, or ``{"until": …}``, ``{"next": …}`` with a
@@ -266,6 +269,7 @@ class Action(Performed[In_contra, Out_co]):
     description: str = ""
     retries: Retry | None = None
     timeout_seconds: float | None = None
+    expires_at: Mapping[str, JsonValue] | None = None
     due_at: str | Mapping[str, JsonValue] | None = None
     reminder: Action[Any, Any] | None = None
     concurrency: int | None = None

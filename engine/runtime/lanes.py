@@ -294,6 +294,7 @@ def _task(lane: Any, net: Net, task: Task, performer: Performer | None) -> Any:
         and task.child is None
         and task.multiple is None
         and task.due is None
+        and task.expires is None
         and not task.undoable
         and task.undoes is None
         and outputs is not None

@@ -592,7 +592,8 @@ class Runs:
     ) -> Iterator[tuple[tuple[int, ...], Marking, int | None]]:
         """What becomes of an item that has failed for good."""
         branches = {task.give_up}
-        if task.time_out is not None and self.net.tasks[task.name].timeout is not None:
+        known = self.net.tasks[task.name]
+        if task.time_out is not None and (known.timeout is not None or known.expires is not None):
             branches.add(task.time_out)
         for branch in sorted(filter(None, branches)):
             t = self.net.transition_index[branch]

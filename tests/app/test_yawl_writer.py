@@ -164,6 +164,9 @@ PERSON = "person: {title: T}, "
         "a: {then: {deferred-choice: [b, c]}}, b: {person: {title: U}}, c: {person: {title: V}}",
         "a: {person: {title: T}, then: b}, b: {person: {title: U}, cancel-task: c, then: explicit-termination}, c: {person: {title: V}, then: b}",
         "a: {wait: 2h, then: b}, b: {person: {title: T}, timeout: 90s, on-failure: skip}",
+        "a: {person: {title: T}, timeout: {for: patience}, on-failure: skip}",
+        "a: {person: {title: T}, timeout: {until: 2030-01-01T00:00:00+00:00}, on-failure: skip}",
+        "a: {wait: {until: 2030-01-01T00:00:00+00:00}}",
         "a: {person: {title: T}, in: {n: 'n + 1', word: \"'x'\"}, out: {n: 'result.size'}}",
         "a: {person: {title: T}, for-each: {in: list, as: each, minimum: 2, enough: 3, rest: cancel}, in: {x: each}, out: {list: results}}",
         "a: {person: {title: T}, for-each: {in: list, open: true, seal: false, maximum: 4}}",
@@ -172,13 +175,13 @@ PERSON = "person: {title: T}, "
 def test_what_yawl_can_say_comes_back(tasks: str) -> None:
     made = net(
         tasks,
-        data="n: {type: integer, default: 3}, list: {type: array, items: integer, default: [1]}",
+        data="n: {type: integer, default: 3}, patience: string, list: {type: array, items: integer, default: [1]}",
     )
     back = again(made)
     for name, task in made.nets["net"].tasks.items():
         read = back.nets["net"].tasks[name]
         assert dict(read.inputs) == dict(task.inputs)
-        assert read.timeout_seconds == task.timeout_seconds
+        assert (read.timeout_seconds, read.expires) == (task.timeout_seconds, task.expires)
         around = [u.name for u in task.uses if u.name != "cancel-task"]
         assert [u.name for u in read.uses if u.name != "cancel-region"] == around
 

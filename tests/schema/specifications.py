@@ -75,6 +75,8 @@ def tasks(name: str) -> st.SearchStrategy[TaskDefinition]:
         outputs=st.none() | ARGUMENTS,
         retry=st.none() | retries(),
         timeout_seconds=st.none() | SECONDS.filter(bool),
+        due=st.none()
+        | st.sampled_from(["2d", {"until": "x"}, {"next": "0 9 * * *", "zone": "UTC"}]),
         concurrency=st.none() | st.integers(1, 1_000_000),
         uses=st.lists(KEY_USES, max_size=3, unique_by=lambda use: use.name).map(tuple),
     )

@@ -18,6 +18,7 @@ from weft.engine.decide import decide
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification
 from weft.engine.ports import CaseId, ItemId, Microseconds
+from weft.engine.runtime.clock import MILLENNIUM
 from weft.patterns import builtin as patterns
 from weft.schema.errors import CommandRejected, DefinitionError, DefinitionErrors
 from weft.schema.specification import Specification, Use
@@ -366,9 +367,10 @@ WORK = """<decomposition id="fill" xsi:type="WebServiceGatewayFactsType">
 <outputParam name="done"><type>xs:boolean</type></outputParam></decomposition>"""
 
 
-def with_data(net: str) -> Specification:
+def with_data(net: str, more: str = "") -> Specification:
+    declared = (VARIABLES + more).encode()
     text = written(net, more=WORK).replace(
-        b"<processControlElements>", VARIABLES.encode() + b"<processControlElements>", 1
+        b"<processControlElements>", declared + b"<processControlElements>", 1
     )
     return read_yawl(text, file="data.yawl")
 
@@ -480,6 +482,13 @@ def test_many_instances_behind_a_choice_are_chosen_by_somebody() -> None:
         ),
         ("<duration>PT2H</duration>", "fill", 7200.0),
         ("<duration>soon</duration>", "fill", None),
+        ("<duration>P2M</duration>", "fill", {"for": "P2M"}),
+        (
+            "<expiry>1700000000000</expiry>",
+            "fill",
+            {"until": "2023-11-14T22:13:20+00:00"},
+        ),
+        ("<netparam>time-left</netparam>", "fill", {"for": "time_left"}),
     ],
 )
 def test_timers(timer: str, by: str, found: Any) -> None:
@@ -487,7 +496,35 @@ def test_timers(timer: str, by: str, found: Any) -> None:
     read = with_data(begins("a") + task("a", "o", extra=extra, by=by))
     compiled(read)
     made = read.nets["main"].tasks["a"]
-    assert found == made.timeout_seconds if by else made.uses == (found,)
+    told = made.expires if isinstance(found, dict) else made.timeout_seconds
+    assert found == told if by else made.uses == (found,)
+    assert (made.on_failure == Use("sequence", "skip")) is bool(by and found)
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds"),
+    [
+        ("PT90S", 90),
+        ({"trigger": "OnEnabled", "expiry": "PT2M"}, 120),
+        ({"trigger": "OnEnabled", "expiry": "2000-01-01T01:00:00Z"}, 3600),
+        (None, None),
+    ],
+)
+def test_the_data_say_when_time_is_up(limit: Any, seconds: int | None) -> None:
+    """A timer whose time is a variable of the net, of YAWL's own type for it or a text."""
+    extra = "<timer><trigger>OnExecuting</trigger><netparam>limit</netparam></timer>"
+    variable = '<localVariable name="limit"><type>YTimerType</type></localVariable>'
+    read = with_data(begins("a") + task("a", "o", extra=extra, by="fill"), variable)
+    assert "timer of work, from its start on" in [part.construct for part in read.imported]
+    with weft.open(seed=1) as engine:
+        case = engine.start(read, {"limit": limit})
+        (item,) = case.work_items
+        if seconds is None:
+            assert item.expires is None
+            return
+        assert item.expires == MILLENNIUM + seconds * 1_000_000
+        case.wait(timers=True)
+        assert case.status == "completed"
 
 
 def test_two_mappings_with_one_key_are_refused() -> None:

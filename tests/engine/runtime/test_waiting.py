@@ -15,13 +15,13 @@ from weft.engine import events as e
 from weft.engine.journal.memory import MemoryJournal
 from weft.engine.journal.sqlite import SqliteJournal
 from weft.engine.lifecycle import CaseStatus
-from weft.engine.ports import CaseId, Microseconds
+from weft.engine.ports import CaseId, Microseconds, Worker
 from weft.engine.runtime.clock import MILLENNIUM, VirtualClock
 from weft.engine.runtime.engine import Case, Delivery, Engine
 from weft.engine.runtime.working import MISSED_AT_MOST, Schedule, work
 from weft.schema.datatypes import DataType, Variable
 from weft.schema.errors import CommandRejected, UsageError
-from weft.schema.specification import Specification, Use
+from weft.schema.specification import Retry, Specification, Use
 
 SECOND = 1_000_000
 
@@ -228,6 +228,61 @@ async def test_a_composite_task_times_out_with_all_below(world: World) -> None:
         assert await case.wait(timers=True) is CaseStatus.COMPLETED
         assert engine.clock.now() == MILLENNIUM + 5 * SECOND
         assert done(case, engine) == ["late"]
+
+
+def timed(written: Any, *, kind: str | None = "person", **more: Any) -> Specification:
+    """A task that has to be done by a time that the data tell, then ``late``."""
+    late = g.task("late")
+    made = g.task("a", kind, "done", expires=written, on_timeout=g.use("late"), **more)
+    return spec(made, g.task("done"), late, patience="any")
+
+
+@pytest.mark.parametrize(
+    ("written", "patience", "seconds"),
+    [
+        ({"for": "patience"}, "90s", 90),
+        ({"for": "patience"}, 30, 30),
+        ({"for": "patience + 'S'"}, "PT12", 12),
+        ({"until": "patience"}, "2000-01-01T00:02:00Z", 120),
+        ({"next": "patience"}, "*/5 * * * *", 300),
+    ],
+)
+async def test_the_data_tell_how_long_work_may_take(
+    world: World, written: Any, patience: Any, seconds: int
+) -> None:
+    async with world.engine() as engine:
+        case = await engine.start(timed(written), {"patience": patience})
+        expires = case.state.items["a/1"].expires
+        assert expires == MILLENNIUM + seconds * SECOND
+    async with world.engine() as engine:  # what was told is durable
+        case = await engine.resume(case.id)
+        assert case.state.items["a/1"].expires == expires
+        assert await case.wait(timers=True) is CaseStatus.COMPLETED
+        assert engine.clock.now() == expires
+        assert done(case, engine) == ["late"]
+
+
+async def test_work_of_the_engine_is_stopped_when_the_data_say_so(world: World) -> None:
+    async def slow(work: Any) -> None:
+        del work
+        await anyio.sleep_forever()
+
+    world.functions.by_task["a"] = slow
+    world.functions.workers["a"] = Worker.ASYNC
+    world.clock = None  # the real one, since work is under way
+    late = timed({"for": "patience"}, kind="auto", retry=Retry(attempts=2))
+    async with world.engine() as engine:
+        case = await engine.start(late, {"patience": 0.005})
+        assert await case.wait() is CaseStatus.COMPLETED
+        assert done(case, engine) == ["late"]
+    assert world.functions.calls[:2] == [("a/1", 1), ("a/1", 2)]
+
+
+async def test_a_time_that_cannot_be_told_fails_the_case(world: World) -> None:
+    async with world.engine() as engine:
+        case = await engine.start(timed({"for": "patience"}), {"patience": "soon"})
+        assert await case.wait() is CaseStatus.FAILED
+        assert "the time of 'a' cannot be told" in case.state.error["message"]
 
 
 async def test_a_timer_waits_while_its_case_is_suspended(world: World) -> None:
