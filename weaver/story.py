@@ -19,7 +19,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, Final
 
-import attrs
+import msgspec
 
 from weft.engine import events as e
 from weft.engine.case import CaseState
@@ -50,8 +50,7 @@ Link = tuple[int, int]
 """A trace id and a span id."""
 
 
-@attrs.frozen
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """A span that has ended; times are microseconds since 1970-01-01 UTC.
 
     ``parent`` is the id of the span above it in the trace of the case; 0: it is the case's own.
@@ -69,8 +68,7 @@ class Span:
     marks: tuple[tuple[str, int], ...] = ()
 
 
-@attrs.frozen
-class Count:
+class Count(msgspec.Struct, frozen=True):
     """An amount to add to a counter."""
 
     metric: str
@@ -78,17 +76,16 @@ class Count:
     attributes: Attributes
 
 
-@attrs.frozen
-class Duration:
-    """An observation for a histogram, in seconds."""
+class Duration(msgspec.Struct, frozen=True):
+    """An observation for a histogram, in seconds, made within a span."""
 
     metric: str
     seconds: float
     attributes: Attributes
+    span: int
 
 
-@attrs.frozen
-class Log:
+class Log(msgspec.Struct, frozen=True):
     """A log record about an event, within a span."""
 
     name: str
@@ -126,8 +123,7 @@ _HOLD: Final = (e.CaseFailed, e.CaseDeadlocked)
 """The case stops, but may be resumed."""
 
 
-@attrs.define
-class _Item:
+class _Item(msgspec.Struct):
     """An open work item."""
 
     id: str
@@ -138,20 +134,21 @@ class _Item:
     span: int
     parent: int
     start: int
+    about: Attributes
+    """What is said of its task everywhere; shared by all that is told of the item."""
     begun: bool = False
     attempt: int = 0
     attempt_span: int = 0
     attempt_start: int | None = None
     error: Mapping[str, Any] | None = None
-    links: list[Link] = attrs.field(factory=list)
+    links: list[Link] = []
     instance: int | None = None
     activation: _Activation | None = None
     told: bool = False
     """Its span has ended, with that of a case that stopped; the item itself is held."""
 
 
-@attrs.define
-class _Wait:
+class _Wait(msgspec.Struct):
     """Something that waits for a trigger or a time."""
 
     about: str
@@ -159,11 +156,10 @@ class _Wait:
     span: int
     parent: int
     start: int
-    links: list[Link] = attrs.field(factory=list)
+    links: list[Link] = []
 
 
-@attrs.define
-class _Activation:
+class _Activation(msgspec.Struct):
     """The instances of a multiple-instance task, from the transition that began them."""
 
     task: str
@@ -189,6 +185,23 @@ def _error_attributes(error: Mapping[str, Any]) -> Attributes:
     return attributes
 
 
+_Tell = Callable[["CaseStory", Any, int], Iterator[Fact]]
+_Teller = Callable[[Any, Any, int], Attributes]
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    """What is the same for all events of a type."""
+
+    name: str
+    severity: int
+    opens: bool
+    clears: bool
+    """It may cancel work items, and close scopes."""
+    tell: _Tell | None
+    plain: tuple[tuple[str, str], ...]
+    told: tuple[tuple[str, _Teller], ...]
+
+
 class CaseStory:
     """The telemetry of one case, told event by event.
 
@@ -210,6 +223,8 @@ class CaseStory:
         self.active = False
         self.flags: int | None = None
         """The flags of its trace, once whoever hands the story on has decided them."""
+        self.contexts: dict[int, Any] = {}
+        """What whoever hands the story on keeps of its spans, by their ids."""
         self.trace_id = 0
         self.items: dict[str, _Item] = {}
         self._scopes: dict[int, tuple[str | None, str]] = {0: (None, compiled.root)}
@@ -220,31 +235,6 @@ class CaseStory:
         self._links: list[Link] = []
         self._marks: list[tuple[str, int]] = []
         self._about: Attributes = {names.WEFT_SPECIFICATION_NAME: compiled.name}
-        self._tell: dict[type[e.Event], Callable[[Any, int], Iterator[Fact]]] = {
-            e.CaseStarted: self._started,
-            e.CaseCompleted: self._ended,
-            e.CaseCancelled: self._ended,
-            e.CaseFailed: self._ended,
-            e.CaseDeadlocked: self._ended,
-            e.CaseSuspended: self._marked,
-            e.CaseResumed: self._resumed,
-            e.TransitionFired: self._fired,
-            e.InstanceAdded: self._instance_added,
-            e.TimerSet: self._waiting,
-            e.TriggerAwaited: self._waiting,
-            e.TimerFired: self._waited,
-            e.TimerCancelled: self._waited,
-            e.TriggerReceived: self._waited,
-            e.TriggerUnawaited: self._waited,
-            e.ScopeOpened: self._scope_opened,
-            e.WorkItemOffered: self._offered,
-            e.WorkItemStarted: self._begun,
-            e.WorkItemRetried: self._retried,
-            e.WorkItemFailed: self._attempt_failed,
-            e.WorkItemWithdrawn: self._item_ended,
-            e.WorkItemCompleted: self._item_ended,
-            e.WorkItemGivenUp: self._item_ended,
-        }
 
     # ── the fold ─────────────────────────────────────────────────────────────────────────────
 
@@ -258,26 +248,31 @@ class CaseStory:
             self.trace_id = _trace_id(event.traceparent) or int.from_bytes(hash[:16], "big") or 1
         if caller is not None and caller[0] != self.trace_id:
             self._linked(event, caller)
-        opens = isinstance(event, _OPENING)
-        if not opens:
-            yield self._log(event, sequence, time)
-        tell = self._tell.get(type(event))
-        if tell is not None:
-            yield from tell(event, time)
-        for name in getattr(event, "cancelled", ()):
+        kind = _kind(type(event))
+        if not kind.opens:
+            yield self._log(kind, event, sequence, time)
+        if kind.tell is not None:
+            yield from kind.tell(self, event, time)
+        if kind.clears:
+            yield from self._cleared(event, time)
+        if kind.opens:
+            yield self._log(kind, event, sequence, time)
+
+    def _cleared(self, event: Any, time: int) -> Iterator[Fact]:
+        """End what an event has cancelled and closed."""
+        for name in event.cancelled:
             yield from self._end_item(name, time)
-        closed = getattr(event, "closed", ())
+        closed = event.closed
         if isinstance(event, e.ScopeClosed):
             closed = (event.scope, *closed)
-        if closed:
-            for activation in [each for each in self._activations if each.scope in closed]:
-                yield from self._end_activation(activation, time)
-            for name in [name for name, wait in self._waits.items() if wait.scope in closed]:
-                yield from self._end_wait(name, "left", time)
+        if not closed:
+            return
+        for activation in [each for each in self._activations if each.scope in closed]:
+            yield from self._end_activation(activation, time)
+        for name in [name for name, wait in self._waits.items() if wait.scope in closed]:
+            yield from self._end_wait(name, "left", time)
         for scope in closed:
             self._scopes.pop(scope, None)
-        if opens:
-            yield self._log(event, sequence, time)
 
     def settle(self, state: CaseState, time: int) -> None:
         """Add what was open before the events that are known, as its state tells."""
@@ -302,7 +297,7 @@ class CaseStory:
             yield Count(names.METRIC_WEFT_CASE_ACTIVE, amount, self._about)
         for item in self.items.values():
             if not item.told:
-                yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, amount, self._of_task(item))
+                yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, amount, item.about)
 
     # ── the case ─────────────────────────────────────────────────────────────────────────────
 
@@ -344,7 +339,7 @@ class CaseStory:
             again.begun, again.attempt, again.error = item.begun, item.attempt, item.error
             if item.activation is not None:
                 again.activation, again.parent = item.activation, item.activation.span
-            yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, 1, self._of_task(again))
+            yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, 1, again.about)
 
     def _ended(self, event: e.Event, time: int) -> Iterator[Fact]:
         status = event_name(type(event)).rpartition(".")[2]
@@ -374,6 +369,8 @@ class CaseStory:
         self.active = False
         ended = {**self._about, names.WEFT_CASE_STATUS: status}
         typed = {name: value for name, value in failure.items() if name == names.ERROR_TYPE}
+        seconds = _seconds(self._start, time)
+        yield Duration(names.METRIC_WEFT_CASE_DURATION, seconds, ended, self.span)
         yield Span(
             f"case {self.compiled.name}",
             self.span,
@@ -395,7 +392,6 @@ class CaseStory:
         self._links, self._marks = [], []
         yield Count(names.METRIC_WEFT_CASE_ENDED, 1, {**ended, **typed})
         yield Count(names.METRIC_WEFT_CASE_ACTIVE, -1, self._about)
-        yield Duration(names.METRIC_WEFT_CASE_DURATION, _seconds(self._start, time), ended)
 
     def _scope_opened(self, event: e.ScopeOpened, time: int) -> Iterator[Fact]:
         self._scopes[event.scope] = (event.item, event.net)
@@ -552,6 +548,7 @@ class CaseStory:
             span=self._id(name),
             parent=self._above(scope) if activation is None else activation.span,
             start=time,
+            about={**self._about, names.WEFT_TASK_NAME: task},
             instance=instance,
             activation=activation,
         )
@@ -559,17 +556,17 @@ class CaseStory:
 
     def _offered(self, event: e.WorkItemOffered, time: int) -> Iterator[Fact]:
         item = self._open(event.item, event.task, event.scope, time, event.instance)
-        yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, 1, self._of_task(item))
+        yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, 1, item.about)
 
     def _begun(self, event: e.WorkItemStarted, time: int) -> Iterator[Fact]:
         item = self.items.get(event.item)
         if item is None:
             task = event.task or ""
             item = self._open(event.item, task, event.scope, time, event.instance)
-            yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, 1, self._of_task(item))
+            yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, 1, item.about)
         item.begun = True
         self._begin_attempt(item, 1, time)
-        yield Count(names.METRIC_WEFT_WORK_ITEM_STARTED, 1, self._of_task(item))
+        yield Count(names.METRIC_WEFT_WORK_ITEM_STARTED, 1, item.about)
 
     def _retried(self, event: e.WorkItemRetried, time: int) -> Iterator[Fact]:
         item = self.items.get(event.item)
@@ -607,7 +604,12 @@ class CaseStory:
         start, item.attempt_start = item.attempt_start, None
         if start is None:
             return
-        about = {**self._of_task(item), names.WEFT_TASK_CONNECTOR: item.connector}
+        about = {**item.about, names.WEFT_TASK_CONNECTOR: item.connector}
+        typed = about
+        if failure is not None:
+            typed = {**about, names.ERROR_TYPE: failure[names.ERROR_TYPE]}
+        seconds = _seconds(start, time)
+        yield Duration(names.METRIC_WEFT_ATTEMPT_DURATION, seconds, typed, item.attempt_span)
         yield Span(
             f"attempt {item.task}",
             item.attempt_span,
@@ -623,9 +625,6 @@ class CaseStory:
             },
             message,
         )
-        if failure is not None:
-            about[names.ERROR_TYPE] = failure[names.ERROR_TYPE]
-        yield Duration(names.METRIC_WEFT_ATTEMPT_DURATION, _seconds(start, time), about)
 
     def _item_ended(
         self, event: e.WorkItemWithdrawn | e.WorkItemCompleted | e.WorkItemGivenUp, time: int
@@ -655,7 +654,7 @@ class CaseStory:
     ) -> Iterator[Fact]:
         if item.told:
             return
-        ended = {**self._of_task(item), names.WEFT_WORK_ITEM_OUTCOME: outcome}
+        ended = {**item.about, names.WEFT_WORK_ITEM_OUTCOME: outcome}
         attributes = {
             names.WEFT_CASE_ID: self.case,
             names.WEFT_TASK_CONNECTOR: item.connector,
@@ -672,6 +671,8 @@ class CaseStory:
         if item.error is not None and outcome in {"given_up", "stopped"}:
             attributes |= _error_attributes(item.error)
             message = str(item.error.get("message") or "")
+        seconds = _seconds(item.start, time)
+        yield Duration(names.METRIC_WEFT_WORK_ITEM_DURATION, seconds, ended, item.span)
         yield Span(
             f"task {item.task}",
             item.span,
@@ -683,8 +684,7 @@ class CaseStory:
             tuple(item.links),
         )
         yield Count(names.METRIC_WEFT_WORK_ITEM_ENDED, 1, ended)
-        yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, -1, self._of_task(item))
-        yield Duration(names.METRIC_WEFT_WORK_ITEM_DURATION, _seconds(item.start, time), ended)
+        yield Count(names.METRIC_WEFT_WORK_ITEM_ACTIVE, -1, item.about)
 
     # ── what is said of all of them ──────────────────────────────────────────────────────────
 
@@ -692,9 +692,6 @@ class CaseStory:
         """The id of a span: the same whoever asks, and another for all else."""
         made = sha256(self.seed + f"{self.stretch} {what}".encode()).digest()
         return int.from_bytes(made[:8], "big") or 1
-
-    def _of_task(self, item: _Item) -> Attributes:
-        return {**self._about, names.WEFT_TASK_NAME: item.task}
 
     def _linked(self, event: e.Event, caller: Link) -> None:
         """Link what somebody outside did to the trace that they were in."""
@@ -707,7 +704,7 @@ class CaseStory:
         if outside and caller not in links and len(links) < MAX_NAMES:
             links.append(caller)
 
-    def _log(self, event: e.Event, sequence: int, time: int) -> Log:
+    def _log(self, kind: _Kind, event: e.Event, sequence: int, time: int) -> Log:
         item = self.items.get(getattr(event, "item", ""))
         attributes = {
             names.WEFT_CASE_ID: self.case,
@@ -716,18 +713,48 @@ class CaseStory:
         }
         if item is not None:
             attributes[names.WEFT_TASK_NAME] = item.task
-        for field, tell in _tellers(type(event)):
+        for field, name in kind.plain:
+            value = getattr(event, field)
+            if value is not None:
+                attributes[name] = value
+        for field, tell in kind.told:
             value = getattr(event, field)
             if value is not None:
                 attributes.update(tell(event, value, time))
-        if isinstance(event, e.WorkItemFailed) and item is not None:
-            attributes[names.WEFT_WORK_ITEM_ATTEMPT] = item.attempt
         span = self.span
         if item is not None:
             span = item.span if item.attempt_start is None else item.attempt_span
-        severity = _SEVERITIES.get(type(event), INFO)
-        return Log(_event_name(type(event)), span, time, severity, attributes)
+            if isinstance(event, e.WorkItemFailed):
+                attributes[names.WEFT_WORK_ITEM_ATTEMPT] = item.attempt
+        return Log(kind.name, span, time, kind.severity, attributes)
 
+
+_TELL: Final[Mapping[type[e.Event], _Tell]] = {
+    e.CaseStarted: CaseStory._started,
+    e.CaseCompleted: CaseStory._ended,
+    e.CaseCancelled: CaseStory._ended,
+    e.CaseFailed: CaseStory._ended,
+    e.CaseDeadlocked: CaseStory._ended,
+    e.CaseSuspended: CaseStory._marked,
+    e.CaseResumed: CaseStory._resumed,
+    e.TransitionFired: CaseStory._fired,
+    e.InstanceAdded: CaseStory._instance_added,
+    e.TimerSet: CaseStory._waiting,
+    e.TriggerAwaited: CaseStory._waiting,
+    e.TimerFired: CaseStory._waited,
+    e.TimerCancelled: CaseStory._waited,
+    e.TriggerReceived: CaseStory._waited,
+    e.TriggerUnawaited: CaseStory._waited,
+    e.ScopeOpened: CaseStory._scope_opened,
+    e.WorkItemOffered: CaseStory._offered,
+    e.WorkItemStarted: CaseStory._begun,
+    e.WorkItemRetried: CaseStory._retried,
+    e.WorkItemFailed: CaseStory._attempt_failed,
+    e.WorkItemWithdrawn: CaseStory._item_ended,
+    e.WorkItemCompleted: CaseStory._item_ended,
+    e.WorkItemGivenUp: CaseStory._item_ended,
+}
+"""What types of events mean, beside their log records."""
 
 _BY_COMMAND: Final = (
     *(e.CaseSuspended, e.CaseResumed, e.CaseCancelled),
@@ -735,12 +762,6 @@ _BY_COMMAND: Final = (
     *(e.InstanceAdded, e.InstancesSealed),
 )
 """Somebody asked for it."""
-
-_Teller = Callable[[Any, Any, int], Attributes]
-
-
-def _as(name: str) -> _Teller:
-    return lambda event, value, time: {name: value}
 
 
 def _some(name: str) -> _Teller:
@@ -753,33 +774,37 @@ def _total(name: str) -> _Teller:
     return lambda event, value, time: {name: sum(value.values())} if value else {}
 
 
+_PLAIN: Final[Mapping[str, str]] = {
+    "specification_version": names.WEFT_SPECIFICATION_VERSION,
+    "scope": names.WEFT_SCOPE_ID,
+    "transition": names.WEFT_TRANSITION_NAME,
+    "item": names.WEFT_WORK_ITEM_ID,
+    "task": names.WEFT_TASK_NAME,
+    "attempt": names.WEFT_WORK_ITEM_ATTEMPT,
+    "interrupted": names.WEFT_WORK_ITEM_INTERRUPTED,
+    "crashed": names.WEFT_WORK_ITEM_CRASHED,
+    "instance": names.WEFT_INSTANCE_INDEX,
+    "to": names.WEFT_PARTICIPANT,
+    "timed_out": names.WEFT_WORK_ITEM_TIMED_OUT,
+    "timer": names.WEFT_WAIT_ID,
+    "wait": names.WEFT_WAIT_ID,
+    "trigger": names.WEFT_TRIGGER_NAME,
+}
+"""Fields of events that are told as they are."""
+
 _FIELDS: Final[Mapping[str, _Teller]] = {
-    "specification_version": _as(names.WEFT_SPECIFICATION_VERSION),
     "net": lambda event, value, time: {
         names.WEFT_NET_HASH if isinstance(event, e.CaseStarted) else names.WEFT_NET_NAME: value
     },
-    "scope": _as(names.WEFT_SCOPE_ID),
-    "transition": _as(names.WEFT_TRANSITION_NAME),
-    "item": _as(names.WEFT_WORK_ITEM_ID),
-    "task": _as(names.WEFT_TASK_NAME),
-    "attempt": _as(names.WEFT_WORK_ITEM_ATTEMPT),
-    "interrupted": _as(names.WEFT_WORK_ITEM_INTERRUPTED),
-    "crashed": _as(names.WEFT_WORK_ITEM_CRASHED),
-    "instance": _as(names.WEFT_INSTANCE_INDEX),
     "items": lambda event, value, time: {names.WEFT_INSTANCE_COUNT: len(value)},
     "reason": lambda event, value, time: {names.WEFT_REASON: value} if value else {},
     "by": lambda event, value, time: (
         {} if isinstance(event, e.WorkItemDelegated) else {names.WEFT_PARTICIPANT: value}
     ),
-    "to": _as(names.WEFT_PARTICIPANT),
     "error": lambda event, value, time: _error_attributes(value),
     "retry_at": lambda event, value, time: {
         names.WEFT_WORK_ITEM_RETRY_DELAY: _seconds(time, value)
     },
-    "timed_out": _as(names.WEFT_WORK_ITEM_TIMED_OUT),
-    "timer": _as(names.WEFT_WAIT_ID),
-    "wait": _as(names.WEFT_WAIT_ID),
-    "trigger": _as(names.WEFT_TRIGGER_NAME),
     "unread": _total(names.WEFT_TRIGGER_UNREAD),
     "due": lambda event, value, time: (
         {names.WEFT_TIMER_DELAY: _seconds(time, value)} if isinstance(event, e.TimerSet) else {}
@@ -789,15 +814,21 @@ _FIELDS: Final[Mapping[str, _Teller]] = {
     "cleared": _total(names.WEFT_TOKEN_CLEARED),
     "dropped": _total(names.WEFT_TOKEN_DROPPED),
 }
-"""What is told of the fields of events. Others stay in the journal: they are the user's data."""
+"""What else is told of the fields of events. Others stay in the journal: they are the user's data."""
 
 
 @cache
-def _tellers(cls: type[e.Event]) -> tuple[tuple[str, _Teller], ...]:
-    return tuple((field, _FIELDS[field]) for field in cls.__struct_fields__ if field in _FIELDS)
-
-
-_event_name = cache(event_name)
+def _kind(cls: type[e.Event]) -> _Kind:
+    fields = cls.__struct_fields__
+    return _Kind(
+        name=event_name(cls),
+        severity=_SEVERITIES.get(cls, INFO),
+        opens=cls in _OPENING,
+        clears="cancelled" in fields,
+        tell=_TELL.get(cls),
+        plain=tuple((field, _PLAIN[field]) for field in fields if field in _PLAIN),
+        told=tuple((field, _FIELDS[field]) for field in fields if field in _FIELDS),
+    )
 
 
 def _seconds(start: int, end: int) -> float:

@@ -27,7 +27,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from weft.engine import events as e
 from weft.engine.ports import Append, CaseId, Journal, Performer, Work, Worker
 from weft.weaver import conventions as names
-from weft.weaver.story import CaseStory, Count, Duration, Fact, Link, Log, Span, parse_traceparent
+from weft.weaver.story import CaseStory, Count, Fact, Link, Log, Span, parse_traceparent
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
@@ -53,6 +53,9 @@ MAX_SERIES: Final = 2_000
 
 The SDK keeps to it in what it adds up itself, which are the histograms.
 """
+
+MAX_CONTEXTS: Final = 1_000
+"""Of so many spans of a case the contexts are kept, which its children and log records need."""
 
 MAX_RETOLD: Final = 20_000
 """So many events of a case are read again when a process takes it over."""
@@ -296,37 +299,49 @@ class Telemetry:
         flags = TraceFlags(self.flags(story))
         return SpanContext(story.trace_id, span, is_remote=remote, trace_flags=flags)
 
+    def within(self, story: CaseStory, span: int) -> Context:
+        """The context in which a span of a case is the current one; kept until the span ends."""
+        found: Context | None = story.contexts.get(span)
+        if found is None:
+            if len(story.contexts) >= MAX_CONTEXTS:
+                story.contexts.clear()
+            found = story.contexts[span] = _within(self.span_context(story, span))
+        return found
+
     def hand_on(self, story: CaseStory, fact: Fact) -> None:
         """Give a fact of a story to OpenTelemetry."""
-        match fact:
-            case Span():
-                self._span(story, fact)
-            case Count(metric, amount, attributes):
-                self._instruments.add(metric, amount, attributes)
-            case Duration(metric, seconds, attributes):
-                self._instruments.histograms[metric].record(seconds, attributes)
-            case Log(name, span, time, severity, attributes):
-                self._logger.emit(
-                    timestamp=time * 1000,
-                    context=_within(self.span_context(story, span)),
-                    severity_number=SeverityNumber(severity),
-                    attributes=attributes,
-                    event_name=name,
-                )
+        if isinstance(fact, Count):
+            self._instruments.add(fact.metric, fact.amount, fact.attributes)
+        elif isinstance(fact, Span):
+            self._span(story, fact)
+        elif isinstance(fact, Log):
+            self._logger.emit(
+                timestamp=fact.time * 1000,
+                context=self.within(story, fact.span),
+                severity_number=SeverityNumber(fact.severity),
+                attributes=fact.attributes,
+                event_name=fact.name,
+            )
+        else:
+            self._instruments.histograms[fact.metric].record(
+                fact.seconds, fact.attributes, self.within(story, fact.span)
+            )
 
     def _span(self, story: CaseStory, span: Span) -> None:
-        above = None
+        above = _NOWHERE
         if span.parent:
-            above = self.span_context(story, span.parent)
+            above = self.within(story, span.parent)
         elif (parsed := parse_traceparent(story.traceparent)) is not None:
-            above = self.span_context(story, parsed[1], remote=True)
+            above = _within(self.span_context(story, parsed[1], remote=True))
         if self._ids is not None:
             self._ids.choose(story.trace_id, span.id)
         made = self._tracer.start_span(
             span.name,
-            _within(above) if above is not None else Context(),
+            above,
             attributes=span.attributes,
-            links=[trace.Link(SpanContext(*link, is_remote=True)) for link in span.links],
+            links=[trace.Link(SpanContext(*link, is_remote=True)) for link in span.links]
+            if span.links
+            else None,
             start_time=span.start * 1000,
         )
         for name, time in span.marks:
@@ -334,6 +349,7 @@ class Telemetry:
         if span.error is not None:
             made.set_status(trace.StatusCode.ERROR, span.error)
         made.end(span.end * 1000)
+        story.contexts.pop(span.id, None)
 
     def count(self, metric: str, amount: int, attributes: dict[str, Any]) -> None:
         """Add to one of the counters."""
@@ -359,6 +375,9 @@ class Telemetry:
             amount,
             {names.WEFT_TELEMETRY_SIGNAL: signal, names.WEFT_TELEMETRY_DROP_REASON: reason},
         )
+
+
+_NOWHERE: Final = Context()
 
 
 def _within(context: SpanContext) -> Context:
@@ -483,8 +502,7 @@ class Attachment:
         item = None if story is None else story.items.get(work.item)
         if story is None or item is None or item.attempt_start is None:
             return work, performer
-        span = self._telemetry.span_context(story, item.attempt_span)
-        context = _within(span)
+        context = self._telemetry.within(story, item.attempt_span)
         call = performer.call
 
         def inline(work: Work) -> Any:
@@ -502,6 +520,7 @@ class Attachment:
                 detach(token)
 
         within = inline if performer.worker is Worker.INLINE else awaited
+        span = trace.get_current_span(context).get_span_context()
         return attrs.evolve(work, traceparent=_traceparent(span)), Performer(
             performer.worker, within
         )

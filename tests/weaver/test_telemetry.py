@@ -17,7 +17,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 import weft
 from tests.weaver.telling import Told
 from weft.schema.errors import UsageError
-from weft.weaver.story import parse_traceparent
+from weft.weaver.story import CaseStory, parse_traceparent
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE, SPAN, _ = parse_traceparent(PARENT) or (0, 0, 0)
@@ -121,6 +121,44 @@ def test_metrics_count_cases_items_and_attempts(told: Told) -> None:
     assert metrics["weft.journal.commit.duration"] == {(): 6}
     assert metrics["weft.engine.loop.lag"][()] >= 1
     assert metrics["process.memory.usage"][()] > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("metric", "span"),
+    [
+        ("weft.case.duration", "case order"),
+        ("weft.work_item.duration", "task only"),
+        ("weft.attempt.duration", "attempt only"),
+    ],
+)
+def test_a_duration_leads_to_a_span_that_took_it(metric: str, span: str, told: Told) -> None:
+    only = specification("net: {start: only, tasks: {only: {python: work}}}")
+    with weft.open(telemetry=told.telemetry, functions={"work": lambda: 1}) as engine:
+        engine.run(only)
+    assert told.exemplars(metric) == {(*told.trace_ids, told.span(span).id)}
+
+
+def test_the_spans_that_are_kept_in_mind_are_bounded(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from weft.weaver import telemetry
+
+    monkeypatch.setattr(telemetry, "MAX_CONTEXTS", 1)
+    stories = set()
+    within = told.telemetry.within
+
+    def watched(story: CaseStory, span: int) -> Context:
+        made = within(story, span)
+        assert len(story.contexts) == 1
+        stories.add(story)
+        return made
+
+    monkeypatch.setattr(told.telemetry, "within", watched)
+    with weft.open(telemetry=told.telemetry, functions={"work": lambda: 1}) as engine:
+        engine.run(specification(NESTED))
+    assert stories
+    assert ("task inner", "task outer") in told.tree()
+    assert ("task outer", "case order") in told.tree()
 
 
 def test_log_records_are_correlated_and_hold_no_data(told: Told) -> None:
