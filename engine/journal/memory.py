@@ -200,6 +200,17 @@ class MemoryJournal:
         """Whether `hear` may be called: all events are kept, and nobody watches `append`."""
         return self._keep_events and type(self) is MemoryJournal and "append" not in vars(self)
 
+    def begin(self, case: CaseId, owner: EngineId, told: Told) -> None:
+        """Claim a new case, of which somebody tells when somebody reads (`claim`, `hear`)."""
+        if case in self._owners or owner not in self._leases or case in self._cases:
+            self.claim(case, owner)
+            self.hear(case, told)
+            return
+        self._check_open()
+        self._owners[case] = self._claims[case] = owner
+        told.number = next(self._numbers)
+        self._told[case] = told
+
     def hear(self, case: CaseId, told: Told) -> None:
         """Let somebody tell of a case when somebody reads, instead of at each batch.
 

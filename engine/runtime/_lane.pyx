@@ -7,17 +7,17 @@ out of the ordinary (a fault, a route that nobody has learnt) is found before th
 the step is left to the long way.
 """
 
-from time import monotonic_ns, time_ns
-
 cimport cython
+from cpython cimport array
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.math cimport isfinite
+from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, clockid_t, timespec
 
 from weft.engine.case import CaseState, ScopeState, WorkItem
-from weft.engine.events import WorkItemCompleted, WorkItemStarted
+from weft.engine.events import CaseStarted, WorkItemCompleted, WorkItemStarted
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.ports import Work
 from weft.engine.runtime.clock import SystemClock
@@ -30,22 +30,23 @@ cdef object _STARTED = ItemStatus.STARTED
 cdef object _CaseState = CaseState
 cdef object _ScopeState = ScopeState
 cdef object _WorkItem = WorkItem
+cdef object _CaseStarted = CaseStarted
 cdef object _WorkItemStarted = WorkItemStarted
 cdef object _WorkItemCompleted = WorkItemCompleted
 cdef object _SystemClock = SystemClock
 cdef object _checked = checked
 cdef object _settle = settle
 cdef object _Work = Work
-cdef object _time_ns = time_ns
-cdef object _monotonic_ns = monotonic_ns
 
 cdef extern from "Python.h":
     PyObject* PyDict_GetItemWithError(dict, object) except? NULL
     PyObject** PySequence_Fast_ITEMS(tuple)
     object PyObject_Vectorcall(object, PyObject**, size_t, PyObject*)
     void PyObject_GC_UnTrack(PyObject*)
+    Py_ssize_t Py_REFCNT(PyObject*)
 
 cdef list _NOBODY = []
+cdef dict _NUMBERS = {}  # the serials of a case that has started nothing; nobody writes to it
 
 INPUT = object()  # what is declared of an input: nothing, and its literals are nobody's own
 cdef object _INPUT = INPUT
@@ -133,11 +134,18 @@ cdef class LaneTask:
 @cython.final
 @cython.no_gc
 cdef class Item:
-    """An open item: nothing that it refers to can refer to it."""
+    """An item, and what has become of it: nothing that it refers to can refer to it.
+
+    ``written`` are the values that its completion wrote, ``route`` is what followed on that, at
+    ``time``. One without a task is the start of the case: ``written`` are the data then.
+    """
 
     cdef readonly str name
     cdef readonly LaneTask task
     cdef readonly tuple inputs
+    cdef object written
+    cdef Route route
+    cdef long long time
 
 
 cdef class Start:
@@ -154,15 +162,22 @@ cdef class Start:
 cdef class Route:
     """What follows on a step: events, and items that start; then where the case stands.
 
-    ``then`` is None when the case is completed by it.
+    ``then`` is None when the case is completed by it. The cases that went by it for the first time
+    after the same others had the same ``serials`` before it, and have the same ones after it: those
+    are shared, and so is an empty dict by all that start.
     """
 
     cdef readonly tuple steps
     cdef readonly Place then
+    cdef dict serials_before
+    cdef dict serials_after
+    cdef bint repeats  # a task starts more than once
 
     def __init__(self, tuple steps, Place then):
         self.steps = steps
         self.then = then
+        started = [(<Start> step).task.name for step in steps if type(step) is Start]
+        self.repeats = len(set(started)) < len(started)
 
 
 cdef class Fork:
@@ -195,9 +210,12 @@ cdef class Lane:
     """A case on the lane: what `CaseState` says of it, as it changes.
 
     All open items are waiting for their attempt, but the one that is ``held``: it is worked at.
-    What has happened and is in no record yet is in ``log``, in few words: for each batch its time,
-    the item that was completed and the values it wrote (for the first batch, the event), the route,
-    and the items that it started; after the batches at which a snapshot is due, the state.
+    What has happened and is in no record yet is in ``log``, in few words: for each batch the item
+    that was completed (for the first batch, one that stands for the start), and the items that its
+    route started; after the batches at which a snapshot is due, the state.
+
+    ``base`` is what the engine knows of the case besides; None: nobody has asked it yet, and
+    ``origin`` says what it would be made of.
     """
 
     cdef readonly object compiled
@@ -216,9 +234,11 @@ cdef class Lane:
     cdef readonly long long updated
     cdef readonly long long snapshot_at
     cdef long long snapshot_every
-    cdef bint attached
+    cdef readonly bint attached
+    cdef public bint driving
     cdef object frozen
     cdef public object base
+    cdef readonly object origin
     cdef public long long number
 
     def __init__(self, compiled, case, Place place, dict variables, dict serials,
@@ -230,7 +250,7 @@ cdef class Lane:
         self.variables = variables
         self.serials = serials
         self.serials_shared = True
-        self.waiting = []
+        self.waiting = fresh()
         self.log = fresh()
         self.sequence = sequence
         self.started = started
@@ -262,6 +282,15 @@ cdef class Lane:
         """The variables of the case as they stand; a step makes others, and never changes these."""
         return self.variables
 
+    def copied(self):
+        """A copy of them; None: some are containers, and nobody else may have those."""
+        cdef dict data = self.variables
+        for value in data.values():
+            kind = type(value)
+            if kind is dict or kind is list:
+                return None
+        return data.copy()
+
     @property
     def ready(self):
         """The items that wait for their attempt, in its order."""
@@ -280,21 +309,24 @@ cdef class Lane:
         cdef Start start
         self.log = fresh()
         while at < len(log):
-            told.append(log[at])
             if type(log[at]) is _CaseState:
+                told.append(log[at])
                 at += 1
                 continue
-            if type(log[at + 1]) is Item:
-                item = <Item> log[at + 1]
-                writes = dict(zip(item.task.output_names, log[at + 2]))
-                told.append(_WorkItemCompleted(item.name, writes))
-                at += 3
-            else:
-                told.append(log[at + 1])
-                at += 2
-            route = <Route> log[at]
+            item = <Item> log[at]
             at += 1
-            for step in route.steps:
+            told.append(item.time)
+            if item.task is None:
+                compiled = self.compiled
+                told.append(
+                    _CaseStarted(
+                        self.case, compiled.name, compiled.version, compiled.hash, item.written, None
+                    )
+                )
+            else:
+                writes = dict(zip(item.task.output_names, item.written))
+                told.append(_WorkItemCompleted(item.name, writes))
+            for step in item.route.steps:
                 if type(step) is Start:
                     start = <Start> step
                     item = <Item> log[at]
@@ -311,21 +343,19 @@ cdef class Lane:
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, object event, object after, long long now):
+    cdef bint begin(self, object after, long long now) except -1:
         """The case starts, by a route that is known; False: nobody knows one."""
         cdef list starts = []
-        cdef Route route
+        cdef Item item
         after = routed(after, self.variables)
-        if after is None:
+        if after is None or not self.opened(<Route> after, self.variables, starts):
             return False
-        route = <Route> after
-        if not self.opened(route, self.variables, starts):
-            return False
-        self.log.append(now)
-        self.log.append(event)
-        self.started = now
+        item = Item.__new__(Item)
+        item.written = self.variables
+        item.time = self.started = now
+        self.log.append(item)
         self.sequence = 1
-        self.follow(route, starts, now)
+        self.follow(item, <Route> after, starts)
         return True
 
     cdef bint opened(self, Route route, dict data, list starts) except -1:
@@ -340,23 +370,27 @@ cdef class Lane:
                 starts.append(inputs)
         return True
 
-    cdef int follow(self, Route route, list starts, long long now) except -1:
+    cdef int follow(self, Item cause, Route route, list starts) except -1:
         """Let a route happen."""
         cdef LaneTask task
         cdef long number
-        cdef int index = 0
+        cdef Py_ssize_t index = 0
         cdef list log = self.log
+        cdef dict serials = self.serials
+        cdef dict known = serials if self.serials_shared else None
+        cdef bint same = known is not None and route.serials_before is known
         cdef Item item
-        log.append(route)
+        cause.route = route
+        if starts and known is not None and not same:
+            serials = self.serials = serials.copy()
+            self.serials_shared = False
         for step in route.steps:
             if type(step) is Start:
                 task = (<Start> step).task
-                if self.serials_shared:
-                    self.serials = self.serials.copy()
-                    self.serials_shared = False
-                before = self.serials.get(task.name)
-                number = 1 if before is None else <long> before + 1
-                self.serials[task.name] = number
+                before = PyDict_GetItemWithError(serials, task.name)
+                number = 1 if before is NULL else <long> <object> before + 1
+                if not same:
+                    serials[task.name] = number
                 item = Item.__new__(Item)
                 item.name = task.item(number)
                 item.task = task
@@ -364,14 +398,19 @@ cdef class Lane:
                 index += 1
                 log.append(item)
                 self.waiting.append(item)
+        if same:
+            self.serials = route.serials_after
+        elif starts and known is not None and route.serials_before is None and not route.repeats:
+            route.serials_after = serials
+            route.serials_before = known
+            self.serials_shared = True
         self.sequence += len(route.steps)
-        self.updated = now
+        self.updated = cause.time
         self.place = route.then
         self.frozen = None
         if route.then is None:
             self.waiting = _NOBODY
             self.head = 0
-            self.base = None
         if self.sequence - self.snapshot_at >= self.snapshot_every:
             state = self.freeze()
             self.log.append(state)  # who reads on another thread may have the log from above
@@ -381,7 +420,6 @@ cdef class Lane:
     cdef bint complete(self, Item item, object result, long long now) except -1:
         """Complete an item; False: something is not plain, and nothing has happened."""
         cdef LaneTask task = item.task
-        cdef tuple writes
         cdef list starts
         cdef dict data
         cdef object after
@@ -389,14 +427,13 @@ cdef class Lane:
             return False
         if type(result) is dict or type(result) is list:
             result = _checked(result, what="result")
-        found_writes = found(task.outputs, self.variables, result)
-        if found_writes is None:
+        writes = found(task.outputs, self.variables, result)
+        if writes is None:
             return False
-        writes = <tuple> found_writes
         data = self.variables
         if writes:
             data = data.copy()  # those who look on, on other threads too, have the old ones
-            put(data, task.output_names, writes)
+            put(data, task.output_names, <tuple> writes)
         starts = []
         after = routed(self.place.after.get(task), data)
         if after is None or not self.opened(<Route> after, data, starts):
@@ -404,11 +441,11 @@ cdef class Lane:
         # Nothing below fails.
         self.held = None
         self.variables = data
-        self.log.append(now)
+        item.written = writes
+        item.time = now
         self.log.append(item)
-        self.log.append(writes)
         self.sequence += 1
-        self.follow(<Route> after, starts, now)
+        self.follow(item, <Route> after, starts)
         return True
 
     def run(self, engine, outcome, failed, prepare):
@@ -420,23 +457,28 @@ cdef class Lane:
             it was not made).
         """
         cdef Py_ssize_t done = 0
-        cdef long long now, last
+        cdef long long now
         cdef object clock = engine.clock
-        cdef bint system = type(clock) is _SystemClock
+        cdef long long* latest = NULL
         cdef Item item
         cdef dict arguments
+        cdef dict known = engine.__dict__
         cdef object result
         cdef long long began = 0
+        if type(clock) is _SystemClock:
+            latest = (<array.array> clock.latest).data.as_longlongs
         if self.held is not None:  # Ctrl-C has ended its attempt
             return self.held.name, None
+        if told(known) and self.head < len(self.waiting):
+            return (<Item> self.waiting[self.head]).name, None
         while self.head < len(self.waiting):
             item = <Item> self.waiting[self.head]
             if not self.attached:
                 return item.name, None
             if done % TURN == 0:
                 if done == 0:
-                    began = _monotonic_ns()
-                elif <long long> _monotonic_ns() - began > TURN_NS:
+                    began = nanoseconds(CLOCK_MONOTONIC)
+                elif nanoseconds(CLOCK_MONOTONIC) - began > TURN_NS:
                     return True
             done += 1
             arguments = None
@@ -455,29 +497,16 @@ cdef class Lane:
             self.frozen = None
             self.calling = True
             try:
-                result = self.performed(item, arguments)
+                result = self.performed(item, arguments, engine)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
                 return item.name, failed(error)
             finally:
                 self.calling = False
-            if (
-                not self.attached
-                or engine.listeners
-                or engine.tracing is not None
-                or engine.draining
-            ):
+            if not self.attached or told(known):
                 return item.name, outcome(result)
-            if system:  # what its `now` does; the function may have asked it, too
-                now = <long long> _time_ns() // 1000
-                last = clock.last
-                if now > last:
-                    clock.last = now
-                else:
-                    now = last
-            else:
-                now = clock.now()
+            now = read(clock) if latest is NULL else ticked(latest)
             try:
                 if not self.complete(item, result, now):
                     return item.name, outcome(result)
@@ -485,7 +514,7 @@ cdef class Lane:
                 return item.name, outcome(result)
         return None
 
-    cdef object performed(self, Item item, dict arguments):
+    cdef object performed(self, Item item, dict arguments, object engine):
         """The result of an attempt."""
         cdef LaneTask task = item.task
         cdef tuple inputs = item.inputs
@@ -500,7 +529,7 @@ cdef class Lane:
         if not exact:
             if arguments is None:
                 arguments = dict(zip(task.input_names, inputs))
-            return task.call(self.work(item, arguments))
+            return task.call(self.work(item, arguments, engine))
         try:
             if arguments is None:
                 result = PyObject_Vectorcall(
@@ -521,11 +550,11 @@ cdef class Lane:
             return result if is_small(result) else task.direct.finish(result)
         return task.direct.finish(result)
 
-    cdef object work(self, Item item, dict arguments):
+    cdef object work(self, Item item, dict arguments, object engine):
         """The attempt as a connector sees it."""
         return _Work(
             self.case, item.name, item.task.name, 1, f"{self.case}:{item.name}", arguments,
-            item.task.seconds, None, self.base.token.child(),
+            item.task.seconds, None, engine.hold(self).token.child(),
         )
 
     # ── the state ────────────────────────────────────────────────────────────────────────────
@@ -570,6 +599,61 @@ cdef class Lane:
         if sequence == self.sequence and held is self.held:
             self.frozen = made
         return made
+
+
+cdef inline long long nanoseconds(clockid_t clock) noexcept:
+    """What a clock of the machine says."""
+    cdef timespec now
+    clock_gettime(clock, &now)
+    return <long long> now.tv_sec * 1_000_000_000 + now.tv_nsec
+
+
+cdef inline long long ticked(long long* latest) noexcept:
+    """What `SystemClock.now` would say; ``latest`` is its memory."""
+    cdef long long now = nanoseconds(CLOCK_REALTIME) // 1000
+    if now > latest[0]:
+        latest[0] = now
+    return latest[0]
+
+
+cdef long long read(object clock) except -1:
+    """What a clock says, of whatever kind."""
+    if type(clock) is _SystemClock:
+        return ticked((<array.array> clock.latest).data.as_longlongs)
+    return clock.now()
+
+
+cdef bint told(dict engine) except -1:
+    """Whether somebody is to be told of each batch, or no new work may start."""
+    cdef PyObject* listeners = PyDict_GetItemWithError(engine, "listeners")
+    cdef PyObject* tracing = PyDict_GetItemWithError(engine, "tracing")
+    cdef PyObject* draining = PyDict_GetItemWithError(engine, "_draining")
+    if listeners is NULL or tracing is NULL or draining is NULL:
+        return True
+    return (
+        len(<object> listeners) > 0
+        or <object> tracing is not None
+        or <object> draining is not False
+    )
+
+
+def started(compiled, case, dict data, first, origin, clock, long long snapshot_every):
+    """The lane of a case that starts now by a route that is known; None: nobody knows one.
+
+    An expression may fail: then the long way says how.
+    """
+    cdef Lane lane = Lane.__new__(Lane)
+    lane.compiled = compiled
+    lane.case = case
+    lane.variables = data
+    lane.serials = _NUMBERS
+    lane.serials_shared = True
+    lane.waiting = fresh()
+    lane.log = fresh()
+    lane.snapshot_every = snapshot_every
+    lane.attached = True
+    lane.origin = origin
+    return lane if lane.begin(first, read(clock)) else None
 
 
 cdef list fresh():

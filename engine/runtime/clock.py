@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 
 import anyio
 
@@ -21,18 +22,17 @@ MILLENNIUM = Microseconds(946_684_800_000_000)
 class SystemClock:
     """The machine's clock. It never runs backwards within a process, even when it is set back.
 
-    ``last`` is the latest time that was given out.
+    ``latest`` has the latest time that was given out, where compiled code reads and writes it, too.
     """
 
     def __init__(self) -> None:
-        self.last = Microseconds(0)
+        self.latest = array("q", [0])
 
     def now(self) -> Microseconds:
         """The time of day, never before a time that was given out already."""
-        now = time.time_ns() // 1000
-        if now > self.last:
-            self.last = Microseconds(now)
-        return self.last
+        now, latest = time.time_ns() // 1000, self.latest
+        latest[0] = max(latest[0], now)
+        return Microseconds(latest[0])
 
     async def sleep_until(self, time: Microseconds) -> None:
         """Wait until ``time``; a time in the past is only a turn of the event loop."""

@@ -20,7 +20,7 @@ from enum import StrEnum
 from heapq import heappop, heappush
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import anyio
 import attrs
@@ -280,14 +280,16 @@ class Engine:
         )
         self._running = 0
         self._work_waits = anyio.Event()
-        self._driven: dict[CaseId, _Driven] = {}
+        self._held: dict[CaseId, _Driven] = {}
+        self._lanes: dict[CaseId, Any] = {}
+        """Cases that go on in lanes, and of which nobody has asked anything else."""
         self._compiled_from: deque[tuple[Specification, CompiledSpecification]] = deque(maxlen=16)
         self._compiled: dict[str, CompiledSpecification] = {}
         self._bound: dict[tuple[str, Path | None], Mapping[tuple[str, str], Performer | None]] = {}
         self._admitted: dict[int, _Admitted] = {}
         self._books: dict[tuple[str, Path | None], Book | None] = {}
         self._hear = journal.hear if isinstance(journal, MemoryJournal) else _nobody
-        self._rides: deque[_Driven] = deque()
+        self._rides: deque[Any] = deque()
         self._riding = False
         self._turn_ends = 0.0
         self._due: list[tuple[Microseconds, int, CaseId, ItemId]] = []
@@ -406,6 +408,31 @@ class Engine:
     def draining(self) -> bool:
         """Whether the engine takes no new work."""
         return self._draining
+
+    @property
+    def _driven(self) -> dict[CaseId, _Driven]:
+        """The cases in the engine's hands."""
+        for lane in list(self._lanes.values()):
+            self.hold(lane)
+        return self._held
+
+    def _known(self, case: CaseId) -> _Driven | None:
+        """A case in the engine's hands; None: it is not."""
+        lane = self._lanes.get(case)
+        return self._held.get(case) if lane is None else self.hold(lane)
+
+    def hold(self, lane: Any) -> _Driven:
+        """What the engine knows of a case in a lane; it is made when it is first asked for."""
+        driven: _Driven | None = lane.base
+        if driven is None:
+            driven = self._take(lane.origin.performers, lane.origin.book)
+            driven.live.lane, driven.driving = lane, lane.driving
+            if lane.ended:
+                driven.live.driven = None
+            else:
+                lane.base = self._held[lane.case] = driven
+                del self._lanes[lane.case]
+        return driven
 
     def _open(self) -> anyio.abc.TaskGroup:
         if self._nursery is None:
@@ -534,16 +561,18 @@ class Engine:
         known = self._admit(specification, origin, verified=not (unverified or self.unverified))
         compiled = known.compiled
         name = self._case_id(compiled.name, case)
+        if known.book is not None and token is None:
+            lane = self._start_in_lane(known, name, data)
+            if lane is not None:
+                return Case(self, lane)
         driven = self._take(known.performers, known.book)
-        now = self.clock.now()
-        self.journal.claim(name, self.id, now=now)
-        self._driven[name] = driven
+        self.journal.claim(name, self.id, now=self.clock.now())
+        self._held[name] = driven
         try:
-            if not self._start_in_lane(driven, name, compiled, data, now):
-                caller = None if self.tracing is None else self.tracing.caller()
-                await driven.live.execute(c.StartCase(name, compiled, dict(data or {}), caller))
+            caller = None if self.tracing is None else self.tracing.caller()
+            await driven.live.execute(c.StartCase(name, compiled, dict(data or {}), caller))
         except BaseException:
-            self._driven.pop(name, None)
+            self._held.pop(name, None)
             self.journal.release(name, self.id)
             raise
         if token is not None:
@@ -607,17 +636,25 @@ class Engine:
             loop.call_soon_threadsafe(soon)
 
     def _case_id(self, name: str, wanted: str | None) -> CaseId:
+        drawn: CaseId
         if wanted is None:
             while True:
-                drawn = CaseId(f"{name}-{self._ids.getrandbits(40):010x}")
-                if drawn not in self._driven and self.journal.summary(drawn) is None:
+                drawn = f"{name}-{self._ids.getrandbits(40):010x}"  # type: ignore[assignment]  # a call
+                if (
+                    drawn not in self._lanes
+                    and drawn not in self._held
+                    and self.journal.summary(drawn) is None
+                ):
                     return drawn
         if not wanted or len(wanted) > 200 or not set(wanted) <= _ID_LETTERS:
             raise UsageError(
                 f"{wanted!r} is not a case id: 1 to 200 letters, digits, '.', '_' and '-'",
                 code="case-id",
             )
-        if wanted in self._driven or self.journal.summary(CaseId(wanted)) is not None:
+        if (
+            self._known(CaseId(wanted)) is not None
+            or self.journal.summary(CaseId(wanted)) is not None
+        ):
             raise CommandRejected(f"there is a case {wanted!r} already", code="case-exists")
         return CaseId(wanted)
 
@@ -650,7 +687,7 @@ class Engine:
         """
         self._open()
         name = CaseId(case)
-        known = self._driven.get(name)
+        known = self._known(name)
         if known is not None and known.broken is None:
             if perform and known.performers is None:
                 known.performers = self._bind(
@@ -678,7 +715,7 @@ class Engine:
         if driven.live.case.status.final:  # nothing to drive
             self.journal.release(name, self.id)
         else:
-            self._driven[name] = driven
+            self._held[name] = driven
             self._schedule_retries(driven, driven.live.case.items.values())
             self._schedule_timers(driven, {})
         return driven
@@ -689,12 +726,12 @@ class Engine:
         Handles stay good: what is asked of one loads the case again. False: it is not idle, or
         somebody waits for it.
         """
-        driven = self._driven.get(case)
+        driven = self._known(case)
         if driven is None or driven.attempts or driven.broken is not None:
             return False
         if driven.live.busy or not idle(driven.live.case):
             return False
-        del self._driven[case]
+        del self._held[case]
         driven.left = True
         self.journal.release(case, self.id)
         return True
@@ -719,9 +756,9 @@ class Engine:
         A case that another engine drives, or that cannot be read, is passed over.
         """
         woken = 0
-        passed = len(self._driven) + len(self._passed)
+        passed = len(self._held) + len(self._lanes) + len(self._passed)
         for case in self.journal.due(self.clock.now(), limit=limit + passed):
-            if case in self._driven or case in self._passed:
+            if case in self._held or case in self._lanes or case in self._passed:
                 continue
             try:
                 await self.resume(case)
@@ -737,8 +774,9 @@ class Engine:
     def read(self, case: str) -> CaseState:
         """The state of a case as its journal tells it, without taking it over."""
         summary = self.find(case)
-        if summary.case in self._driven:
-            return self._driven[summary.case].live.case
+        driven = self._known(summary.case)
+        if driven is not None:
+            return driven.live.case
         return read_case(self.journal, summary, self._stored(summary.net)).state
 
     async def resume(self, case: str) -> Case:
@@ -812,8 +850,8 @@ class Engine:
                     self._stop(driven, attempt)
         if after.status.final:
             driven.cancel(f"the case is {after.status.value}")
-            if self._driven.get(batch.case) is driven:
-                del self._driven[batch.case]
+            if self._held.get(batch.case) is driven:
+                del self._held[batch.case]
                 self.journal.release(batch.case, self.id)
             return
         touched = batch.touched
@@ -971,30 +1009,27 @@ class Engine:
         )
 
     def _start_in_lane(
-        self,
-        driven: _Driven,
-        name: CaseId,
-        compiled: CompiledSpecification,
-        given: Mapping[str, JsonValue] | None,
-        now: Microseconds,
-    ) -> bool:
-        """Start a case by a route that is known; False: it has to start the long way."""
-        book = driven.live.book
-        if book is None or book.first is None or not self._lanes_open(driven):
-            return False
-        data = initial_data(compiled.net, given) if given else book.defaults()
-        lane = book.started(name, data, None, now, self.snapshot_every)
+        self, known: _Admitted, name: CaseId, given: Mapping[str, JsonValue] | None
+    ) -> Any:
+        """The lane of a case that starts by a route; None: it has to start the long way."""
+        book = known.book
+        assert book is not None
+        if book.first is None or self.listeners or self.tracing is not None or self._lets_go:
+            return None
+        data = initial_data(known.compiled.net, given) if given else book.defaults()
+        lane = book.started(name, data, known, self.clock, self.snapshot_every)
         if lane is None:
-            return False
-        self._take_lane(driven, name, lane)
+            return None
+        cast("MemoryJournal", self.journal).begin(name, self.id, lane)
         if lane.ended:
-            self._end_lane(driven)
-            return True
-        self._rides.append(driven)
+            self.journal.release(name, self.id)
+            return lane
+        self._lanes[name] = lane
+        self._rides.append(lane)
         if not self._riding:
             self._riding = True
             asyncio.get_running_loop().call_soon(self._ride)
-        return True
+        return lane
 
     def _enter_lane(self, driven: _Driven) -> bool:
         """Bring a case into a lane, if it stands where a route begins; whether it is in one."""
@@ -1051,16 +1086,19 @@ class Engine:
         assert performer is not None
         return self._attempt_at(driven, item, case.task(item), performer)
 
-    def _end_lane(self, driven: _Driven) -> None:
+    def _end_lane(self, lane: Any) -> None:
         """A case has been completed in its lane, and stays there: nothing moves it any more."""
-        live = driven.live
-        name = live.lane.case
-        live.driven = None
-        driven.cancel("the case is completed")
-        if self._driven.get(name) is driven:
-            del self._driven[name]
+        name, driven = lane.case, lane.base
+        if driven is None:
+            del self._lanes[name]
             self.journal.release(name, self.id)
-        live.tell()
+            return
+        lane.base = driven.live.driven = None
+        driven.cancel("the case is completed")
+        if self._held.get(name) is driven:
+            del self._held[name]
+            self.journal.release(name, self.id)
+        driven.live.tell()
 
     def _advance(self, driven: _Driven) -> tuple[Attempt, Outcome] | None:
         """Let a case go on in its lane, for a turn.
@@ -1076,74 +1114,102 @@ class Engine:
             return None
         left = lane.run(self, _result, failure, self._inputs)
         if lane.ended:
-            self._end_lane(driven)
+            self._end_lane(lane)
         elif left is not None and left is not True:
-            name, outcome = left
-            if driven.live.lane is None:  # the function that was called had it leave
-                attempt = driven.attempts.get(name)
-                return None if attempt is None or not attempt.running else (attempt, outcome)
-            self.leave_lane(driven)
-            if outcome is not None:
-                item = driven.live.case.items[name]
-                attempt = self._attempt_of(driven, item)
-                if attempt is not None:
-                    attempt.running = True
-                    driven.attempts[name] = attempt
-                    return attempt, outcome
+            return self._left_lane(driven, *left)
+        return None
+
+    def _left_lane(
+        self, driven: _Driven, name: str, outcome: Outcome | None
+    ) -> tuple[Attempt, Outcome] | None:
+        """Take a case out of its lane for what the lane has found; see `_advance`."""
+        if driven.live.lane is None:  # the function that was called had it leave
+            attempt = driven.attempts.get(name)
+            if attempt is None or not attempt.running or outcome is None:
+                return None
+            return attempt, outcome
+        self.leave_lane(driven)
+        if outcome is not None:
+            item = driven.live.case.items[name]
+            attempt = self._attempt_of(driven, item)
+            if attempt is not None:
+                attempt.running = True
+                driven.attempts[name] = attempt
+                return attempt, outcome
         return None
 
     def _inputs(self, inputs: dict[str, JsonValue]) -> dict[str, Any]:
         """The inputs of an item as its task gets them: a copy, with what is large in its place."""
         return {name: whole(jsonvalue.copy(value), self.journal) for name, value in inputs.items()}
 
-    def _go_on(self, driven: _Driven) -> bool:
+    def _go_on(self, lane: Any) -> bool:
         """Let a case in a lane go on here and now, for a turn; whether it waits for another."""
-        driven.driving = True
+        if self._lets_go:
+            self.leave_lane(self.hold(lane))
+            return False
+        driven, handed_on = lane.base, False
+        lane.driving = True
+        if driven is not None:
+            driven.driving = True
         try:
-            ended = self._advance(driven)
+            left = lane.run(self, _result, failure, self._inputs)
+            driven = lane.base
+            if lane.ended:
+                self._end_lane(lane)
+            elif left is None or left is True:
+                return left is True
+            else:
+                driven = self.hold(lane)
+                ended = self._left_lane(driven, *left)
+                if ended is not None or driven._ready:
+                    self._open().start_soon(self._drive, driven, ended)
+                    handed_on = True
         except Exception as error:
-            logger.exception("case %s: the engine failed", driven.live.case.id)
-            driven.driving = False
+            logger.exception("case %s: the engine failed", lane.case)
+            driven = self.hold(lane)
+            lane.driving = driven.driving = False
             self._break(driven, _internal(error))
-            return False
-        except BaseException:
-            driven.driving = False
-            raise
-        if ended is not None or driven._ready:
-            self._open().start_soon(self._drive, driven, ended)
-            return False
-        driven.driving = False
-        return driven.live.in_lane
+        finally:
+            lane.driving = False
+            if driven is not None:
+                driven.driving = handed_on
+        return False
 
     def _ride(self) -> None:
         """Let the cases that have started in lanes go on, those that nobody waits for."""
         self._riding = False
         until = time.monotonic() + TURN_SECONDS
         while self._rides and self._nursery is not None and not self._draining:
-            driven = self._rides.popleft()
-            if driven.driving or not driven.live.in_lane:
+            lane = self._rides.popleft()
+            if lane.ended or lane.driving or not lane.attached:
                 continue
-            if self._go_on(driven):
-                self._rides.append(driven)
+            if self._go_on(lane):
+                self._rides.append(lane)
             if time.monotonic() > until:
                 break
         if self._rides and not self._draining:
             self._riding = True
             asyncio.get_running_loop().call_soon(self._ride)
 
-    async def ride(self, driven: _Driven) -> None:
-        """Let a case in a lane go on until it ends there, or leaves it."""
-        while (
-            driven.live.in_lane
-            and not driven.driving
-            and not self._draining
-            and self._nursery is not None
+    def hurry(self, lane: Any) -> bool:
+        """Let a case in a lane go on for a turn; whether others have to have one before it goes on.
+
+        It ends there, or leaves the lane, or is told that others are to have a turn.
+        """
+        if (
+            lane.ended
+            or lane.driving
+            or not lane.attached
+            or self._draining
+            or self._nursery is None
         ):
-            again = self._go_on(driven)
-            now = time.monotonic()
-            if again or now > self._turn_ends:
-                await anyio.lowlevel.checkpoint()
-                self._turn_ends = time.monotonic() + TURN_SECONDS
+            return False
+        return self._go_on(lane) or time.monotonic() > self._turn_ends
+
+    async def give_turn(self) -> None:
+        """Let others have a turn."""
+        await anyio.lowlevel.checkpoint()
+        self._turn_ends = time.monotonic() + TURN_SECONDS
 
     def _ended(self, driven: _Driven) -> None:
         """Tell those who wait for the engine, or a case, to be quiet."""
@@ -1254,7 +1320,7 @@ class Engine:
 
         When the case is resumed, its timers come into our hands again.
         """
-        driven = self._driven.get(case)
+        driven = self._held.get(case)
         return (
             driven is not None
             and driven.live.timers.get(name) == due
@@ -1262,7 +1328,7 @@ class Engine:
         )
 
     async def _fire_timer(self, due: Microseconds, case: CaseId, name: str) -> None:
-        driven = self._driven[case]
+        driven = self._held[case]
         command = c.FireTimer(name, due)
         if not isinstance(self.clock, VirtualClock):  # virtual time stands still meanwhile
             self._open().start_soon(self._try, driven, command)
@@ -1290,7 +1356,7 @@ class Engine:
             if heap is self._timers:
                 await self._fire_timer(due, case, name)
                 continue
-            driven = self._driven.get(case)
+            driven = self._held.get(case)
             item = driven.live.case.items.get(name) if driven is not None else None
             if driven is None or item is None or item.retry_at != due:
                 continue
@@ -1323,7 +1389,7 @@ class Engine:
         now = self.clock.now()
         until = Microseconds(now + round(self.lease_seconds * 1_000_000))
         for case in self.journal.renew(self.id, until=until, now=now):
-            driven = self._driven.get(case)
+            driven = self._known(case)
             if driven is not None and driven.broken is None:
                 message = f"case {case!r} has been taken over by an engine on another host"
                 logger.error("%s: the lease of this one had ended", message)
@@ -1407,9 +1473,25 @@ class Case:
     their events are durable.
     """
 
-    def __init__(self, engine: Engine, driven: _Driven) -> None:
+    def __init__(self, engine: Engine, held: Any) -> None:
         self._engine = engine
-        self._driven = driven
+        self._held = held
+        """What the engine knows of the case; or the lane in which it has begun."""
+
+    @property
+    def _driven(self) -> _Driven:
+        held = self._held
+        if type(held) is not _Driven:
+            held = self._held = self._engine.hold(held)
+        return held
+
+    @property
+    def _lane(self) -> Any:
+        """The lane in which the case is known; None: it is in none."""
+        held = self._held
+        if type(held) is _Driven:
+            return held.live.lane
+        return held if held.attached else self._driven.live.lane
 
     def __repr__(self) -> str:
         return f"<Case {self.id} {self.status.value}>"
@@ -1424,7 +1506,7 @@ class Case:
     async def _loaded(self) -> _Driven:
         """The case in the engine's hands, again if it had been given back to the store."""
         if self._driven.left:
-            self._driven = (await self._engine.open(self._driven.live.case.id))._driven
+            self._held = (await self._engine.open(self._driven.live.case.id))._driven
         return self._driven
 
     def _starts(self, driven: _Driven) -> bool:
@@ -1434,12 +1516,14 @@ class Case:
     @property
     def id(self) -> CaseId:
         """The id, unique in the store."""
-        return self._driven.live.case.id
+        lane = self._lane
+        name: CaseId = self._driven.live.case.id if lane is None else lane.case
+        return name
 
     @property
     def status(self) -> CaseStatus:
         """Where the case stands."""
-        lane = self._driven.live.lane
+        lane = self._lane
         if lane is None:
             return self.state.status
         status: CaseStatus = lane.status
@@ -1453,9 +1537,12 @@ class Case:
     @property
     def data(self) -> dict[str, JsonValue]:
         """A copy of the case's variables."""
-        lane = self._driven.live.lane
-        data = self.state.data if lane is None else lane.data
-        return {name: jsonvalue.copy(value) for name, value in data.items()}
+        lane = self._lane
+        copied: dict[str, JsonValue] | None = None if lane is None else lane.copied()
+        if copied is None:
+            data = self.state.data if lane is None else lane.data
+            copied = {name: jsonvalue.copy(value) for name, value in data.items()}
+        return copied
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -1466,7 +1553,8 @@ class Case:
     @property
     def events(self) -> int:
         """How many events its journal holds."""
-        return self._driven.live.sequence
+        lane = self._lane
+        return self._driven.live.sequence if lane is None else int(lane.sequence)
 
     @property
     def work_items(self) -> Sequence[WorkItem]:
@@ -1524,15 +1612,13 @@ class Case:
         Raises:
             JournalError: It could not be stored; it is as its journal says.
         """
-        driven = self._driven
-        if driven.left:
-            driven = await self._loaded()
-        lane = driven.live.lane
+        lane = self._lane
         if lane is not None:
-            if not lane.ended:
-                await self._engine.ride(driven)
+            while self._engine.hurry(lane):
+                await self._engine.give_turn()
             if lane.ended:
                 return CaseStatus.COMPLETED
+        driven = await self._loaded()
         if timers:
             with self._engine.patience():
                 return await self._wait(driven, timers=True)

@@ -39,7 +39,7 @@ from weft.engine.decide import Decision, initial_data
 from weft.engine.expressions import compile_expression
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Mapped, Net, Task
-from weft.engine.ports import CaseId, Microseconds, Performer, Worker
+from weft.engine.ports import CaseId, Clock, Performer, Worker
 from weft.engine.table import SMALL
 from weft.native import KERNEL
 
@@ -228,23 +228,23 @@ class Book:
         return grown
 
     def started(
-        self,
-        case: CaseId,
-        data: dict[str, Any],
-        traceparent: str | None,
-        now: Microseconds,
-        snapshot_every: int,
+        self, case: CaseId, data: dict[str, Any], origin: Any, clock: Clock, snapshot_every: int
     ) -> Any:
-        """The lane of a case that starts now; None: it has to go the long way."""
+        """The lane of a case that starts now; None: it has to go the long way.
+
+        Args:
+            case: Its id.
+            data: Its variables, which nobody else may change.
+            origin: Is kept for who drives it.
+            clock: Says when it starts.
+            snapshot_every: It has a snapshot after so many events.
+        """
         if self.first is None:
             return None
-        compiled = self.compiled
-        event = e.CaseStarted(
-            case, compiled.name, compiled.version, compiled.hash, data, traceparent
-        )
-        lane = self.lane.Lane(compiled, case, None, data, {}, 0, now, now, 0, snapshot_every)
         try:
-            return lane if lane.begin(event, self.first, now) else None
+            return self.lane.started(
+                self.compiled, case, data, self.first, origin, clock, snapshot_every
+            )
         except Exception:  # noqa: BLE001  # an expression fails: the long way says how
             return None
 

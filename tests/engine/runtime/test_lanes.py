@@ -613,7 +613,7 @@ async def test_time_never_goes_back_whoever_asks_for_it() -> None:
 
     def add(n: int) -> int:
         if n == 5:
-            clock.last += 3_600_000_000  # the clock is set back by an hour
+            clock.latest[0] += 3_600_000_000  # the clock is set back by an hour
         seen.append(clock.now())
         return n + 1
 
