@@ -1,4 +1,7 @@
-"""The markings of a plain net as a `System`: whatever is enabled may fire."""
+"""The markings of a plain net as a `System`: whatever is enabled may fire.
+
+Where nothing but the markings is asked, the kernel explores them (`explored_markings`).
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,19 @@ from collections.abc import Callable, Sequence
 from operator import ge
 
 from weft.engine.verify.arcs import ArcNet
-from weft.engine.verify.graph import TooLarge
+from weft.engine.verify.graph import Graph, TooLarge, explored
 from weft.native import kernel
 from weft.native.image import Arcs as ImageArcs
 from weft.native.image import NetImage
+from weft.native.space import Space
 
-__all__ = ["Markings"]
+__all__ = ["Markings", "explored_markings"]
 
 REPEATS = 1_000
 """So often a growing loop is tried before its growth counts as not shown."""
 
+FIRST = 1_000
+"""So many markings are looked at before all others are explored: mostly they are enough."""
 
 MAX_STEP_BYTES = 2**28
 """What follows on one marking takes no more memory."""
@@ -134,3 +140,72 @@ class Markings:
                 return True
             state = after
         return False
+
+
+def explored_markings(
+    markings: Markings,
+    *,
+    max_states: int,
+    enough: Callable[[int, bytes, Sequence[object]], bool],
+) -> Graph[bytes]:
+    """As `weft.engine.verify.graph.explored`, at the speed of the kernel where that can do it.
+
+    Growth that only repeating can show, and what is wrong with a net that grows, are found one
+    marking after the other.
+
+    Args:
+        markings: What is explored.
+        max_states: Stop after so many.
+        enough: As there; it is asked of no marking twice.
+
+    Raises:
+        OverflowError: A place would hold more tokens than can be counted.
+    """
+    told = 0
+
+    def once(at: int, state: bytes, following: Sequence[object]) -> bool:
+        nonlocal told
+        if at < told:
+            return False
+        told = at + 1
+        return enough(at, state, following)
+
+    for bound in sorted({min(FIRST, max_states), max_states}) if markings.monotone else ():
+        space = kernel.explore(
+            markings.image,
+            markings.initial,
+            graph=True,
+            max_states=bound,
+            max_bytes=MAX_BYTES,
+        )
+        if space.ended not in ("complete", "states", "memory"):
+            break
+        graph = _graph(markings, space)
+        start = graph.start
+        for at in range(told, graph.size):
+            if once(at, graph.states[at], range(start[at], start[at + 1])):
+                graph.complete = False
+                return graph
+        if graph.complete or bound == max_states or space.ended == "memory":
+            return graph
+    return explored(markings, max_states=max_states, enough=once)
+
+
+def _graph(markings: Markings, space: Space) -> Graph[bytes]:
+    """The graph that the kernel has found, with the numbers of transitions in the net."""
+    found, graph = space.graph, Graph(markings.initial)
+    assert found is not None
+    numbers = range(1, len(found))
+    graph.states += map(found.marking, numbers)
+    number = markings.transitions
+    for parent, by in map(found.found_by, numbers):
+        graph.parents.append(parent)
+        graph.via.append(number[by])
+    graph.complete = space.ended == "complete"
+    # Of an exploration that was stopped the markings before the one that it stopped at have all
+    # their firings: it stood at the one that the last marking was found from, or behind it.
+    size = len(found) if graph.complete else graph.parents[-1] if len(found) > 1 else 0
+    graph.start = array("q", found.start[: size + 1])
+    graph.targets = array("i", found.target)
+    graph.labels = array("i", map(number.__getitem__, found.transition))
+    return graph

@@ -28,7 +28,7 @@ from weft.engine.net import Net
 from weft.engine.verify.arcs import ArcNet, flat, members
 from weft.engine.verify.coverable import Backwards, coverability_set
 from weft.engine.verify.graph import Graph, explored
-from weft.engine.verify.markings import Markings
+from weft.engine.verify.markings import Markings, explored_markings
 from weft.engine.verify.reduce import reduced
 from weft.engine.verify.report import DeadMarking, Diagnostic, Level, Report
 from weft.engine.verify.stubborn import Stubborn
@@ -141,14 +141,14 @@ class Look:
         places = self.markings.places
         self.inner = [i for i, p in enumerate(places) if p not in sinks]
         self.sinks = [i for i, p in enumerate(places) if p in sinks]
-        self.graph: Graph[bytes] = explored(
-            Stubborn(net) if stubborn else self.markings,
-            max_states=self.max_states,
-            enough=self.note,
+        self.graph: Graph[bytes] = (
+            explored(Stubborn(net), max_states=self.max_states, enough=self.note)
+            if stubborn
+            else explored_markings(self.markings, max_states=self.max_states, enough=self.note)
         )
         self.conclude()
 
-    def note(self, at: int, state: bytes, following: Sequence[tuple[int, bytes]]) -> bool:
+    def note(self, at: int, state: bytes, following: Sequence[object]) -> bool:
         """Look at one marking; True when all the wanted kinds of fault have been met."""
         facts = self.facts
         cells = memoryview(state).cast("i")

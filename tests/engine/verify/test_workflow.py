@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from tests.engine.verify.nets import chained_nets, judged, net, replayed, workfl
 from weft.engine.net import external
 from weft.engine.verify.arcs import ArcNet, flat, members
 from weft.engine.verify.graph import explored
-from weft.engine.verify.markings import Markings
+from weft.engine.verify.markings import Markings, explored_markings
 from weft.engine.verify.plain import plain_net
 from weft.engine.verify.reduce import reduced
 from weft.engine.verify.stubborn import Stubborn
@@ -131,6 +132,31 @@ def test_what_may_vanish_is_reduced_with_the_same_answers(found, more) -> None:
                 for i, p in enumerate(found.places)
             ]
             replayed(msgspec.structs.replace(found, places=tuple(starting)), names)
+
+
+@given(BOTH, st.sampled_from([1, 2, 5, 20, 1000]), st.integers(0, 30))
+def test_the_kernel_explores_as_one_marking_after_the_other(found, most, last) -> None:
+    markings = Markings(ArcNet.of(found))
+    seen: list[tuple[int, bytes, bool]] = []
+
+    def enough(at, state, following) -> bool:
+        seen.append((at, state, bool(following)))
+        return at == last
+
+    with mock.patch("weft.engine.verify.markings.FIRST", 3):
+        quick = explored_markings(markings, max_states=most, enough=enough)
+    told, seen[:] = list(seen), []
+    slow = explored(markings, max_states=most, enough=enough)
+    assert told == seen[: len(told)]
+    assert len(told) == len(seen) or not slow.complete
+    assert (quick.complete, quick.growth) == (slow.complete, slow.growth)
+    if quick.complete or quick.growth is not None:
+        assert quick.states == slow.states
+    some = min(quick.size, slow.size)
+    for state in range(some):
+        assert quick.states[state] == slow.states[state]
+        assert quick.path(state) == slow.path(state)
+        assert list(quick.steps(state)) == list(slow.steps(state))
 
 
 @given(BOTH)
