@@ -245,6 +245,7 @@ class _NetCompiler:
         if self.catches:
             names.add(ERROR)
         self.names = frozenset(names)
+        self._names_and: dict[frozenset[str], frozenset[str]] = {}
 
     def receives(self, use: Use) -> str | None:
         """The variable that a pattern around a task keeps a trigger's data in, if it does."""
@@ -365,7 +366,7 @@ class _NetCompiler:
                 if value.expression is not None:
                     self.expression(value.expression, below, gives="array")
             elif parameter.sees_results and value is not None:
-                self.expression(value, below, self.names.union(RESULT_NAMES), gives="boolean")
+                self.expression(value, below, self.names_and(RESULT_NAMES), gives="boolean")
             elif isinstance(value, Timing):
                 self.timing(value, below)
             elif parameter.names_several or parameter.names_tasks or parameter.names_parts:
@@ -803,7 +804,7 @@ class _NetCompiler:
             undoes=self.undoes.get(name),
         )
         if name in self.multiple and self.multiple[name].collect is not None:
-            seen = self.names | self.own(name) | {"result"}
+            seen = self.names_and({*self.own(name), "result"})
             for use in around:
                 if self.makes_several(use):
                     below = (*location, use.name, "collect")
@@ -1146,7 +1147,8 @@ class _NetCompiler:
         self, task: TaskDefinition
     ) -> tuple[dict[str, Mapped], dict[str, Mapped] | None, str | None]:
         multiple = self.multiple.get(task.name)
-        seen = self.names | self.own(task.name)
+        own = self.own(task.name)
+        seen = self.names_and(own)
         inputs = {
             name: self.mapped(value, self.at("tasks", task.name, "in", name), seen)
             for name, value in task.inputs.items()
@@ -1157,9 +1159,9 @@ class _NetCompiler:
             return inputs, None, variable_name(task.name)
         outputs: dict[str, Mapped] = {}
         if multiple is None or multiple.overlaps:
-            names = seen | {"result"}
+            names = self.names_and({*own, "result"})
         else:
-            names = self.names.union(RESULT_NAMES)
+            names = self.names_and(RESULT_NAMES)
         for variable, value in task.outputs.items():
             location = self.at("tasks", task.name, "out", variable)
             if variable not in self.definition.variables:
@@ -1173,6 +1175,13 @@ class _NetCompiler:
                 )
             outputs[variable] = self.mapped(value, location, names)
         return inputs, outputs, None
+
+    def names_and(self, more: Collection[str]) -> frozenset[str]:
+        """The net's names and some more: one set for all tasks that see the same."""
+        key = frozenset(more)
+        if key not in self._names_and:
+            self._names_and[key] = self.names | key
+        return self._names_and[key]
 
     def own(self, task: str) -> frozenset[str]:
         """The names that an instance of a task sees besides the data."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -220,13 +221,17 @@ def _target(argument: JsonValue) -> str:
     return argument
 
 
+def _repeated(names: Sequence[str]) -> list[str]:
+    return sorted(name for name, times in Counter(names).items() if times > 1)
+
+
 def _targets(argument: JsonValue) -> tuple[str, ...]:
     if not isinstance(argument, list) or len(argument) < 2:
         raise ValueError(
             f"expected a list of two or more tasks or places, found {_shown(argument)}"
         )
     targets = tuple(_target(item) for item in argument)
-    twice = sorted({name for name in targets if targets.count(name) > 1})
+    twice = _repeated(targets)
     if twice:
         raise ValueError(f"{', '.join(twice)} stands twice in the list; name each branch once")
     return targets
@@ -237,7 +242,7 @@ def _names(argument: JsonValue) -> tuple[str, ...]:
     names = tuple(name for name in given if isinstance(name, str) and name)
     if not names or len(names) != len(given):
         raise ValueError(f"expected a list of names, found {_shown(argument)}")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = _repeated(names)
     if twice:
         raise ValueError(f"{', '.join(twice)} stands twice in the list")
     return names
@@ -254,7 +259,7 @@ def _task_groups(argument: JsonValue) -> tuple[tuple[str, ...], ...]:
         raise ValueError(f"expected a list of two or more lists of tasks, found {_shown(argument)}")
     groups = tuple(_names(group) for group in argument)
     names = [name for group in groups for name in group]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = _repeated(names)
     if twice:
         raise ValueError(f"{', '.join(twice)} stands in two of the lists")
     return groups

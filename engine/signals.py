@@ -6,6 +6,7 @@ passes word on. `weft.engine.deadpaths` has the graphs and the nets; here they m
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 import attrs
@@ -193,7 +194,7 @@ class Signals:
         """Refuse a choice that has two branches to one target: word of one is not of the other."""
         use = self._then(choice)
         targets = [] if use is None else self.targets(use)
-        twice = sorted({t for t in targets if targets.count(t) > 1})
+        twice = sorted(t for t, times in Counter(targets).items() if times > 1)
         if twice:
             raise ValueError(
                 f"the choice at {choice!r} has two branches to {twice[0]!r}; make it one"

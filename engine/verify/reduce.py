@@ -84,8 +84,13 @@ class _Reduction:
         self.next = max(net.transitions, default=-1) + 1
         self.dirty: deque[int] = deque()
         self.waiting: set[int] = set()
-        self.by_key: dict[tuple[object, ...], int] = {}
-        self.keys: dict[int, tuple[object, ...]] = {}
+        self.altered: set[int] = set()
+        """Places whose arcs may have changed since parallel places were looked for."""
+        self.places: dict[tuple[object, ...], int] = {}
+        """Arcs and tokens of places, with one place that has or had them."""
+        self.prints: dict[int, int] = {}
+        """The fingerprint of each transition: that of its arcs, which is changed arc by arc."""
+        self.by_print: dict[int, int] = {}
         for i, t in list(net.transitions.items()):
             self.watched.update(t.needs, t.lacks, t.clear)
             del net.transitions[i]
@@ -95,40 +100,72 @@ class _Reduction:
     def touch(self, places: Iterable[int]) -> None:
         """Note places that rules may apply to now."""
         for p in places:
+            self.altered.add(p)
             if p not in self.waiting:
                 self.waiting.add(p)
                 self.dirty.append(p)
 
     def put_in(self, t: Arcs, number: int | None = None) -> None:
         """Add a transition, unless there is one that does the same."""
-        key = t.key
-        twin = self.by_key.get(key)
-        if twin is not None:
-            there = self.net.transitions[twin]
-            there.steps = ("or", there.steps, t.steps)
-            return
         if number is None:
             number, self.next = self.next, self.next + 1
-        self.by_key[key] = number
-        self.keys[number] = key
         self.net.transitions[number] = t
+        self.prints[number] = _print_of(t)
+        if self.twin(number):
+            return
         for p in t.take:
             self.takers[p].add(number)
         for p in t.put:
             self.putters[p].add(number)
         self.touch((*t.take, *t.put))
 
+    def twin(self, number: int) -> bool:
+        """Whether another transition does the same: it then stands for this one too, which goes."""
+        t, mark = self.net.transitions[number], self.prints[number]
+        other = self.by_print.setdefault(mark, number)
+        if other == number or (there := self.net.transitions[other]).key != t.key:
+            return False
+        there.steps = ("or", there.steps, t.steps)
+        self.take_out(number)
+        return True
+
     def take_out(self, number: int) -> Arcs:
         """Remove a transition."""
         t = self.net.transitions.pop(number)
         self.work -= len(t.take) + len(t.put)
-        del self.by_key[self.keys.pop(number)]
+        self.forget(number)
+        del self.prints[number]
         for p in t.take:
             self.takers[p].discard(number)
         for p in t.put:
             self.putters[p].discard(number)
         self.touch((*t.take, *t.put))
         return t
+
+    def forget(self, number: int) -> None:
+        """Let no transition be found by the arcs of this one, which change."""
+        if self.by_print.get(self.prints[number]) == number:
+            del self.by_print[self.prints[number]]
+
+    def weigh(self, number: int, kind: str, place: int, weight: int) -> None:
+        """Change one arc of a transition, ``take`` or ``put``; a weight of 0 removes it.
+
+        What does not change is not looked at: a split into thousands of branches loses its arcs
+        one by one.
+        """
+        t = self.net.transitions[number]
+        arcs, ends = (t.take, self.takers) if kind == "take" else (t.put, self.putters)
+        old = arcs.pop(place, 0)
+        self.work -= 1
+        if old:
+            self.prints[number] ^= hash((kind, place, old))
+        if weight:
+            arcs[place] = weight
+            ends[place].add(number)
+            self.prints[number] ^= hash((kind, place, weight))
+        else:
+            ends[place].discard(number)
+        self.touch((place,))
 
     def run(self) -> ArcNet:
         """Apply the rules until none applies."""
@@ -164,11 +201,12 @@ class _Reduction:
             return False
         after = [self.take_out(number) for number in sorted(takers)]
         for number in sorted(putters):
-            before = self.take_out(number)
-            for then in after:
+            for then in after[1:]:
+                before = transitions[number]
                 put = {p: n for p, n in before.put.items() if p != place}
                 for p, n in then.put.items():
                     put[p] = put.get(p, 0) + n
+                self.work -= len(put)
                 self.put_in(
                     Arcs(
                         dict(before.take),
@@ -179,7 +217,19 @@ class _Reduction:
                         ("then", before.steps, then.steps),
                     )
                 )
+            self.follow(number, place, after[0])
         return True
+
+    def follow(self, number: int, place: int, then: Arcs) -> None:
+        """Let a transition that puts to a place put what the one behind it puts."""
+        before = self.net.transitions[number]
+        self.forget(number)
+        self.weigh(number, "put", place, 0)
+        for p, n in then.put.items():
+            self.weigh(number, "put", p, before.put.get(p, 0) + n)
+        before.steps = ("then", before.steps, then.steps)
+        self.touch(before.take)
+        self.twin(number)
 
     def vanish(self, place: int) -> bool:
         """Make an end of a place from which tokens only go to ends that nobody else puts to."""
@@ -220,26 +270,49 @@ class _Reduction:
 
     def parallel_places(self) -> None:
         """Of places with the same arcs and the same tokens keep one."""
-        known: set[tuple[object, ...]] = set()
-        spare: set[int] = set()
-        transitions = self.net.transitions
-        for place in range(self.net.places):
-            takers, putters = self.takers[place], self.putters[place]
-            if not (takers or putters) or place in self.watched or place in self.keep:
+        altered, self.altered = sorted(self.altered), set()
+        spare = []
+        for place in altered:
+            key = self.key_of(place)
+            if key is None:
                 continue
-            key = (
-                frozenset((n, transitions[n].take[place]) for n in takers),
-                frozenset((n, transitions[n].put[place]) for n in putters),
-                self.net.initial.get(place, 0),
-            )
-            if key in known:
-                spare.add(place)
-            known.add(key)
-        changed = {n for p in spare for n in (*self.takers[p], *self.putters[p])}
-        for number in sorted(changed):
-            t = self.take_out(number)
-            t.take = {p: n for p, n in t.take.items() if p not in spare}
-            t.put = {p: n for p, n in t.put.items() if p not in spare}
-            self.put_in(t, number)
+            other = self.places.setdefault(key, place)
+            if other != place and self.key_of(other) == key:
+                spare.append(place)
+            else:
+                self.places[key] = place
+        changed = dict.fromkeys(
+            n for p in spare for ends in (self.takers, self.putters) for n in sorted(ends[p])
+        )
+        for number in changed:
+            self.forget(number)
         for place in spare:
+            for number in sorted(self.takers[place]):
+                self.weigh(number, "take", place, 0)
+            for number in sorted(self.putters[place]):
+                self.weigh(number, "put", place, 0)
             self.net.initial.pop(place, None)
+        for number in changed:
+            self.touch(self.net.transitions[number].take)
+            self.twin(number)
+
+    def key_of(self, place: int) -> tuple[object, ...] | None:
+        """What two places have in common one of which is enough; None where a place has to stay."""
+        takers, putters = self.takers[place], self.putters[place]
+        if not (takers or putters) or place in self.watched or place in self.keep:
+            return None
+        transitions = self.net.transitions
+        return (
+            frozenset((n, transitions[n].take[place]) for n in takers),
+            frozenset((n, transitions[n].put[place]) for n in putters),
+            self.net.initial.get(place, 0),
+        )
+
+
+def _print_of(t: Arcs) -> int:
+    """A fingerprint of arcs: those of each arc together, so that one can be changed alone."""
+    mark = hash((t.clear, *(frozenset(arcs.items()) for arcs in (t.needs, t.lacks))))
+    for kind, arcs in (("take", t.take), ("put", t.put)):
+        for arc in arcs.items():
+            mark ^= hash((kind, *arc))
+    return mark
