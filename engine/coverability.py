@@ -36,6 +36,9 @@ DEFAULT_WORK = 2_000_000
 KEEPING = 20
 """What keeping a marking counts as, in comparisons: memory is bounded with the work."""
 
+LONG = 64
+"""A marking of so many places counts as one comparison more, and so on."""
+
 Small = tuple[tuple[int, int], ...]
 """A marking by its marked places in their order, with their tokens; here a least member."""
 
@@ -238,7 +241,7 @@ class Saturation:
         if self._redundant(dict(least), at):
             return range(first, first)
         for m in dict.fromkeys(m for place, _ in least for m in self.net.makers.get(place, ())):
-            self.done += 1
+            self.done += 1 + len(least) // LONG
             before = self.net.moves[m].before(least)
             if before is not None and self.net.possible(before):
                 self._add(before, m, at)
@@ -249,7 +252,7 @@ class Saturation:
             return
         least = tuple(sorted((p, n) for p, n in marking.items() if n))
         at = len(self._known)
-        self.done += KEEPING
+        self.done += KEEPING + len(least) // LONG
         self._known.append(_Known(least, move, then))
         self._by_first.setdefault(least[0][0] if least else -1, []).append(at)
         heappush(self._open, (sum(n for _, n in least), at))

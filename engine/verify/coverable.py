@@ -14,8 +14,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from operator import ge
+from array import array
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -32,6 +32,9 @@ WORK = 3_000_000
 
 BACKWARDS_WORK = 100_000
 """The work that one target is given (see `weft.engine.coverability`)."""
+
+ALL_BACKWARDS_WORK = 2_000_000
+"""The work that all targets of one net are given together: some seconds."""
 
 Cells = tuple[int, ...]
 
@@ -54,6 +57,12 @@ class Covering:
     fired: frozenset[int]
     growth: Sequence[int] | None
     grown: Sequence[int]
+    cell: Mapping[int, int] = attrs.field(init=False, repr=False)
+    """Place to its cell."""
+
+    def __attrs_post_init__(self) -> None:
+        """Number the places."""
+        object.__setattr__(self, "cell", {p: i for i, p in enumerate(self.places)})
 
     @property
     def bounded(self) -> bool:
@@ -67,11 +76,19 @@ class Covering:
 
     def covers(self, target: Mapping[int, int]) -> bool:
         """Whether a marking with at least these tokens can be reached."""
-        cell = {p: i for i, p in enumerate(self.places)}
-        if any(p not in cell for p, n in target.items() if n):
+        if any(p not in self.cell for p, n in target.items() if n):
             return False
-        wanted = [(cell[p], n) for p, n in target.items() if n]
+        wanted = [(self.cell[p], n) for p, n in target.items() if n]
         return any(all(m[i] >= n for i, n in wanted) for m in self.markings)
+
+    def improper(self, sinks: Collection[int]) -> bool:
+        """Whether an end can be marked twice, or the only one while something else is."""
+        ends = [self.cell[p] for p in sinks if p in self.cell]
+        return any(
+            m[i] > 1 or (len(sinks) == 1 and m[i] and sum(m) > m[i])
+            for m in self.markings
+            for i in ends
+        )
 
 
 @attrs.frozen
@@ -95,9 +112,15 @@ class _Arcs:
         return tuple(after)
 
 
-def coverability_set(net: ArcNet, *, work: int = WORK) -> Covering | None:
-    """The coverability set of a net without inhibitor and reset arcs; None: too much work."""
+def coverability_set(net: ArcNet, *, work: int | None = None) -> Covering | None:
+    """The coverability set of a net without inhibitor and reset arcs; None: too much work.
+
+    Args:
+        net: The net.
+        work: How much is allowed; `WORK` if None.
+    """
     assert net.monotone
+    work = WORK if work is None else work
     places = _places(net)
     cell = {p: i for i, p in enumerate(places)}
     arcs = [_arcs(number, t, cell) for number, t in net.transitions.items()]
@@ -105,6 +128,8 @@ def coverability_set(net: ArcNet, *, work: int = WORK) -> Covering | None:
     making, comparing = 1 + len(places) // 32, 16 + len(places) // 16  # the latter in 64ths
     nodes: list[Cells] = [first]
     parents, via = [-1], [-1]
+    guards = _packed([1 << 63] * len(places))
+    packed = [_packed(first) | guards]
     current: dict[int, int] = {0: sum(first)}
     """The nodes that are maximal so far, with their tokens: what is below has no more."""
     fired: set[int] = set()
@@ -124,28 +149,37 @@ def coverability_set(net: ArcNet, *, work: int = WORK) -> Covering | None:
             work -= len(current) * comparing // 64 + making
             if work < 0:
                 return None
-            if any(n >= total and all(map(ge, nodes[k], after)) for k, n in current.items()):
+            whole = _packed(after)
+            if _is_below(whole, total, current, packed, guards):
                 continue
+            whole |= guards
             ancestor = at
             while ancestor >= 0:
                 work -= making
                 before = nodes[ancestor]
-                if all(map(ge, after, before)) and after != before:
+                below = packed[ancestor] ^ guards
+                if (whole - below) & guards == guards and after != before:
                     more = [i for i, n in enumerate(before) if n < after[i] and after[i] < OMEGA]
                     if growth is None:
                         growth = [*_path(parents, via, at), t.number], [places[i] for i in more]
                     if more:  # and what is behind may now be covered as well
                         after = tuple(OMEGA if i in more else n for i, n in enumerate(after))
+                        whole = _packed(after) | guards
                         ancestor = at
                         continue
                 ancestor = parents[ancestor]
             total = sum(after)
             work -= len(current) * comparing // 64 + making
-            below = [k for k, n in current.items() if n <= total and all(map(ge, after, nodes[k]))]
-            for k in below:
+            covered = [
+                k
+                for k, n in current.items()
+                if n <= total and (whole - (packed[k] ^ guards)) & guards == guards
+            ]
+            for k in covered:
                 del current[k]
             current[len(nodes)] = total
             nodes.append(after)
+            packed.append(whole)
             parents.append(at)
             via.append(t.number)
             if at not in current:
@@ -153,6 +187,23 @@ def coverability_set(net: ArcNet, *, work: int = WORK) -> Covering | None:
         at += 1
     path, grown = growth or (None, [])
     return Covering(places, [nodes[k] for k in current], frozenset(fired), path, grown)
+
+
+def _is_below(
+    whole: int, total: int, current: Mapping[int, int], packed: Sequence[int], guards: int
+) -> bool:
+    """Whether a marking is covered by one of the current ones."""
+    return any(n >= total and (packed[k] - whole) & guards == guards for k, n in current.items())
+
+
+def _packed(cells: Sequence[int]) -> int:
+    """Cells in one number, 64 bits each, so that all are compared at once.
+
+    Where ``a`` has the highest bit of each cell set as a guard, and ``b`` has not, ``a - b`` keeps
+    all guards if and only if no cell of ``b`` is greater (L. Lamport, "Multiple Byte Processing
+    with Full-Word Instructions", 1975).
+    """
+    return int.from_bytes(array("Q", cells).tobytes(), "little")
 
 
 def _places(net: ArcNet) -> list[int]:
@@ -211,6 +262,8 @@ class Backwards:
             ]
         )
         self.initial = tuple(net.initial.get(p, 0) for p in places)
+        self.left = ALL_BACKWARDS_WORK
+        """What the targets that are still to be asked about may cost."""
 
     def target(self, tokens: Mapping[int, int], work: int = BACKWARDS_WORK) -> Saturation:
         """The question whether so much can be covered."""
@@ -230,9 +283,10 @@ class Backwards:
             OutOfBounds: The work allowed does not suffice to tell.
         """
         for tokens in targets:
-            target = self.target(tokens, work)
+            target = self.target(tokens, min(work, self.left))
             moves = target.path(self.initial)
             work -= target.done
+            self.left -= target.done
             if moves is not None:
                 return [self.numbers[m] for m in moves]
         return None

@@ -26,7 +26,12 @@ import attrs
 from weft.engine.coverability import OutOfBounds
 from weft.engine.net import Net
 from weft.engine.verify.arcs import ArcNet, flat, members
-from weft.engine.verify.coverable import Backwards, coverability_set
+from weft.engine.verify.coverable import (
+    ALL_BACKWARDS_WORK,
+    BACKWARDS_WORK,
+    Backwards,
+    coverability_set,
+)
 from weft.engine.verify.graph import Graph, explored
 from weft.engine.verify.markings import Markings, explored_markings
 from weft.engine.verify.reduce import reduced
@@ -44,9 +49,6 @@ PATH_STATES = 60_000
 
 ASKED = 300
 """So many of the markings that were met are asked whether an end can still be marked."""
-
-LARGE = 5_000
-"""Of a net with more places and transitions it is not asked what can be covered."""
 
 SHOWN = 10
 """So many deadlocks, and so many dead transitions, are told one by one."""
@@ -225,6 +227,8 @@ class _Verification:
         put = {p for t in self.arcs.transitions.values() for p in t.put}
         self.sinks = (put | set(self.arcs.initial)) - taken
         self.states = 0
+        self.alive: set[int] = set()
+        """The transitions that the reduced net has shown to be alive."""
         self.diagnostics: list[Diagnostic] = []
 
     def look(self, net: ArcNet, *, most: int | None = None, **options: Any) -> Look:
@@ -276,7 +280,8 @@ class _Verification:
         facts, undecided = first.facts, None
         if not first.graph.complete and facts.bounded is not False:
             undecided = self.more(small, facts)
-        suspects = self.never_fired(small, facts) if undecided is None else []
+        self.alive |= {o for n in facts.fired for o in members(small.transitions[n].steps)}
+        suspects = self.never_fired(facts) if undecided is None else []
         if not any(facts.faults.values()) and not suspects and undecided is None:
             return self.answer(facts, [], undecided)
         return self.found_again(first, suspects, undecided)
@@ -303,12 +308,11 @@ class _Verification:
                 facts.proper = seen.proper
         return undecided if None in (facts.option, facts.proper, facts.bounded) else None
 
-    def never_fired(self, small: ArcNet, facts: Facts) -> list[int]:
+    def never_fired(self, facts: Facts) -> list[int]:
         """The transitions that the reduced net does not show to be alive."""
         if facts.bounded is not True:
             return []
-        alive = {o for n in facts.fired for o in members(small.transitions[n].steps)}
-        return [t for t in self.arcs.transitions if t not in alive]
+        return [t for t in self.arcs.transitions if t not in self.alive]
 
     def found_again(self, first: Look, suspects: list[int], undecided: str | None) -> Report:
         """Find in the net itself, by shortest paths, what the reduced net has shown."""
@@ -359,14 +363,15 @@ class _Verification:
             What stays open, and the dead transitions.
         """
         facts, dead = own.facts, None
-        large = self.arcs.places + len(self.arcs.transitions) > LARGE
-        if large:
-            pass
-        elif self.arcs.monotone:
+        facts.fired |= self.alive & self.arcs.transitions.keys()
+        if self.arcs.monotone:
             dead = self.by_omega(own)
         elif not any(t.lacks for t in self.arcs.transitions.values()):
             dead = self.covered_backwards(own)
-        if facts.option is None and not large:
+        if dead is None:
+            unfired = [t for t in self.arcs.transitions if t not in facts.fired]
+            dead = unfired if self.unreachable().issuperset(unfired) else None
+        if facts.option is None:
             self.never_ending(own)
         grows = self.arcs.monotone and facts.bounded is False
         if grows and facts.proper and facts.option is None and len(self.sinks) == 1:
@@ -391,6 +396,29 @@ class _Verification:
             why = f"there are more than {own.max_states:,} markings"
         return f"{' and '.join(left)}: {why}" if left else None, dead or []
 
+    def unreachable(self) -> set[int]:
+        """The transitions that take from a place to which no token can find its way."""
+        transitions, marked = self.arcs.transitions, set(self.arcs.initial)
+        readers: dict[int, list[int]] = {}
+        missing = {}
+        for number, t in transitions.items():
+            needed = t.take.keys() | t.needs.keys()
+            missing[number] = len(needed)
+            for p in needed:
+                readers.setdefault(p, []).append(number)
+        queue = list(marked)
+        ready = [number for number, n in missing.items() if not n]
+        while queue or ready:
+            for number in readers.get(queue.pop(), ()) if queue else ():
+                missing[number] -= 1
+                if not missing[number]:
+                    ready.append(number)
+            if ready:
+                new = transitions[ready.pop()].put.keys() - marked
+                marked |= new
+                queue += new
+        return {number for number, n in missing.items() if n}
+
     def by_omega(self, own: Look) -> list[int] | None:
         """Ask the coverability set; the dead transitions, or None if it is too large."""
         facts = own.facts
@@ -404,7 +432,7 @@ class _Verification:
             self.tell("error", "unbounded", text, element=grown[0], path=names)
         facts.bounded = covering.bounded
         facts.safe = covering.safe
-        improper = any(map(covering.covers, self.improprieties()))
+        improper = covering.improper(self.sinks)
         if improper and facts.proper is not False:
             self.improper_by_cover(own)
         facts.proper = not improper
@@ -464,7 +492,8 @@ class _Verification:
         if any(t.lacks for t in self.arcs.transitions.values()):
             return
         asked = Backwards(self.arcs, own.markings.places)
-        ends = [asked.target({end: 1}) for end in sorted(self.sinks)]
+        some = min(BACKWARDS_WORK, ALL_BACKWARDS_WORK // len(self.sinks))
+        ends = [asked.target({end: 1}, some) for end in sorted(self.sinks)]
         try:
             for at, state in enumerate(own.graph.states[:ASKED]):
                 cells = memoryview(state).cast("i").tolist()

@@ -10,7 +10,7 @@ import pytest
 from tests.engine import generated as g
 from tests.engine.verify.nets import net
 from weft.engine.net import Net, external
-from weft.engine.verify import markings, reduce, runs, workflow
+from weft.engine.verify import coverable, markings, reduce, runs
 from weft.engine.verify.arcs import ArcNet
 from weft.engine.verify.graph import TooLarge
 from weft.engine.verify.report import Report
@@ -88,8 +88,9 @@ def test_the_bounds_of_a_specification_leave_a_small_one_decided() -> None:
 
 @pytest.fixture
 def uncovered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nets of this size are too large for what can be covered, which has bounds of its own."""
-    monkeypatch.setattr(workflow, "LARGE", 10)
+    """What can be covered is soon too much to ask."""
+    monkeypatch.setattr(coverable, "WORK", 1_000)
+    monkeypatch.setattr(coverable, "ALL_BACKWARDS_WORK", 1_000)
 
 
 @pytest.mark.usefixtures("uncovered")
@@ -97,6 +98,20 @@ def test_a_net_that_explodes_is_undecided_by_its_markings() -> None:
     report = verify_net(threads(40), max_states=300)
     assert report.sound is None
     assert "more than 300 markings" in str(report.undecided)
+
+
+@pytest.mark.usefixtures("uncovered")
+def test_what_no_token_can_come_to_is_dead_however_many_markings_there_are() -> None:
+    found = threads(12)
+    broken = external("join", take=["never", *(f"d{k}" for k in range(12))], put=["o"])
+    behind = external("behind", take=["far"], put=["o"])
+    on = external("on", take=["never"], put=["far"])
+    rest = [t for t in found.transitions if t.name != "join"]
+    places = {p.name: p.tokens for p in found.places} | {"never": 0, "far": 0}
+    report = verify_net(net(places, broken, on, behind, *rest), max_states=4000)
+    assert report.dead_transitions == ["join", "on", "behind"]
+    assert report.sound is False
+    assert "dead transitions" not in str(report.undecided)
 
 
 @pytest.mark.usefixtures("uncovered")
