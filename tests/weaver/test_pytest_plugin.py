@@ -268,17 +268,24 @@ def test_the_run_fails_when_what_is_expected_does_not_come(run_pytest: Pytest) -
 
 
 def test_a_ratchet_lets_known_findings_pass(run_pytest: Pytest, tmp_path: Path) -> None:
-    known = "from shop import take, tracer\ndef test_known():\n    take('three')\n"
+    known = (
+        "from shop import orders, take, tracer\n"
+        "def test_known():\n    take('three')\n"
+        "def test_known_metric():\n    orders.add(1, {'shop.colour': 'red'})\n"
+        "def test_good(weft_live_check):\n    take(3)\n    assert not weft_live_check.collect()\n"
+    )
     new = "def test_new():\n    tracer.start_span('new', attributes={'shop.new': 1}).end()\n"
     ratchet = ("--weft-live-check-ratchet", "known.json")
-    assert run_pytest(known, *CHECK, *ratchet, "--weft-live-check-update-ratchet").code == 0
-    assert (
-        "type_mismatch span shop.order.size"
-        in (json.loads((tmp_path / "known.json").read_text())["known"])
-    )
+    updated = run_pytest(known, *CHECK, *ratchet, "--weft-live-check-update-ratchet")
+    assert updated.code == 0, updated.text
+    assert json.loads((tmp_path / "known.json").read_text())["known"] == [
+        "extends_namespace metric:shop.order.count shop.colour",
+        "missing_attribute metric:shop.order.count shop.colour",
+        "type_mismatch span shop.order.size",
+    ]
     done = run_pytest(known + new, *CHECK, *ratchet)
     assert done.failed == {"test_new"}, done.text
-    assert "1 known finding" in done.text
+    assert "3 known findings" in done.text
 
 
 @pytest.mark.parametrize(
