@@ -40,6 +40,7 @@ from weft.schema.errors import (
 )
 
 if TYPE_CHECKING:
+    from weft.connectors.emit import Receivers
     from weft.engine.net import CompiledSpecification
     from weft.engine.ports import Work
     from weft.engine.runtime.engine import Case, Delivery, Engine
@@ -148,7 +149,7 @@ async def _give(engine: Engine, event: BusEvent, case: CaseId) -> Sequence[Deliv
 
 
 async def send(
-    engine: Engine, event: BusEvent, work: Work, *, one: bool = False
+    engine: Engine, event: BusEvent, work: Work, *, to: Receivers = "all"
 ) -> dict[str, JsonValue]:
     """Put the event of a task on the bus: what the connector ``emit`` does.
 
@@ -156,7 +157,7 @@ async def send(
         engine: The engine of the task; its store's cases are reached.
         event: The event; its id is that of the work item.
         work: The attempt. Its own case is given the event last: that may end the attempt.
-        one: Whether it is for one receiver alone (`Bus.send`).
+        to: ``one``: for one receiver alone (`Bus.send`); ``case``: for its own case alone.
 
     Returns:
         The ids of the cases that it was ``delivered`` to and has ``started``, and, in a sentence
@@ -166,7 +167,10 @@ async def send(
         WorkFailed: A case that waits for it is driven by another engine for now; sent again, it
             has its effect once.
     """
-    if one:
+    one = to == "one"
+    if to == "case":
+        emitted = Emitted(event)
+    elif one:
         emitted = await Bus(engine).send(event, again=work.attempt > 1)
     else:
         bus = Bus(engine, deliver=(partial(to_waiting, but=work.case),))
@@ -182,6 +186,8 @@ async def send(
     if not one and work.case in engine.journal.awaiting(event.name, key=event.key):
         own = await _give(engine, event, work.case)
         delivered += [d for d in own if isinstance(d, Delivered)]
+        if to == "case":
+            emitted = attrs.evolve(emitted, refused=[d for d in own if isinstance(d, Refused)])
     return {
         "delivered": [d.case.id for d in delivered],
         "started": [s.case for s in emitted.started],

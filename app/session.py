@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from weft.bus import Bus, Emitted
+    from weft.connectors.emit import Receivers
     from weft.engine.case import CaseState, WorkItem
     from weft.engine.lifecycle import CaseStatus
     from weft.engine.net import CompiledSpecification
@@ -231,11 +232,11 @@ class Session(AbstractAsyncContextManager["Engine"]):
         return None if stack is None else stack.__exit__(kind, error, trace)
 
 
-async def _sent(engine: Engine, work: Work, event: BusEvent, one: bool) -> dict[str, JsonValue]:
+async def _sent(engine: Engine, work: Work, event: BusEvent, to: Receivers) -> dict[str, JsonValue]:
     """Put the event of a task on the engine's bus."""
     from weft.bus import send
 
-    return await send(engine, event, work, one=one)
+    return await send(engine, event, work, to=to)
 
 
 def uvloop_available() -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -35,12 +35,16 @@ from weft.schema.errors import UsageError, WorkFailed
 from weft.schema.jsonvalue import JsonValue
 from weft.schema.specification import EVENT_PATTERN
 
-__all__ = ["EmitConnector", "EmitOptions", "Send"]
+__all__ = ["EmitConnector", "EmitOptions", "Receivers", "Send"]
 
-Send = Callable[[Work, BusEvent, bool], Awaitable[dict[str, JsonValue]]]
+Receivers = Literal["all", "one", "case"]
+"""Whom an event is for: everybody, the first of them, or the case that emits it."""
+
+Send = Callable[[Work, BusEvent, Receivers], Awaitable[dict[str, JsonValue]]]
 """Puts an event on the bus, and tells what has become of it.
 
-Its arguments: the attempt that emits it; the event; whether it is for one receiver alone. It raises `WorkFailed` if a receiver could not be reached for now.
+Its arguments: the attempt that emits it; the event; whom it is for. It raises `WorkFailed` if a
+receiver could not be reached for now.
 """
 
 _INPUT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -71,12 +75,12 @@ class EmitOptions:
             "What it is about: a text, or ${name} for an input, which then is no part of the data.",
         ),
     )
-    to: bool = attrs.field(
-        default=False,
+    to: Receivers = attrs.field(
+        default="all",
         metadata=option(
-            one_of({"all": False, "one": True}),
+            one_of({"all": "all", "one": "one", "case": "case"}),
             "all: every case that waits for it, and a case of every process that it starts "
-            "(the default); one: only the first of them.",
+            "(the default); one: only the first of them; case: the case that emits it, alone.",
         ),
     )
 

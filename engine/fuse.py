@@ -300,7 +300,11 @@ class _Fusion:
                 del found[name]
 
     def passes_on(self, t: Transition) -> bool:
-        """Whether a plain immediate only feeds a place that external transitions take from."""
+        """Whether a plain immediate only feeds a place that external transitions take from.
+
+        As an alternative beside others it may feed guarded ones, too: it commits nothing before
+        a guard holds.
+        """
         if not self.plain(t) or len(t.put) != 1 or t.put[0].weight != 1:
             return False
         place = t.put[0].place
@@ -310,7 +314,8 @@ class _Fusion:
         joined = t.or_join is not None and any(
             s.or_join is not None or s.role is not Role.START for s in starts
         )
-        feeds = all(s.external and Arc(place) in s.take for s in starts)
+        chosen = any(len(self.readers[p]) > 1 for p in t.sources)
+        feeds = all((s.external or (chosen and s.when)) and Arc(place) in s.take for s in starts)
         return bool(starts) and feeds and not joined
 
     def rivals(self, name: str) -> list[str]:

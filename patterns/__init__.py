@@ -41,6 +41,7 @@ EXECUTORS = (
     *(cancellation.cancel_multiple_instance_task, cancellation.complete_multiple_instance_task),
     *(termination.implicit_termination, termination.explicit_termination),
     *(triggers.transient_trigger, triggers.persistent_trigger, triggers.wait),
+    triggers.await_,
 )
 
 

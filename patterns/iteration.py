@@ -52,32 +52,66 @@ def structured_loop(
     body_output: Place,
     while_: Condition | None = None,
     until: Condition | None = None,
+    at_most: PositiveInt | None = None,
 ) -> Fragment:
     """A task is repeated ``while`` a condition holds (tested before) or ``until`` one does (after).
 
-    WCP-21 in Russell et al., "Workflow Control-Flow Patterns" (2006).
+    WCP-21 in Russell et al., "Workflow Control-Flow Patterns" (2006). With ``at-most`` it is done
+    so many times and no more, whatever the condition says: each time takes a token, and leaving
+    the loop puts them back.
 
         input ─▶ [enter] ─▶ test ─▶ [again: while] ─▶ body ─▶ [back] ─▶ test ─▶ [leave] ─▶ output
         input ─▶ [enter] ─▶ body ─▶ test ─▶ [leave: until] ─▶ output;  test ─▶ [again] ─▶ body
+        with at-most:  [again: take left],  [leave: clear left, put left × at-most]
     """
     if (while_ is None) == (until is None):
         raise ValueError("a structured loop takes either while (tested before) or until (after)")
+    takes, gives, left = list[str](), list[str](), dict[str, int]()
+    if at_most is not None:
+        times = at_most if while_ is not None else at_most - 1  # the first time is not asked for
+        takes, gives, left = ["left"], ["left"] * times, {"left": times}
+    clears = [*left]
     if while_ is not None:
         return Fragment(
             [
                 immediate("enter", take=[input], put=["test"]),
-                immediate("again", take=["test"], put=[body_input], when=while_, priority=1),
-                immediate("leave", take=["test"], put=[output], priority=2),
+                immediate(
+                    "again", take=["test", *takes], put=[body_input], when=while_, priority=1
+                ),
+                immediate("leave", take=["test"], clear=clears, put=[output, *gives], priority=2),
                 immediate("back", take=[body_output], put=["test"]),
             ],
             unfinished=["test"],
+            resting=left,
         )
+    leave = immediate(
+        "leave",
+        take=[body_output],
+        clear=clears,
+        put=[output, *gives],
+        when=until,
+        priority=1,
+    )
     return Fragment(
         [
             immediate("enter", take=[input], put=[body_input]),
-            immediate("leave", take=[body_output], put=[output], when=until, priority=1),
-            immediate("again", take=[body_output], put=[body_input], priority=2),
-        ]
+            leave,
+            *(
+                [immediate("again", take=[body_output, *takes], put=[body_input], priority=2)]
+                if at_most != 1
+                else ()
+            ),
+            *(
+                [
+                    immediate(
+                        "enough", take=[body_output], clear=clears, put=[output, *gives], priority=3
+                    )
+                ]
+                if at_most is not None
+                else ()
+            ),
+        ],
+        resting=left,
     )
 
 

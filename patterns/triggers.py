@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from weft.engine.fragment import (
+    Condition,
     Expression,
     Flag,
     Fragment,
@@ -15,7 +16,7 @@ from weft.engine.fragment import (
 from weft.engine.net import Role, Wait, external, immediate
 from weft.engine.registry import Attachment, Family, pattern
 
-__all__ = ["persistent_trigger", "transient_trigger", "wait"]
+__all__ = ["await_", "persistent_trigger", "transient_trigger", "wait"]
 
 
 def _waiting(
@@ -126,3 +127,30 @@ def wait(
     """
     timer = Wait(name="", task="", timing=time)
     return _waiting(timer, Role.TIMER, input, output, body_input, body_output)
+
+
+@pattern(
+    None,
+    "Await",
+    family=Family.TRIGGERS,
+    attaches=Attachment.TASK,
+    aliases=["conditional event"],
+)
+def await_(
+    input: Place, output: Place, body_input: Place, body_output: Place, condition: Condition
+) -> Fragment:
+    """The task begins when a condition on the data holds.
+
+    It is asked when the flow arrives, and again whenever a variable that it reads has changed.
+    Nothing outside the case can make it hold but by its work items and triggers: where none of
+    them is left, the case is deadlocked. No pattern of the catalogue; the conditional event of
+    BPMN 2.0.
+
+        input ─▶ [arrive: condition] ─▶ task ─▶ output
+    """
+    return Fragment(
+        [
+            immediate("arrive", take=[input], put=[body_input], when=condition),
+            immediate("leave", take=[body_output], put=[output]),
+        ]
+    )

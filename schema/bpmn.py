@@ -24,13 +24,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from weft.schema.bpmn_constructs import CONSTRUCTS
+from weft.schema.bpmn_times import KINDS, MAX_TIMES, read_time
 from weft.schema.conditions import RESERVED, Condition, Untranslatable, translated
 from weft.schema.datatypes import DataType, Variable
 from weft.schema.durations import parse_duration
@@ -48,7 +49,6 @@ from weft.schema.specification import (
     TaskDefinition,
     Use,
 )
-from weft.schema.timing import TimingError, duration, moment, next_of
 from weft.schema.xml import children, first, local, name_of, namespace, parse_xml, text_of
 
 __all__ = ["MODEL", "read_bpmn"]
@@ -63,6 +63,9 @@ MAX_DEPTH = 50
 """Sub-processes are nested no deeper; a case has at most 100 scopes in each other."""
 
 RAISE = "weft.connectors.modelled:raise_error"
+TERMINATED = "terminated"
+"""The code of the error by which a process with handlers of events ends, and they with it."""
+
 CANCELLED = "cancelled"
 """The code of the error that a cancelled transaction fails with."""
 
@@ -94,7 +97,6 @@ _BESIDE = {
     "property": "property",
 }
 _NAME_OF_TRIGGER = re.compile("[^A-Za-z0-9_.:/-]")
-_ANY_TIME = 946_684_800_000_000
 _TAKEN = ("end", "error", START_EVENT)
 _MAX_TITLE = 200
 
@@ -139,6 +141,7 @@ class _Part:
     join: Use = attrs.field(factory=lambda: Use("multi-merge"))
     failure: list[_Way] = attrs.field(factory=list)
     timeout: float | None = None
+    expires: JsonValue = None
     late: str | None = None
     inputs: dict[str, JsonValue] = attrs.field(factory=dict)
     works: bool = False
@@ -154,6 +157,8 @@ class _Part:
     """Variables that its completion sets, besides those of its result."""
     sends: str | None = None
     """The expression for the correlation key of what it sends; empty: it has none."""
+    alone: bool = False
+    """Whether what it sends goes without data."""
 
     def leads(self) -> list[_Way]:
         late = [_Way(self.late)] if self.late is not None else []
@@ -171,6 +176,12 @@ class _Catch:
     interrupts: bool = True
     repeats: bool = True
     seconds: float | None = None
+    time: JsonValue = None
+    """What it waits for once, where that is a time and no plain number of seconds."""
+    also: list[_Part] = attrs.field(factory=list)
+    """What waits after it, and ends with it."""
+    all_of: list[_Part] = attrs.field(factory=list)
+    """What it waits for together; its own part joins them."""
 
 
 @attrs.frozen
@@ -195,6 +206,10 @@ class _Scope:
     exits: dict[str, str] = attrs.field(factory=dict)
     """Identifier in the file to the part that flows lead on from."""
     starts: list[str] = attrs.field(factory=list)
+    instead: dict[str, list[str]] = attrs.field(factory=dict)
+    """Part to those that stand for it as alternatives of a choice of events."""
+    uses: list[Use] = attrs.field(factory=list)
+    """Patterns over several tasks."""
 
     def part(self, name: str, element: Any = None, **fields: Any) -> _Part:
         made = _Part(name_of(name, _Either(self.parts, _TAKEN)), element, **fields)
@@ -227,6 +242,10 @@ class _Reader:
         self.triggers: list[EventTrigger] = []
         self.schedules: list[ScheduleTrigger] = []
         self.root: Any = None
+        self.defined: dict[str, list[Any]] = {}
+        """Event to its definitions."""
+        self.caught_by: dict[str, Any] = {}
+        """What throws an escalation, to the event that catches it."""
 
     # ── what is told ─────────────────────────────────────────────────────────────────────────
 
@@ -387,24 +406,33 @@ class _Reader:
                 self.fault(handler, f"{_called(handler)}: an event sub-process has a start event")
                 continue
             body = self.activity(scope, handler)
-            caught = self.caught(scope, start, interrupts=start.get("isInterrupting") != "false")
-            caught.part.ways.append(_Way(body.name))
-            catches.append(caught)
+            part, caught = self.caught(scope, start, interrupts=_interrupts(start))
+            part.ways.append(_Way(body.name))
+            catches += caught
+        if self.terminates(element):
+            ended = scope.part("main_terminated", element, split="explicit-termination")
+            catches.append(_Catch(ended, error=True, code=TERMINATED))
         self.attach(scope, main, catches)
         scope.starts = [scope.entries.get(main.name, main.name)]
 
     def fill(self, scope: _Scope, element: Any) -> None:
         """The nodes of a process, their boundary events, and the flows between them."""
-        nodes = {x.get("id", ""): x for x in children(element, *_NODES)}
+        nodes = {x.get("id", ""): x for x in children(element, *_NODES) if namespace(x) == MODEL}
         nodes = {k: x for k, x in nodes.items() if not _true(x, "triggeredByEvent")}
         for x in children(element):
-            if local(x) not in (*_NODES, "sequenceFlow", "laneSet", *_BESIDE, *_IGNORED):
+            if namespace(x) != MODEL:
+                known = CONSTRUCTS["extensions"]
+                self.imported.append(
+                    Imported("extensions", known.verdict, known.note, local(x), x.sourceline)
+                )
+            elif local(x) not in (*_NODES, "sequenceFlow", "laneSet", *_BESIDE, *_IGNORED):
                 self.fault(x, f"{_called(x)} is no element of BPMN that is read")
         for id_, x in nodes.items():
             if local(x) != "boundaryEvent":
                 made = self.node(scope, x)
                 if made is not None:
-                    scope.entries[id_] = scope.exits[id_] = made.name
+                    scope.entries.setdefault(id_, made.name)
+                    scope.exits[id_] = made.name
         beside: dict[str, list[_Catch]] = {}
         for id_, x in nodes.items():
             if local(x) == "boundaryEvent":
@@ -417,16 +445,58 @@ class _Reader:
                 if first(x, "compensateEventDefinition") is not None:
                     continue  # `undone` looks at them
                 self.tell(x, "boundaryEvent")
-                caught = self.caught(scope, x, interrupts=x.get("cancelActivity") != "false")
-                scope.exits[id_] = caught.part.name
+                part, caught = self.caught(scope, x, interrupts=_interrupts(x))
+                scope.exits[id_] = part.name
                 if host in scope.entries:
-                    beside.setdefault(host, []).append(caught)
+                    beside.setdefault(host, []).extend(caught)
         self.undone(scope, element, nodes)
         for host, catches in beside.items():
             self.attach(scope, scope.parts[scope.entries[host]], catches, id_=host)
         self.flows(scope, element, nodes)
         self.links(scope, nodes)
         self.begin(scope, element, nodes)
+        if local(element) == "adHocSubProcess":
+            self.ad_hoc(scope, element)
+
+    def ad_hoc(self, scope: _Scope, element: Any) -> None:
+        """In any order, again and again until a condition holds; or each once."""
+        construct = "adHocSubProcess"
+        done = first(element, "completionCondition")
+        condition = None if done is None or not text_of(done) else self.condition(done)
+        groups = [list(_reached(scope, [start])) for start in scope.starts]
+        if element.get("ordering") == "Sequential":
+            self.tell(element, f"{construct}, ordering Sequential")
+            several: list[JsonValue] = [
+                [n for n in group if _performed(scope.parts[n])] for group in groups
+            ]
+            several = [group for group in several if group]
+            if len(several) > 1:
+                scope.uses.append(Use("critical-section", several))
+        if condition is None:
+            self.tell(element, construct)
+            if done is not None and text_of(done):
+                more = f"{construct}, completionCondition that cannot be evaluated"
+                self.tell(element, more, more=self.why)
+            return
+        self.tell(element, f"{construct}, completionCondition")
+        if element.get("cancelRemainingInstances") in ("false", "0"):
+            self.tell(element, f"{construct}, cancelRemainingInstances")
+        ended = scope.part("all_done", element, split="explicit-termination")
+        for start, group in zip(list(scope.starts), groups, strict=True):
+            asked = scope.part(f"{start}_done", element, split="exclusive-choice")
+            asked.ways = [_Way(ended.name, when=_present(condition)), _Way(start, default=True)]
+            for name in group:
+                part = scope.parts[name]
+                if not part.ways and part.split != "explicit-termination":
+                    part.ways = [_Way(asked.name)]
+
+    def terminates(self, element: Any) -> bool:
+        """Whether an end event directly in a process ends all of it at once."""
+        return any(
+            local(d) == "terminateEventDefinition"
+            for x in children(element, "endEvent")
+            for d in self.definitions(x)
+        )
 
     def begin(self, scope: _Scope, element: Any, nodes: Mapping[str, Any]) -> None:
         """Where a net starts: at its start events, else at all that no flow leads to."""
@@ -465,8 +535,7 @@ class _Reader:
         if kind == "intermediateCatchEvent":
             self.tell(x, kind)
             if not _catches_link(x):
-                caught = self.definition(x, part.name)
-                part.uses += [caught.use] if caught.use is not None else []
+                self.waits(scope, part, x)
         elif kind == "startEvent":
             self.tell(x, kind)
         else:
@@ -652,20 +721,25 @@ class _Reader:
     def looped(self, part: _Part, x: Any, loop: Any) -> None:
         condition = self.condition(first(loop, "loopCondition"))
         construct = "standardLoopCharacteristics"
-        if loop.get("loopMaximum"):
+        most: dict[str, JsonValue] = {}
+        bound = (loop.get("loopMaximum") or "").strip()
+        if re.fullmatch("[0-9]{1,9}", bound) and int(bound):
             self.tell(loop, f"{construct}, loopMaximum")
+            most = {"at-most": int(bound)}
+        elif bound:
+            self.fault(loop, f"{_called(x)}: loopMaximum is {bound!r}; a whole number from 1 is")
         if condition is None:
             self.tell(loop, f"{construct}, without a condition that can be evaluated")
             again = f"{_variable(part.name)}.get('again') != true"
             if part.child:
-                again = "true"
-            part.uses.append(Use("structured-loop", {"until": again}))
+                again = "false" if most else "true"
+            part.uses.append(Use("structured-loop", {"until": again, **most}))
             return
         self.tell(loop, construct)
         if _true(loop, "testBefore"):
-            part.uses.append(Use("structured-loop", {"while": condition.cel}))
+            part.uses.append(Use("structured-loop", {"while": condition.cel, **most}))
         else:
-            part.uses.append(Use("structured-loop", {"until": f"!({condition.cel})"}))
+            part.uses.append(Use("structured-loop", {"until": f"!({condition.cel})", **most}))
 
     def data_name(self, reference: str) -> str:
         """The name of the data that a reference means."""
@@ -679,33 +753,53 @@ class _Reader:
     # ── events ───────────────────────────────────────────────────────────────────────────────
 
     def thrown(self, scope: _Scope, part: _Part, x: Any) -> None:
-        """An end event or a throwing one."""
-        definition = self.one_definition(x)
-        kind = "" if definition is None else local(definition)
+        """An end event or a throwing one; what throws several things throws one after the other."""
+        found = self.definitions(x)
+        at = part
+        for number, definition in enumerate(sorted(found, key=_ends), 1):
+            if number > 1:
+                following = scope.part(f"{part.name}_{number}", x, title=part.title)
+                at.ways.append(_Way(following.name))
+                at = following
+            self.throws(at, x, definition)
+        scope.exits[x.get("id", "")] = at.name
+
+    def throws(self, part: _Part, x: Any, definition: Any) -> None:
+        """One thing that an event throws."""
+        kind = local(definition)
         if kind == "terminateEventDefinition":
             self.tell(x, kind)
-            part.split = "explicit-termination"
+            handled = children(x.getparent(), *_SUBS)
+            if any(_true(y, "triggeredByEvent") for y in handled):
+                self.raises(part, TERMINATED)  # its handlers end with it
+            else:
+                part.split = "explicit-termination"
         elif kind in ("errorEventDefinition", "cancelEventDefinition"):
             self.tell(x, kind)
             code = self.error_code(definition) if kind.startswith("error") else CANCELLED
-            said = part.title
-            inputs: dict[str, JsonValue] = {"code": _literal(code or "error")}
-            part.inputs = inputs | ({"message": _literal(said)} if said else {})
-            part.uses.append(Use("python", {"call": RAISE, "run-in": "inline"}))
-        elif kind == "escalationEventDefinition" and (at := self.escalates_to(x)) is not None:
-            self.tell(x, f"{kind}, thrown to the sub-process around it")
-            part.inputs = {"code": _literal(_escalation(at))}
-            part.uses.append(Use("python", {"call": RAISE, "run-in": "inline"}))
+            self.raises(part, code or "error", part.title)
+        elif kind == "escalationEventDefinition":
+            self.escalates(part, x, definition)
         elif kind == "compensateEventDefinition":
             pass  # `undone` looks at them
-        elif kind in _SENT and definition is not None and definition.get(_SENT[kind]):
+        elif kind in _SENT and definition.get(_SENT[kind]):
             self.tell(x, f"{kind}, thrown")
             self.sends(part, x, definition, _SENT[kind])
-        elif kind and kind != "linkEventDefinition":
+        elif kind != "linkEventDefinition":
             thrown = f"{kind}, thrown" + (", without a name" if kind in _SENT else "")
+            if thrown not in CONSTRUCTS and kind not in CONSTRUCTS:
+                self.fault(x, f"{_called(x)} cannot throw a {kind}")
+                return
             self.tell(x, thrown if thrown in CONSTRUCTS else kind)
-        elif kind:
+        else:
             self.tell(x, kind)
+
+    def raises(self, part: _Part, code: str, message: str = "") -> None:
+        """Fail the net of an event with a code that a branch around it knows."""
+        part.inputs = {"code": _literal(code)}
+        if message:
+            part.inputs["message"] = _literal(message)
+        part.uses.append(Use("python", {"call": RAISE, "run-in": "inline"}))
 
     # ── messages and signals ─────────────────────────────────────────────────────────────────
 
@@ -753,40 +847,65 @@ class _Reader:
 
     # ── escalation ───────────────────────────────────────────────────────────────────────────
 
-    def escalates_to(self, x: Any) -> Any | None:
-        """The event at the sub-process around an event that catches what it escalates.
+    def escalates(self, part: _Part, x: Any, definition: Any) -> None:
+        """Escalate to the next event around that catches it: by an error where that interrupts."""
+        caught = self.catcher(x, definition)
+        construct = "escalationEventDefinition, thrown"
+        if caught is None:
+            self.tell(x, f"{construct}, caught by nobody")
+            return
+        self.tell(x, construct)
+        if _interrupts(caught):
+            self.raises(part, _escalation(caught))
+        else:
+            part.uses.append(Use("emit", {"event": _escalation(caught), "to": "case"}))
+            part.sends = ""
+            part.alone = True
 
-        It interrupts, so that what is thrown ends the sub-process, as an error does.
+    def catcher(self, x: Any, definition: Any) -> Any | None:
+        """The nearest event around one that escalates which catches it.
+
+        At each level an event sub-process of that level goes before an event at its boundary.
         """
-        around = x.getparent()
-        definition = self.one_definition(x)
-        if local(around) not in _SUBS or definition is None:
-            return None
         code = self.escalation_code(definition)
-        for boundary in children(around.getparent(), "boundaryEvent"):
-            if boundary.get("attachedToRef", "").rpartition(":")[2] != around.get("id"):
-                continue
-            caught = first(boundary, "escalationEventDefinition")
-            if caught is None or boundary.get("cancelActivity") == "false":
-                continue
-            if self.escalation_code(caught) in (None, code):
-                return boundary
+        around, within = x.getparent(), None
+        while around is not None and local(around) in (*_SUBS, "process"):
+            handlers = [y for y in children(around, *_SUBS) if _true(y, "triggeredByEvent")]
+            catching = [
+                z for y in handlers if y is not within for z in children(y, "startEvent")[:1]
+            ]
+            if local(around) != "process":
+                catching += [
+                    z
+                    for z in children(around.getparent(), "boundaryEvent")
+                    if z.get("attachedToRef", "").rpartition(":")[2] == around.get("id")
+                ]
+            for z in catching:
+                for caught in self.definitions(z):
+                    escalation = local(caught) == "escalationEventDefinition"
+                    if escalation and self.escalation_code(caught) in (None, code):
+                        return z
+            around, within = around.getparent(), around
         return None
 
-    def escalated(self, boundary: Any) -> bool:
-        """Whether something in the sub-process of an event throws what it catches."""
-        host = self.ids.get(boundary.get("attachedToRef", "").rpartition(":")[2])
-        thrown = () if host is None else children(host, "endEvent", "intermediateThrowEvent")
-        return any(
-            first(x, "escalationEventDefinition") is not None and self.escalates_to(x) is boundary
-            for x in thrown
-        )
+    def escalated(self, caught: Any) -> bool:
+        """Whether something in the process throws what an event catches."""
+        if not self.caught_by:
+            self.caught_by["-"] = None  # looked for once
+            for id_, x in self.ids.items():
+                if local(x) in ("endEvent", "intermediateThrowEvent"):
+                    for d in self.definitions(x):
+                        if local(d) == "escalationEventDefinition":
+                            self.caught_by[id_] = self.catcher(x, d)
+        return any(found is caught for found in self.caught_by.values())
 
     def escalation_code(self, definition: Any) -> str | None:
         wanted = definition.get("escalationRef", "")
         found = self.ids.get(wanted.rpartition(":")[2]) if wanted else None
         if wanted and found is None:
-            self.fault(definition, f"escalationRef names {wanted!r}, which is not in the file")
+            fault = f"escalationRef names {wanted!r}, which is not in the file"
+            if not any(f.message == fault for f in self.faults):
+                self.fault(definition, fault)
         return None if found is None else _line(found.get("escalationCode") or found.get("id", ""))
 
     # ── compensation ─────────────────────────────────────────────────────────────────────────
@@ -812,16 +931,16 @@ class _Reader:
         for id_, x in nodes.items():
             if local(x) not in ("endEvent", "intermediateThrowEvent") or id_ not in scope.entries:
                 continue
-            definition = self.one_definition(x)
-            kind = "" if definition is None else local(definition)
-            if kind == "compensateEventDefinition" and definition is not None:
-                only = definition.get("activityRef", "").rpartition(":")[2]
-                if only and only not in nodes:
-                    self.fault(x, f"{_called(x)}: activityRef names {only!r}, which is not there")
-                asked = {h: f for h, f in flags.items() if only in ("", h)}
-                self.compensates(scope, scope.parts[scope.entries[id_]], x, asked, handlers)
-            elif kind == "cancelEventDefinition" and flags:
-                self.undoes(scope, scope.parts[scope.entries[id_]], x, flags, handlers)
+            for definition in self.definitions(x):
+                if local(definition) == "compensateEventDefinition":
+                    only = definition.get("activityRef", "").rpartition(":")[2]
+                    if only and only not in nodes:
+                        what = f"activityRef names {only!r}, which is not there"
+                        self.fault(x, f"{_called(x)}: {what}")
+                    asked = {h: f for h, f in flags.items() if only in ("", h)}
+                    self.compensates(scope, scope.parts[scope.exits[id_]], x, asked, handlers)
+                elif local(definition) == "cancelEventDefinition" and flags:
+                    self.undoes(scope, scope.parts[scope.exits[id_]], x, flags, handlers)
 
     def handlers(self, element: Any, nodes: Mapping[str, Any]) -> dict[str, Any]:
         """The activities that can be undone, in the order of the flow, with what undoes them."""
@@ -894,98 +1013,188 @@ class _Reader:
             at = following
         scope.exits[x.get("id", "")] = last.name
 
-    def one_definition(self, x: Any) -> Any | None:
-        """The event definition of an event; the first of several."""
-        found = [y for y in children(x) if local(y).endswith("EventDefinition")]
-        for reference in children(x, "eventDefinitionRef"):
-            referred = self.ids.get(text_of(reference).rpartition(":")[2])
-            if referred is None:
-                self.fault(
-                    reference,
-                    f"eventDefinitionRef names {text_of(reference)!r}, which is not there",
-                )
-            else:
-                found.append(referred)
-        if len(found) > 1:
-            self.tell(x, "multiple event definitions")
-        return found[0] if found else None
+    def definitions(self, x: Any) -> list[Any]:
+        """The event definitions of an event, in the file's order."""
+        id_ = x.get("id", "")
+        if id_ not in self.defined:
+            found = [y for y in children(x) if local(y).endswith("EventDefinition")]
+            for reference in children(x, "eventDefinitionRef"):
+                referred = self.ids.get(text_of(reference).rpartition(":")[2])
+                if referred is None:
+                    self.fault(
+                        reference,
+                        f"eventDefinitionRef names {text_of(reference)!r}, which is not there",
+                    )
+                else:
+                    found.append(referred)
+            self.defined[id_] = found
+            if len(found) > 1:
+                every = _true(x, "parallelMultiple") and local(x) != "startEvent"
+                throws = local(x) in ("endEvent", "intermediateThrowEvent")
+                more = ", thrown" if throws else ", parallelMultiple" if every else ""
+                self.tell(x, f"multiple event definitions{more}")
+        return self.defined[id_]
 
-    def caught(self, scope: _Scope, x: Any, *, interrupts: bool) -> _Catch:
+    def waits(self, scope: _Scope, part: _Part, x: Any) -> None:
+        """What an event in the flow waits for: one thing, the first of several, or all of them."""
+        found = self.definitions(x)
+        made = self.defining(scope, part, x, found)
+        if len(made) == 1 and not made[0].all_of:
+            part.uses += [made[0].use] if made[0].use is not None else []
+            return
+        begins = scope.part(f"{part.name}_begins", x)
+        parts = made[0].all_of or [caught.part for caught in made]
+        for caught in made:
+            if caught.use is not None:
+                caught.part.uses.append(caught.use)
+        begins.split = "parallel-split" if made[0].all_of else "deferred-choice"
+        begins.ways = [_Way(p.name) for p in parts]
+        scope.entries[x.get("id", "")] = begins.name
+        if not made[0].all_of:
+            scope.instead[begins.name] = [p.name for p in parts]
+
+    def defining(self, scope: _Scope, part: _Part, x: Any, found: list[Any]) -> list[_Catch]:
+        """What an event catches, each with the part that waits for it."""
+        conditional = local(x) == "intermediateCatchEvent" and any(
+            local(d) == "conditionalEventDefinition" and self.condition(first(d, "condition"))
+            for d in found
+        )
+        if len(found) < 2 and not conditional:
+            caught = self.definition(scope, x, found[0] if found else None, part)
+            return [caught]
+        made: list[_Catch] = []
+        for number, definition in enumerate(found, 1):
+            name = f"{part.name}_{number}" if len(found) > 1 else f"{part.name}_holds"
+            own = scope.part(name, x, title=part.title)
+            caught = self.definition(scope, x, definition, own)
+            own.ways.append(_Way(part.name))
+            made.append(caught)
+        every = len(found) > 1 and _true(x, "parallelMultiple")
+        if every and not any(caught.error or caught.use is None for caught in made):
+            for caught in made:
+                assert caught.use is not None
+                caught.part.uses.append(caught.use)
+                caught.part.ways = [_Way(part.name)]
+            part.join = Use("synchronization")
+            return [_Catch(part, all_of=[caught.part for caught in made], repeats=False)]
+        if len(found) == 1:
+            told = scope.part(f"{part.name}_told", x, title=part.title)
+            told.ways.append(_Way(part.name))
+            made.append(_Catch(told, use=Use("persistent-trigger", part.name)))
+        return made
+
+    def caught(self, scope: _Scope, x: Any, *, interrupts: bool) -> tuple[_Part, list[_Catch]]:
+        """What is caught beside an activity, and the part from which the flow goes on."""
         part = scope.part(x.get("id", ""), x, title=_line(x.get("name", "")))
-        caught = self.definition(x, part.name)
-        caught.part = part
-        caught.interrupts = interrupts or caught.error
-        return caught
+        made = self.defining(scope, part, x, self.definitions(x))
+        for caught in made:
+            caught.interrupts = interrupts or caught.error
+        return part, made
 
-    def definition(self, x: Any, name: str) -> _Catch:
+    def definition(self, scope: _Scope, x: Any, definition: Any | None, part: _Part) -> _Catch:
         """What an event waits for."""
-        made = _Catch(_Part(name))
-        definition = self.one_definition(x)
+        made = _Catch(part)
         kind = "" if definition is None else local(definition)
-        if kind in ("errorEventDefinition", "cancelEventDefinition"):
+        name = part.name
+        if definition is None:
+            self.tell(x, "event without a definition")
+            made.use = Use("persistent-trigger", name)
+            made.repeats = False
+        elif kind in ("errorEventDefinition", "cancelEventDefinition"):
             self.tell(x, kind)
             made.error = True
             made.code = self.error_code(definition) if kind.startswith("error") else CANCELLED
         elif kind == "timerEventDefinition":
-            self.timer(made, x, definition, name)
+            self.timer(scope, made, x, definition)
         elif kind == "signalEventDefinition":
             self.tell(x, kind)
             made.use = Use("transient-trigger", self.referred(definition, "signalRef", name))
         elif kind == "escalationEventDefinition" and self.escalated(x):
-            self.tell(x, f"{kind}, of what is thrown in its sub-process")
-            made.error, made.code = True, _escalation(x)
+            self.tell(x, kind)
+            if _interrupts(x):
+                made.error, made.code = True, _escalation(x)
+            else:
+                made.use = Use("persistent-trigger", _escalation(x))
         elif kind == "messageEventDefinition":
             self.tell(x, kind)
             made.use = Use("persistent-trigger", self.awaited(x, definition, name))
         elif kind == "escalationEventDefinition":
-            self.tell(x, kind)
+            self.tell(x, f"{kind}, that nothing in the process throws")
             attribute = kind.replace("EventDefinition", "Ref")
             made.use = Use("persistent-trigger", self.referred(definition, attribute, name))
-        else:  # conditional; or nothing that could be waited for
-            if kind not in ("conditionalEventDefinition", ""):
-                self.fault(x, f"{_called(x)} cannot wait for a {kind}")
-            self.tell(x, "conditionalEventDefinition")
-            made.use = Use("persistent-trigger", name)
-            made.repeats = False
+        elif kind == "conditionalEventDefinition":
+            self.conditional(made, x, definition)
+        else:
+            self.fault(x, f"{_called(x)} cannot wait for a {kind}")
         return made
 
-    def timer(self, made: _Catch, x: Any, definition: Any, name: str) -> None:
+    def conditional(self, made: _Catch, x: Any, definition: Any) -> None:
+        """An event that occurs when its condition holds."""
+        condition = self.condition(first(definition, "condition"))
+        kind = "conditionalEventDefinition"
+        within = local(x) == "startEvent"  # data of what it stands beside are not seen here
+        if condition is None or within:
+            why = "what its process changes is seen when that is done" if within else self.why
+            self.tell(x, f"{kind}, that cannot be evaluated", more=why)
+            made.use, made.repeats = Use("persistent-trigger", made.part.name), False
+            return
+        once = local(x) == "boundaryEvent" and not _interrupts(x)
+        self.tell(x, kind + (", that does not interrupt" if once else ""))
+        made.use, made.repeats = Use("await", _present(condition)), False
+
+    def timer(self, scope: _Scope, made: _Catch, x: Any, definition: Any) -> None:
         """The time that a timer names; without one that can be read, a trigger."""
-        words: tuple[tuple[str, str, Callable[[Any, int], object]], ...] = (
-            ("timeDuration", "for", duration),
-            ("timeDate", "until", moment),
-            ("timeCycle", "next", next_of),
-        )
-        for word, key, check in words:
+        kind = local(definition)
+        for word in KINDS:
             text = text_of(first(definition, word))
-            if not text:
-                continue
-            made.repeats = word == "timeCycle"
-            if word == "timeCycle":
-                text, key, check = _cycle(text)
-            found = self.time(text, check)
+            found = read_time(word, text, self.told) if text else None
             if found is None:
                 continue
-            self.tell(x, local(definition) + (", timeCycle" if made.repeats else ""))
-            made.use = Use("wait", {key: found})
-            if key == "for" and not made.repeats and re.match("[0-9P]", found):
+            repeats = word == "timeCycle"
+            construct = kind + (", timeCycle" if repeats else "")
+            if not found.literal:
+                construct = f"{kind}, from the data"
+            elif repeats and found.times is not None and found.times > MAX_TIMES:
+                construct = f"{kind}, timeCycle of more than {MAX_TIMES} times"
+            self.tell(x, construct)
+            made.repeats = repeats
+            made.use = Use("wait", {found.key: found.value})
+            if repeats and found.times is not None and found.times <= MAX_TIMES:
+                made.repeats = False
+                if found.times > 1 and not _interrupts(x) and local(x) != "intermediateCatchEvent":
+                    self.again(scope, made, x, found.times)
+            if found.key == "for" and found.literal and not repeats:
                 try:
-                    made.seconds = parse_duration(found) or None
+                    made.seconds = parse_duration(found.value) or None
                 except ValueError:
                     made.seconds = None  # of a calendar: months have no length of their own
+            if not repeats and made.seconds is None:
+                made.time = {found.key: found.value}
             return
-        self.tell(x, "timerEventDefinition, without a time")
-        made.use = Use("persistent-trigger", name)
+        self.tell(x, f"{kind}, without a time")
+        made.use = Use("persistent-trigger", made.part.name)
+        made.repeats = False
 
-    def time(self, text: str, check: Callable[[Any, int], object]) -> str | None:
-        """A literal time, or an expression that yields one; None: neither."""
-        try:
-            check(text, _ANY_TIME)
-        except TimingError:
-            condition = self.expression(text)
-            fits = condition is not None and re.match(r"[A-Za-z_]", condition.cel)
-            return condition.cel if condition is not None and fits and text[:1] in "$#=" else None
-        return text
+    def again(self, scope: _Scope, made: _Catch, x: Any, times: int) -> None:
+        """So many waits, one behind the other, each of which begins the branch of the event.
+
+        The flow leads on from the event's own part; so the first wait goes before it.
+        """
+        assert made.use is not None
+        branch, waiting = made.part, list[_Part]()
+        for number in range(1, times + 1):
+            wait = scope.part(f"{branch.name}_time_{number}", x)
+            wait.ways.append(_Way(branch.name))
+            if waiting:
+                wait.uses.append(made.use)
+                waiting[-1].ways.append(_Way(wait.name))
+            waiting.append(wait)
+        made.part, made.also = waiting[0], waiting[1:]
+
+    def told(self, text: str) -> str | None:
+        """An expression in CEL; None: it cannot be told."""
+        found = self.expression(text)
+        return None if found is None else found.cel
 
     def referred(self, definition: Any, attribute: str, name: str) -> str:
         """The name of a message or signal; that of the event where none is told."""
@@ -1037,12 +1246,19 @@ class _Reader:
         if not waits:
             return
         alone = waits[0] if len(waits) == 1 else None
-        if alone and alone.interrupts and alone.seconds and not part.again and _performed(part):
-            part.timeout, part.late = alone.seconds, alone.part.name
+        timed = alone and alone.interrupts and (alone.seconds or alone.time)
+        if alone and timed and not part.again and _performed(part):
+            part.timeout, part.expires = alone.seconds, alone.time
+            part.late = alone.part.name
             return
         entry = scope.part(f"{part.name}_begins", part.element)
-        entry.ways = [_Way(part.name), *(_Way(caught.part.name) for caught in waits)]
-        names: list[JsonValue] = [caught.part.name for caught in waits]
+        entry.ways = [
+            _Way(part.name),
+            *(_Way(p.name) for caught in waits for p in caught.all_of or [caught.part]),
+        ]
+        names: list[JsonValue] = [
+            p.name for caught in waits for p in (*caught.all_of, caught.part, *caught.also)
+        ]
         done = part
         if part.again:  # each time would be a completion
             done = scope.part(f"{part.name}_done", part.element)
@@ -1051,8 +1267,8 @@ class _Reader:
         if failed is not None:
             failed.uses.append(Use("cancel-task", [*names]))
         for caught in waits:
-            assert caught.use is not None
-            caught.part.uses.append(caught.use)
+            if caught.use is not None:
+                caught.part.uses.append(caught.use)
             if caught.interrupts:
                 others: list[JsonValue] = [n for n in names if n != caught.part.name]
                 caught.part.uses.append(Use("cancel-region", {"region": [part.name, *others]}))
@@ -1101,6 +1317,7 @@ class _Reader:
                 if part.join.name == "complex":
                     part.join = Use("multi-merge")
                     if incoming[id_] > 1:
+                        part.join = Use("general-synchronizing-merge", {"rule": "structural"})
                         self.tell(x, "complexGateway, whose condition names no number")
                 self.lead(scope, part, x, outgoing.get(id_, []))
 
@@ -1112,7 +1329,10 @@ class _Reader:
         choosing = part.split in ("exclusive-choice", "multi-choice")
         texts = [text_of(first(f, "conditionExpression")) for f in flows]
         default = x.get("default", "").rpartition(":")[2]
-        if kind in ("parallelGateway", "eventBasedGateway"):
+        if kind == "eventBasedGateway":
+            part.ways += [_Way(n) for w in ways for n in scope.instead.get(w.to, [w.to])]
+            return
+        if kind == "parallelGateway":
             part.ways += ways
             return
         if not choosing:
@@ -1274,7 +1494,7 @@ class _Reader:
         """The start events of a process; one of several is chosen by a variable."""
         if len(starting) > 1:
             choice = scope.part("begin", process, split="exclusive-choice")
-            ordered = sorted(starting, key=lambda x: self.one_definition(x) is not None)
+            ordered = sorted(starting, key=lambda x: bool(self.definitions(x)))
             for x in ordered[1:]:
                 when = f"{START_EVENT} == {_literal(x.get('id', ''))}"
                 choice.ways.append(_Way(scope.entries[x.get("id", "")], when=when))
@@ -1288,8 +1508,7 @@ class _Reader:
         """What starts cases by itself: messages, signals and schedules of the process that runs."""
         process = next(self.processes[id_] for id_, net in self.called.items() if net == "net")
         starting = children(process, "startEvent")
-        for x in starting:
-            definition = self.one_definition(x)
+        for x, definition in [(y, d) for y in starting for d in self.definitions(y) or [None]]:
             kind = "" if definition is None else local(definition)
             chosen: dict[str, JsonValue] = {}
             if len(starting) > 1:
@@ -1301,12 +1520,13 @@ class _Reader:
                 given = {v: f"event.data.get('{v}')" for v in self.variables if v != START_EVENT}
                 self.triggers.append(EventTrigger(event, {**given, **chosen}))
             elif kind == "timerEventDefinition":
-                text, key, check = _cycle(text_of(first(definition, "timeCycle")))
-                fits = key == "next" and _fits(text, check)
+                cycle = text_of(first(definition, "timeCycle"))
+                found = read_time("timeCycle", cycle, lambda text: None) if cycle else None
+                fits = found is not None and found.key == "next"
                 self.tell(x, "startEvent, timer" if fits else "startEvent, of another kind")
-                if fits:
+                if found is not None and fits:
                     said = {k: x.get("id", "") for k in chosen}
-                    self.schedules.append(ScheduleTrigger(text, data=said))
+                    self.schedules.append(ScheduleTrigger(found.value, data=said))
             elif kind:
                 self.tell(x, "startEvent, of another kind")
 
@@ -1409,6 +1629,7 @@ class _Reader:
             start=tuple(scope.starts),
             tasks={p.name: self.task(p, incoming[p.name]) for p in scope.parts.values()},
             variables=variables,
+            uses=tuple(scope.uses),
         )
 
     def apart(self, scope: _Scope, part: _Part) -> None:
@@ -1451,7 +1672,7 @@ class _Reader:
             outputs = {}
         uses = list(part.uses)
         if part.sends is not None:
-            inputs, outputs = {v: v for v in self.sent()}, {}
+            inputs, outputs = ({} if part.alone else {v: v for v in self.sent()}), {}
             if part.item is not None:
                 inputs[part.item[0]] = part.item[1]
             if part.sends:
@@ -1470,6 +1691,7 @@ class _Reader:
             inputs=inputs,
             outputs=outputs,
             timeout_seconds=part.timeout,
+            expires=part.expires,
             on_timeout=None if part.late is None else Use("sequence", part.late),
             uses=tuple(uses),
             retry=None if part.sends is None else _SENDING,
@@ -1507,15 +1729,15 @@ def _counted(cel: str, known: Mapping[str, str]) -> str:
     return cel
 
 
-def _reached(scope: _Scope) -> set[str]:
-    """The parts that the flow from the start leads to."""
-    seen = {*scope.starts}
-    queue = [*scope.starts]
-    while queue:
-        part = scope.parts.get(queue.pop())
+def _reached(scope: _Scope, starts: Iterable[str] | None = None) -> dict[str, None]:
+    """The parts that the flow from the start leads to, in the order in which it comes to them."""
+    seen = dict.fromkeys(scope.starts if starts is None else starts)
+    queue = [*seen]
+    for name in queue:
+        part = scope.parts.get(name)
         for way in () if part is None else part.leads():
             if way.to not in seen:
-                seen.add(way.to)
+                seen[way.to] = None
                 queue.append(way.to)
     return seen
 
@@ -1572,9 +1794,27 @@ def _file_name(id_: str) -> str:
     return made if re.match("[A-Za-z0-9_]", made) else f"_{made}"
 
 
-def _escalation(boundary: Any) -> str:
-    """The code of the error that stands for an escalation that an event catches."""
-    return f"escalation:{boundary.get('id', '')}"
+def _escalation(caught: Any) -> str:
+    """What an escalation is called that an event catches: a code of errors, or a trigger."""
+    id_ = _NAME_OF_TRIGGER.sub("_", caught.get("id", ""))[:150]
+    return f"escalation:{id_}"
+
+
+def _interrupts(caught: Any) -> bool:
+    """Whether an event ends what it stands beside."""
+    attribute = "isInterrupting" if local(caught) == "startEvent" else "cancelActivity"
+    return caught.get(attribute) not in ("false", "0")
+
+
+def _ends(definition: Any) -> int:
+    """What an event throws last: what ends its net."""
+    return {"terminateEventDefinition": 2, "errorEventDefinition": 1}.get(local(definition), 0)
+
+
+def _present(condition: Condition) -> str:
+    """A condition that does not hold as long as a variable that it reads has no value."""
+    known = "".join(f"{name} != null && " for name in sorted(condition.reads))
+    return f"{known}({condition.cel})" if known else condition.cel
 
 
 def _undoes(x: Any) -> bool:
@@ -1622,23 +1862,3 @@ def _catches_link(x: Any) -> bool:
 def _link(x: Any) -> str:
     definition = first(x, "linkEventDefinition")
     return "" if definition is None else definition.get("name") or x.get("name", "")
-
-
-def _cycle(text: str) -> tuple[str, str, Callable[[Any, int], object]]:
-    """What a time cycle means: its text, the key of `wait` for it, and what checks it."""
-    text = text.strip()
-    repeated = re.fullmatch(r"R[0-9]*/(?:[^/]*/)?(P[^/]+)", text)
-    if repeated is not None:
-        return repeated[1], "for", duration
-    fields = text.split()
-    if len(fields) in (6, 7) and fields[0] == "0":  # seconds first, as Quartz has it
-        text = " ".join("*" if field == "?" else field for field in fields[1:6])
-    return text, "next", next_of
-
-
-def _fits(text: str, check: Callable[[Any, int], object]) -> bool:
-    try:
-        check(text, _ANY_TIME)
-    except TimingError:
-        return False
-    return True

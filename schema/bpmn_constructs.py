@@ -47,6 +47,18 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         _CHANGED,
         "what no flow leads to in it begins at once, each once; it completes when all is done",
     ),
+    "adHocSubProcess, completionCondition": Construct(
+        _RUNS,
+        "what is in it can be done again and again; when something is done the condition is asked, "
+        "and when it holds the rest is withdrawn",
+    ),
+    "adHocSubProcess, completionCondition that cannot be evaluated": Construct(
+        _CHANGED, "not asked"
+    ),
+    "adHocSubProcess, cancelRemainingInstances": Construct(
+        _CHANGED, "the rest is withdrawn, even if the file says that it may be finished"
+    ),
+    "adHocSubProcess, ordering Sequential": Construct(_RUNS, "one at a time, in any order"),
     "callActivity": Construct(_RUNS, "runs the process of the file that it names, as a net"),
     "callActivity, of something elsewhere": Construct(
         _CHANGED, "what it calls is not in the file: a work item, for somebody to do"
@@ -69,7 +81,9 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     "standardLoopCharacteristics, without a condition that can be evaluated": Construct(
         _CHANGED, 'is done again while its result says so: {"again": true}'
     ),
-    "standardLoopCharacteristics, loopMaximum": Construct(_CHANGED, "the bound is not kept"),
+    "standardLoopCharacteristics, loopMaximum": Construct(
+        _RUNS, "done so often and no more, whatever the condition says"
+    ),
     "multiInstanceLoopCharacteristics": Construct(
         _RUNS, "many instances: a number, or one for each item of a list; in parallel or in order"
     ),
@@ -107,7 +121,7 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         _CHANGED, "goes on at the n-th token where its condition says n; splits as an inclusive one"
     ),
     "complexGateway, whose condition names no number": Construct(
-        _REFUSED, "when it goes on cannot be told; a number of tokens can (activationCount >= 2)"
+        _CHANGED, "goes on as an inclusive one does; a number can be told: activationCount >= 2"
     ),
     # ── events: where ────────────────────────────────────────────────────────────────────────
     "startEvent": Construct(_RUNS, "where a case begins"),
@@ -126,9 +140,16 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         _RUNS, "waits beside its activity; interrupts it, or begins a branch each time"
     ),
     # ── events: what ─────────────────────────────────────────────────────────────────────────
-    "timerEventDefinition": Construct(_RUNS, "a duration, a date or a cron expression"),
+    "timerEventDefinition": Construct(_RUNS, "a duration or a date"),
+    "timerEventDefinition, from the data": Construct(
+        _RUNS, "an expression, in JUEL or FEEL, that is evaluated when it begins to wait"
+    ),
     "timerEventDefinition, timeCycle": Construct(
-        _CHANGED, "its period is waited for once; where it does not interrupt, again and again"
+        _RUNS,
+        "where it does not interrupt again and again, or so often as it says; else the first time",
+    ),
+    "timerEventDefinition, timeCycle of more than 20 times": Construct(
+        _CHANGED, "where it does not interrupt again and again, without an end"
     ),
     "timerEventDefinition, without a time": Construct(
         _CHANGED, "no time can be read: waits for a trigger with the name of the event"
@@ -157,23 +178,38 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         _RUNS, "thrown: the net fails with its code; caught: the error branch for that code"
     ),
     "escalationEventDefinition": Construct(
-        _CHANGED, "caught: a persistent trigger, from outside the case"
+        _RUNS, "caught: interrupts what threw it, or begins a branch each time that it is thrown"
     ),
-    "escalationEventDefinition, thrown": Construct(_CHANGED, "passed; nothing is raised"),
+    "escalationEventDefinition, that nothing in the process throws": Construct(
+        _CHANGED, "a persistent trigger, from outside the case"
+    ),
+    "escalationEventDefinition, thrown": Construct(
+        _RUNS,
+        "goes to the nearest event around that catches it: of an event sub-process, or at the "
+        "boundary of a sub-process",
+    ),
+    "escalationEventDefinition, thrown, caught by nobody": Construct(
+        _RUNS, "passed, as the standard has it"
+    ),
     "conditionalEventDefinition": Construct(
+        _RUNS,
+        "occurs when its condition holds, of variables that have a value; one in the flow also when "
+        "it is triggered by its name",
+    ),
+    "conditionalEventDefinition, that does not interrupt": Construct(
+        _CHANGED, "begins its branch once, when its condition first holds"
+    ),
+    "conditionalEventDefinition, that cannot be evaluated": Construct(
         _CHANGED, "waits for a trigger with the name of the event: say when the condition holds"
+    ),
+    "event without a definition": Construct(
+        _CHANGED, "waits for a trigger with the name of the event"
     ),
     "linkEventDefinition": Construct(_RUNS, "a flow to the event that catches the link"),
     "terminateEventDefinition": Construct(_RUNS, "ends its process or sub-process at once"),
     "cancelEventDefinition": Construct(
         _RUNS,
         "thrown: what was done is undone, and the transaction fails; caught: the branch for that",
-    ),
-    "escalationEventDefinition, thrown to the sub-process around it": Construct(
-        _RUNS, "ends the sub-process by the branch of the interrupting event that catches it"
-    ),
-    "escalationEventDefinition, of what is thrown in its sub-process": Construct(
-        _RUNS, "interrupts the sub-process when it is thrown there"
     ),
     "compensateEventDefinition, caught": Construct(
         _RUNS, "the activity with its handler: what has been done can be undone"
@@ -189,7 +225,11 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     "compensateEventDefinition, thrown where nothing has a handler": Construct(
         _CHANGED, "a work item asks somebody to undo what was done"
     ),
-    "multiple event definitions": Construct(_CHANGED, "the first of them counts"),
+    "multiple event definitions": Construct(_RUNS, "whatever comes first"),
+    "multiple event definitions, parallelMultiple": Construct(
+        _RUNS, "when all have come; errors and starts of processes each by itself"
+    ),
+    "multiple event definitions, thrown": Construct(_RUNS, "one after the other"),
     # ── what is beside the flow ──────────────────────────────────────────────────────────────
     "isForCompensation": Construct(_RUNS, "done when the activity that it undoes is undone"),
     "isForCompensation, of no activity": Construct(

@@ -43,6 +43,7 @@ from weft.engine.verify.together import (
 from weft.engine.verify.workflow import Facts, Look, told
 from weft.engine.waiting import waiting_for_each_other
 from weft.schema.errors import UsageError
+from weft.schema.jsonvalue import JsonValue
 from weft.schema.specification import Location, NetDefinition, Specification, Use
 
 __all__ = ["DEFAULT_MAX_STATES", "verify_specification"]
@@ -739,8 +740,24 @@ class _Watch:
         definition = self.part.definition
         if definition is None:
             return
+        leading: dict[str, list[str | None]] = {}
+        for source, target in _flows(definition, self.part.net):
+            leading.setdefault(target, []).append(source)
+
+        def ways_in(name: str, seen: frozenset[str] = frozenset()) -> int:
+            """The flows that meet at a task, or at simple merges of empty tasks before it."""
+            number = 0
+            for source in leading.get(name, ()):
+                empty = None if source in net.tasks else definition.tasks.get(source or "")
+                merges = empty is not None and (empty.join or simple) == simple
+                again = source is None or source in seen or not merges
+                number += 1 if again else max(1, ways_in(str(source), seen | {name}))
+            return number
+
+        net, simple = self.part.net, Use("simple-merge")  # the start may be in the marking
         for task in definition.tasks.values():
-            if (task.join or Use("simple-merge")).name != "simple-merge":
+            # With one flow there is no merge: fusing may have put several ways in its place.
+            if (task.join or simple) != simple or ways_in(task.name) < 2:
                 continue
             compiled = self.part.net.tasks.get(task.name)
             found = [
@@ -748,7 +765,6 @@ class _Watch:
                 for name, i in place.items()
                 if name.rpartition(">")[2] == task.name and not name.startswith("!")
             ]
-            net = self.part.net  # the start may have been fused into the initial marking
             ways = sum(place[a.place] in found for t in net.transitions for a in t.put)
             ways += sum(net.places[i].tokens for i in found)
             if compiled is not None and (ways > 1 or len(found) > 1):
@@ -931,3 +947,29 @@ def _ends_without(net: Net, endless: set[str], max_states: int) -> bool:
 
     graph = explored(runs, max_states=max_states, enough=note, keep=runs.keep)
     return bool(ended) or not graph.complete
+
+
+def _flows(definition: NetDefinition, net: Net) -> Iterator[tuple[str | None, str]]:
+    """The names in what a net says of where its flow goes, each with the task that says it."""
+    yield from ((None, name) for name in definition.start)
+    for task in definition.tasks.values():
+        compiled = net.tasks.get(task.name)
+        worked = None if compiled is None else compiled.connector
+        for use in (task.then, task.on_failure, task.on_timeout, task.on_due, *task.uses):
+            if use is not None and use.name != worked:
+                yield from ((task.name, name) for name in _texts(use.argument))
+    for place in definition.places.values():
+        if place.then is not None:
+            for name in _texts(place.then.argument):
+                yield from ((None, name) for _ in range(max(1, place.tokens)))
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)

@@ -107,6 +107,26 @@ net:
     assert case.data["tell"] is None, "it was withdrawn"
 
 
+def test_an_event_for_the_own_case_reaches_nobody_else(engine: SyncEngine) -> None:
+    engine.add(weft.loads(STARTS))
+    other = engine.run(weft.loads(WAITS.replace(", key: number", "")))
+    own = weft.loads("""
+weft: 1
+name: own
+net:
+  start: [tell, got]
+  tasks:
+    tell: {emit: {event: told, to: case}, in: {amount: "12"}}
+    got: {persistent-trigger: told}
+""")
+    case = engine.run(own)
+    assert (case.status, other.status) == ("completed", "running")
+    assert case.data["told"] == {"amount": 12}
+    assert case.data["tell"] == {"delivered": [case.id], "started": [], "refused": []}
+    nobody = engine.run(tells("{event: told, to: case}")).data["tell"]
+    assert nobody == {"delivered": [], "started": [], "refused": []}
+
+
 def test_nobody_to_tell_is_no_failure(engine: SyncEngine) -> None:
     assert engine.run(tells("told")).data["tell"] == {"delivered": [], "started": [], "refused": []}
     assert engine.run(tells(ONE)).data["tell"] == {"delivered": [], "started": [], "refused": []}
@@ -136,18 +156,18 @@ def test_what_is_sent_again_has_one_effect(tmp_path: Any, store: str, *, one: bo
         async with weft.open(url) as engine:
             waiting = [await engine.start(weft.loads(WAITS)) for _ in range(2)]
             engine.add(weft.loads(STARTS))
-            first = await send(engine, event, work(1), one=one)
-            again = await send(engine, event, work(2), one=one)
+            first = await send(engine, event, work(1), to="one" if one else "all")
+            again = await send(engine, event, work(2), to="one" if one else "all")
             done = [case.status for case in waiting]
             if one:
                 assert first["delivered"] == again["delivered"] == [waiting[0].id]
                 assert done == ["completed", "running"]
                 await waiting[1].cancel()
                 started = await send(
-                    engine, other := BusEvent("told", {"amount": 1}, id="x:2"), work(1), one=True
+                    engine, other := BusEvent("told", {"amount": 1}, id="x:2"), work(1), to="one"
                 )
                 late = await engine.start(weft.loads(WAITS))
-                assert await send(engine, other, work(2), one=True) == started
+                assert await send(engine, other, work(2), to="one") == started
                 assert late.status == "running"
             else:
                 assert first["delivered"] == [case.id for case in waiting]

@@ -32,6 +32,9 @@ DATA: dict[str, dict[str, Any]] = {
     "visual-paradigm.bpmn": {"book": {"available": True}},
 }
 
+ANSWERS: dict[str, dict[str, Any]] = {"bizagi.bpmn": {"done": True}}
+"""What whoever does some work says besides."""
+
 
 def model(name: str) -> Specification:
     return weft.load(next(path for path in MODELS if path.name == name))
@@ -85,6 +88,7 @@ def test_a_model_loads_is_sound_and_runs(path: Path) -> None:
                     answer["choice"] = choose.choice(asked["choices"])
                 elif "form" in asked:
                     answer["to"] = [choose.choice(asked["form"]["to"]["items"]["enum"])]
+        answer = answer or ANSWERS.get(path.name, {})
         work.case.complete(item.item, answer or None)
         work.case.wait()
     assert work.case.status in ("completed", "running"), work.case.status
