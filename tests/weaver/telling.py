@@ -80,18 +80,17 @@ class Told:
     def logs(self) -> Sequence[Any]:
         return [each.log_record for each in self._logs.get_finished_logs()]
 
-    def exemplars(self, name: str) -> set[tuple[int, int]]:
-        """The trace and the span of each exemplar of a metric."""
+    def points(self, name: str) -> list[Any]:
+        """The points of a metric."""
         data = self._reader.get_metrics_data()
-        return {
-            (exemplar.trace_id or 0, exemplar.span_id or 0)
+        return [
+            point
             for group in (data.resource_metrics if data else ())
             for scope in group.scope_metrics
             for metric in scope.metrics
             if metric.name == name
             for point in metric.data.data_points
-            for exemplar in getattr(point, "exemplars", ())
-        }
+        ]
 
     def metrics(self) -> dict[str, dict[tuple[Any, ...], Any]]:
         """Metric to the values of its attributes (the specification's name left out) to the sum."""

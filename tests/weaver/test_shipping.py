@@ -123,13 +123,17 @@ sequence: [{python: work}, {python: work}]
 """
 
 
-def run(pipeline: Pipeline, *, seconds: float) -> str:
-    telemetry = Telemetry(
+def told_through(pipeline: Pipeline) -> Telemetry:
+    return Telemetry(
         tracer_provider=pipeline.tracer_provider,
         meter_provider=pipeline.meter_provider,
         logger_provider=pipeline.logger_provider,
         pipeline=pipeline,
     )
+
+
+def run(pipeline: Pipeline, *, seconds: float) -> str:
+    telemetry = told_through(pipeline)
     with weft.open(telemetry=telemetry, functions={"work": lambda: 1}) as engine:
         status = engine.run(weft.loads(SPECIFICATION)).status
     telemetry.close(seconds)
@@ -152,6 +156,32 @@ def test_cases_go_on_when_the_exporter_is_gone() -> None:
     pipeline = Pipeline(exporters(Exporter(error=ConnectionRefusedError())))
     assert run(pipeline, seconds=LONG) == "completed"
     assert pipeline.dropped == {"traces": 5, "logs": 6, "metrics": 1}
+
+
+def test_what_is_dropped_is_exported_as_a_number() -> None:
+    points = Exporter()
+    gone = Exporter(error=ConnectionRefusedError())
+    pipeline = Pipeline({"traces": gone, "metrics": points})
+    telemetry = told_through(pipeline)
+    with weft.open(telemetry=telemetry, functions={"work": lambda: 1}) as engine:
+        engine.run(weft.loads(SPECIFICATION))
+        assert pipeline.flush(LONG)  # the spans are lost by then
+        assert pipeline.flush(LONG)
+        assert telemetry.dropped == {"traces": 5}
+    telemetry.close(LONG)
+    (counted,) = [
+        (metric.data.is_monotonic, point.value, dict(point.attributes))
+        for group in points.taken[-1].resource_metrics
+        for scope in group.scope_metrics
+        for metric in scope.metrics
+        if metric.name == "weft.telemetry.dropped"
+        for point in metric.data.data_points
+    ]
+    assert counted == (
+        True,
+        5,
+        {"weft.telemetry.signal": "traces", "weft.telemetry.drop_reason": "export_failed"},
+    )
 
 
 def test_all_signals_come_out_at_the_end() -> None:

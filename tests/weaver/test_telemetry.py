@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import weft
 from tests.weaver.telling import Told
 from weft.schema.errors import UsageError
 from weft.weaver.story import CaseStory, parse_traceparent
+from weft.weaver.telemetry import Attachment
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE, SPAN, _ = parse_traceparent(PARENT) or (0, 0, 0)
@@ -135,7 +137,10 @@ def test_a_duration_leads_to_a_span_that_took_it(metric: str, span: str, told: T
     only = specification("net: {start: only, tasks: {only: {python: work}}}")
     with weft.open(telemetry=told.telemetry, functions={"work": lambda: 1}) as engine:
         engine.run(only)
-    assert told.exemplars(metric) == {(*told.trace_ids, told.span(span).id)}
+    (point,) = told.points(metric)
+    assert {(each.trace_id, each.span_id) for each in point.exemplars} == {
+        (*told.trace_ids, told.span(span).id)
+    }
 
 
 def test_the_spans_that_are_kept_in_mind_are_bounded(
@@ -233,6 +238,91 @@ def test_a_case_that_failed_goes_on_in_a_new_span_of_its_trace(told: Told) -> No
     tasks = [span for span in told.spans if span.name == "task a"]
     assert [span.parent for span in tasks] == [first.id, second.id]
     assert [span.attributes["weft.work_item.outcome"] for span in tasks] == ["stopped", "completed"]
+
+
+# ── instances, and what is cancelled ─────────────────────────────────────────────────────────
+
+
+def test_instances_are_below_a_span_that_counts_them(told: Told) -> None:
+    quotes = """
+net:
+  start: quote
+  tasks:
+    quote: {for-each: {times: 3, enough: 2, rest: cancel}, person: {title: How much?}}
+"""
+
+    async def run() -> None:
+        async with weft.open(telemetry=told.telemetry) as engine:
+            case = await engine.start(specification(quotes))
+            for item in list(case.work_items)[:2]:
+                await case.complete(item.id, {})
+            assert case.status == "completed"
+
+    anyio.run(run)
+    instances = told.span("instances quote")
+    assert instances.attributes["weft.instance.count"] == 3
+    assert instances.attributes["weft.instance.completed"] == 2
+    below = [span for span in told.spans if span.name == "task quote"]
+    assert {span.parent for span in below} == {instances.id}
+    assert {
+        (span.attributes["weft.instance.index"], span.attributes["weft.work_item.outcome"])
+        for span in below
+    } == {(0, "completed"), (1, "completed"), (2, "withdrawn")}
+
+
+def test_a_scope_that_is_cancelled_ends_its_spans_and_is_told(told: Told) -> None:
+    stopping = """
+net:
+  start: [outer, stop]
+  tasks:
+    outer: {net: below}
+    stop: {person: {title: Stop?}, cancel-task: outer, then: explicit-termination}
+nets:
+  below:
+    start: [inner, other]
+    tasks:
+      inner: {person: {title: Well?}}
+      other: {person: {title: Or?}}
+"""
+
+    async def run() -> None:
+        async with weft.open(telemetry=told.telemetry) as engine:
+            case = await engine.start(specification(stopping))
+            await case.complete("stop/1", {})
+            assert case.status == "completed"
+
+    anyio.run(run)
+    (opened,) = [each for each in told.logs if each.event_name == "weft.scope.opened"]
+    (outer,) = [span for span in told.spans if span.name == "task outer"]
+    assert opened.attributes["weft.scope.id"] == 1
+    below = {span.name: span for span in told.spans if span.parent == outer.id}
+    assert set(below) == {"task inner", "task other"}
+    assert outer.attributes["weft.work_item.outcome"] == "cancelled"
+    assert {span.attributes["weft.work_item.outcome"] for span in below.values()} == {"withdrawn"}
+    (cancelling,) = [each for each in told.logs if "weft.scope.closed" in (each.attributes or {})]
+    assert list(cancelling.attributes["weft.scope.closed"]) == [1]
+    gone = [outer, *below.values()]
+    assert set(cancelling.attributes["weft.work_item.cancelled"]) == {
+        span.attributes["weft.work_item.id"] for span in gone
+    }
+    stop = told.span("task stop")
+    assert {span.span.end_time for span in gone} == {stop.span.end_time}
+    assert told.metrics()["weft.work_item.active"] == dict.fromkeys(
+        [("inner",), ("other",), ("outer",), ("stop",)], 0
+    )
+
+
+def test_the_lag_of_a_blocked_loop_is_told(told: Told) -> None:
+    async def run() -> None:
+        async with weft.open(telemetry=told.telemetry) as engine:
+            attachment = engine.tracing
+            assert isinstance(attachment, Attachment)
+            attachment._looked_at_loop(asyncio.get_running_loop().time() - 3600)
+
+    anyio.run(run)
+    (point,) = told.points("weft.engine.loop.lag")
+    assert 3600 <= point.max < 7200
+    assert point.count >= 2
 
 
 # ── callers, and other processes ─────────────────────────────────────────────────────────────
