@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
@@ -25,6 +25,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from weft.engine import events as e
+from weft.engine.journal.batch import Encoded, takes_turns
 from weft.engine.ports import Append, CaseId, Journal, Performer, Work, Worker
 from weft.weaver import conventions as names
 from weft.weaver.story import CaseStory, Count, Fact, Link, Log, Span, parse_traceparent
@@ -410,7 +411,8 @@ class Attachment:
         self._stories: dict[str, CaseStory] = {}
         self._journal = engine.journal
         self._lag: asyncio.Handle | None = None
-        engine.journal = _TimedJournal(engine.journal, telemetry)
+        timed = _TimedTurns if takes_turns(engine.journal) else _TimedJournal
+        engine.journal = timed(engine.journal, telemetry)
         engine.listeners.append(self)
         engine.tracing = self
         try:
@@ -566,3 +568,17 @@ class _TimedJournal:
 
     def _observe(self, began: float) -> None:
         self._telemetry.observe(names.METRIC_WEFT_JOURNAL_COMMIT_DURATION, perf_counter() - began)
+
+
+class _TimedTurns(_TimedJournal):
+    """The same of one that makes the batches of a turn durable all together."""
+
+    _journal: Any
+
+    def append_all(self, batches: Sequence[Encoded]) -> None:
+        """As the journal's own."""
+        began = perf_counter()
+        self._journal.append_all(batches)
+        for batch in batches:
+            if batch.failure is None:
+                self._observe(began)

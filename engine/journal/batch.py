@@ -1,11 +1,88 @@
-"""What every store checks of an `Append` before it keeps anything of it."""
+"""What every store checks of an `Append` before it keeps anything of it; and batches made ahead."""
 
 from __future__ import annotations
 
-from weft.engine.ports import Append
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from weft.engine.ports import Append, CaseId, CaseSummary, Journal, Microseconds, Record
 from weft.schema.errors import InternalError
 
-__all__ = ["check_batch"]
+__all__ = ["Encoded", "check_batch", "takes_turns"]
+
+
+@attrs.define(eq=False)
+class Encoded:
+    """A batch that is made ahead, and made an `Append` only for who asks.
+
+    It is of a case of which nobody outside may act on an item and which waits for nothing; so all
+    that it changes is the case's status, its time and its number of events. One object is all the
+    batches of such a case, one after the other: a store may note where it has put the last one.
+
+    Args:
+        case: The case, and what its summary says for as long as it lives.
+        specification: Its name.
+        version: Its version.
+        net: The hash of its net.
+        started: When the case was started, in microseconds since 1970.
+        expected: The number of the last event before this batch.
+        sequence: The number of its last event.
+        updated: The time of all of its events.
+        status: The status of the case after it: ``running``, or a final one.
+        rows: Its events: type, version, time, data, hash.
+        failure: Why it is not durable.
+        row: The store's: where the case is.
+        tail: The store's: where its newest batch is.
+        placed: The store's: where this batch is, if it becomes durable.
+        owner: The store's: who has claimed the case.
+    """
+
+    case: CaseId
+    specification: str
+    version: str
+    net: str
+    started: Microseconds
+    expected: int = 0
+    sequence: int = 0
+    updated: int = 0
+    status: str = "running"
+    rows: Sequence[tuple[str, int, int, bytes, bytes]] = ()
+    failure: Exception | None = None
+    row: int | None = None
+    tail: int | None = None
+    placed: tuple[int, int] | None = None
+    owner: int | None = None
+
+    future: Any = None
+    """Who waits for it: nobody, it is made durable at once."""
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Its events as a journal keeps them."""
+        return tuple(
+            Record(number, kind, version, Microseconds(time), data, hash_)
+            for number, (kind, version, time, data, hash_) in enumerate(
+                self.rows, self.expected + 1
+            )
+        )
+
+    @property
+    def batch(self) -> Append:
+        """The same as any other batch."""
+        summary = CaseSummary(
+            case=self.case,
+            specification=self.specification,
+            version=self.version,
+            net=self.net,
+            status=self.status,
+            idle=False,
+            started=self.started,
+            updated=Microseconds(self.updated),
+            sequence=self.sequence,
+        )
+        return Append(self.case, self.expected, self.records, summary)
 
 
 def check_batch(batch: Append, *, where: str) -> None:
@@ -42,3 +119,12 @@ def check_batch(batch: Append, *, where: str) -> None:
             code="bad-batch",
             where=where,
         )
+
+
+def takes_turns(journal: Journal) -> bool:
+    """Whether a journal can make the batches of a turn durable all together.
+
+    The class has to say so itself: one that stands before another journal, and hands on whatever
+    it does not know, is told of each batch by `append`.
+    """
+    return hasattr(type(journal), "append_all")

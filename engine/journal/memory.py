@@ -18,7 +18,7 @@ import attrs
 
 from weft.engine.case import CaseState, snapshot
 from weft.engine.events import GENESIS, record
-from weft.engine.journal.batch import check_batch
+from weft.engine.journal.batch import Encoded, check_batch
 from weft.engine.journal.large import unreferenced
 from weft.engine.net import CompiledSpecification
 from weft.engine.ports import (
@@ -36,7 +36,7 @@ from weft.engine.ports import (
     Snapshot,
     StoredSpecification,
 )
-from weft.schema.errors import JournalError
+from weft.schema.errors import JournalError, WeftError
 
 __all__ = ["MemoryJournal", "Told"]
 
@@ -161,6 +161,15 @@ class MemoryJournal:
             self._awaited.setdefault(row.trigger, {})[batch.case, row.wait] = row
         if batch.snapshot is not None:
             self._put_snapshot(case, batch.snapshot)
+
+    def append_all(self, batches: Sequence[Encoded]) -> None:
+        """Keep batches of many cases; what fails has its ``failure``, and the others are kept."""
+        for made in batches:
+            made.failure = None
+            try:
+                self.append(made.batch)
+            except WeftError as error:
+                made.failure = error
 
     def _unawait(self, key: tuple[CaseId, str]) -> None:
         trigger = self._waits.pop(key, None)

@@ -54,7 +54,7 @@ import apsw
 import attrs
 import msgspec
 
-from weft.engine.journal.batch import check_batch
+from weft.engine.journal.batch import Encoded, check_batch
 from weft.engine.journal.claims import (
     Engine,
     EngineLock,
@@ -295,6 +295,15 @@ _MOVE = (
     " owner = coalesce(?13, owner) WHERE id = ?1 AND sequence = ?14"
     " AND (?13 IS NULL OR owner IS NULL OR owner = ?13) RETURNING no, tail"
 )
+# What a step of a running case changes; no index has any of it.
+_STEP = (
+    "UPDATE cases SET updated = ?2, sequence = ?3, checksum = ?4"
+    " WHERE no = ?1 AND sequence = ?5 AND owner = ?6"
+)
+_LAST_STEP = (
+    "UPDATE cases SET updated = ?2, sequence = ?3, checksum = ?4, status = ?7, owner = NULL"
+    " WHERE no = ?1 AND sequence = ?5 AND owner = ?6"
+)
 _PUT_EVENTS = (
     "INSERT INTO events (case_no, previous, first, last, command, checksum, data)"
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -513,7 +522,7 @@ class SqliteJournal:
         self._leases: dict[EngineId, Microseconds] = {}
         self._here = here or this_host()
         self._releases: dict[CaseId, int] = {}
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Waiting | Encoded] = deque()
         self._scheduled: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._connection = self._open(vfs, read_only=read_only)
@@ -654,6 +663,25 @@ class SqliteJournal:
         self._schedule(loop)
         return future
 
+    def append_all(self, batches: Sequence[Encoded]) -> None:
+        """Make batches of many cases durable, with all that waits; see `Encoded`.
+
+        They are durable on return, in one commit, but those that have a ``failure``. Cases that
+        have ended are released with it.
+        """
+        self._check_open()
+        claims = self._claims
+        for made in batches:
+            made.failure, made.placed = None, None
+            made.owner = claims.get(made.case)
+        self._waiting.extend(batches)
+        self._flush()
+        for made in batches:
+            if made.failure is None and made.placed is not None:
+                made.row, made.tail = made.placed
+                if made.owner is not None and made.status != "running":
+                    claims.pop(made.case, None)
+
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have one commit run at the end of this turn of the loop."""
         if self._scheduled is not loop:
@@ -694,7 +722,7 @@ class SqliteJournal:
                 else:
                     future.set_exception(entry.failure)
 
-    def _write(self, group: Sequence[_Waiting]) -> None:
+    def _write(self, group: Sequence[_Waiting | Encoded]) -> None:
         """One transaction for the group and the releases; failures go into the entries."""
         if not group and not self._releases:
             return
@@ -712,7 +740,7 @@ class SqliteJournal:
         else:
             self._releases.clear()
 
-    def _write_apart(self, group: Sequence[_Waiting]) -> None:
+    def _write_apart(self, group: Sequence[_Waiting | Encoded]) -> None:
         """The same, with a savepoint around each batch, to find those that cannot be stored."""
         execute = self._connection.execute
         try:
@@ -728,13 +756,51 @@ class SqliteJournal:
         except apsw.Error as error:
             self._fail(group, error)
 
-    def _fail(self, group: Sequence[_Waiting], error: apsw.Error) -> None:
+    def _fail(self, group: Sequence[_Waiting | Encoded], error: apsw.Error) -> None:
         for entry in group:
             doing = f"append to case {entry.batch.case!r}"
             entry.failure = self._fault(doing, error, untouched=True)
 
-    def _store(self, entry: _Waiting) -> JournalConflict | None:
+    def _store_made(self, made: Encoded) -> JournalConflict | None:
+        """The same of a batch that was made ahead.
+
+        Where the store has written the last one of the case, it knows its rows.
+        """
+        fields = (
+            *(made.case, made.specification, made.version, made.net, made.status, 0),
+            *(made.started, made.updated, made.sequence, None, None),
+        )
+        checksum = _checksum(fields)
+        connection, row, tail = self._connection, made.row, made.tail
+        execute = connection.execute
+        ended = made.status != "running"
+        if row is not None:
+            step = (row, made.updated, made.sequence, checksum, made.expected, made.owner)
+            if ended:
+                execute(_LAST_STEP, (*step, made.status))
+            else:
+                execute(_STEP, step)
+            if connection.changes() != 1:
+                row = None
+        if row is None:
+            first = made.expected == 0
+            head = (*fields, checksum, made.owner, *(() if first else (made.expected,)))
+            found: list[Row] = execute(_START if first else _MOVE, head).fetchall()
+            if not found:
+                return self._conflict(made)
+            row, tail = found[0]
+            if ended:
+                execute(_RELEASE, (made.case, made.owner))
+        data = _encode(made.rows)
+        key = (row, -row if tail is None else tail, made.expected + 1, made.sequence, None)
+        execute(_PUT_EVENTS, (*key, zlib.crc32(_encode((*key, data))), data))
+        made.placed = (row, connection.last_insert_rowid())
+        return None
+
+    def _store(self, entry: _Waiting | Encoded) -> JournalConflict | None:
         """Write one batch; gives the conflict, before anything is written, if there is one."""
+        if isinstance(entry, Encoded):
+            return self._store_made(entry)
         batch = entry.batch
         execute = self._connection.execute
         fields = _case_fields(batch.summary)
@@ -769,7 +835,7 @@ class SqliteJournal:
             execute(_DROP_SNAPSHOTS, (case_no,))
         return None
 
-    def _conflict(self, entry: _Waiting) -> JournalConflict:
+    def _conflict(self, entry: _Waiting | Encoded) -> JournalConflict:
         batch = entry.batch
         rows = self._connection.execute(QUERIES["head"], (batch.case,)).fetchall()
         sequence = rows[0][1] if rows else 0

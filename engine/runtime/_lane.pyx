@@ -7,6 +7,8 @@ out of the ordinary (a fault, a route that nobody has learnt) is found before th
 the step is left to the long way.
 """
 
+from hashlib import sha256
+
 cimport cython
 from cpython cimport array
 from cpython.long cimport PyLong_AsLongLongAndOverflow
@@ -17,7 +19,7 @@ from libc.math cimport isfinite
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, clockid_t, timespec
 
 from weft.engine.case import CaseState, ScopeState, WorkItem
-from weft.engine.events import CaseStarted, WorkItemCompleted, WorkItemStarted
+from weft.engine.events import CaseStarted, WorkItemCompleted, WorkItemStarted, encode
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.ports import Work
 from weft.engine.runtime.clock import SystemClock
@@ -37,6 +39,8 @@ cdef object _SystemClock = SystemClock
 cdef object _checked = checked
 cdef object _settle = settle
 cdef object _Work = Work
+cdef object _encode = encode
+cdef object _sha256 = sha256
 
 cdef extern from "Python.h":
     PyObject* PyDict_GetItemWithError(dict, object) except? NULL
@@ -172,6 +176,7 @@ cdef class Route:
     cdef dict serials_before
     cdef dict serials_after
     cdef bint repeats  # a task starts more than once
+    cdef list written  # those of its events that are always the same, encoded
 
     def __init__(self, tuple steps, Place then):
         self.steps = steps
@@ -240,6 +245,18 @@ cdef class Lane:
     cdef public object base
     cdef readonly object origin
     cdef public long long number
+    # Of a lane that is told of: its batch to come, and the hash behind which it goes.
+    cdef readonly object batch
+    cdef public object link
+    # What a step will come to, once it is sure that it is plain.
+    cdef tuple next_writes
+    cdef dict next_data
+    cdef list next_inputs
+    cdef Route next_route
+    # The same of one that is not durable yet.
+    cdef readonly tuple planned
+    cdef dict planned_serials
+    cdef object planned_result
 
     def __init__(self, compiled, case, Place place, dict variables, dict serials,
                  long long sequence, long long started, long long updated,
@@ -258,6 +275,21 @@ cdef class Lane:
         self.snapshot_at = snapshot_at
         self.snapshot_every = snapshot_every
         self.attached = True
+
+    def tell(self, batch, link):
+        """From here on each step is planned first, and happens when it is durable.
+
+        Args:
+            batch: What each of them becomes, one after the other.
+            link: The hash of the newest event.
+        """
+        self.batch = batch
+        self.link = link
+
+    @property
+    def told(self):
+        """Whether each step is told of, in a batch."""
+        return self.batch is not None
 
     def wait(self, str name, LaneTask task, dict inputs):
         """One more item is open."""
@@ -417,10 +449,9 @@ cdef class Lane:
             self.snapshot_at = self.sequence
         return 0
 
-    cdef bint complete(self, Item item, object result, long long now) except -1:
-        """Complete an item; False: something is not plain, and nothing has happened."""
+    cdef bint follows(self, Item item, object result) except -1:
+        """Work out what follows when an item is completed; False: something is not plain."""
         cdef LaneTask task = item.task
-        cdef list starts
         cdef dict data
         cdef object after
         if not is_small(result):
@@ -431,22 +462,220 @@ cdef class Lane:
         if writes is None:
             return False
         data = self.variables
-        if writes:
+        if <tuple> writes:
             data = data.copy()  # those who look on, on other threads too, have the old ones
             put(data, task.output_names, <tuple> writes)
-        starts = []
+        self.next_inputs = []
         after = routed(self.place.after.get(task), data)
-        if after is None or not self.opened(<Route> after, data, starts):
+        if after is None or not self.opened(<Route> after, data, self.next_inputs):
+            return False
+        self.next_writes = <tuple> writes
+        self.next_data = data
+        self.next_route = <Route> after
+        return True
+
+    cdef bint complete(self, Item item, object result, long long now) except -1:
+        """Complete an item; False: something is not plain, and nothing has happened."""
+        if not self.follows(item, result):
             return False
         # Nothing below fails.
         self.held = None
-        self.variables = data
-        item.written = writes
+        self.variables = self.next_data
+        item.written = self.next_writes
         item.time = now
         self.log.append(item)
         self.sequence += 1
-        self.follow(item, <Route> after, starts)
+        self.follow(item, self.next_route, self.next_inputs)
         return True
+
+    # ── steps that are told of ───────────────────────────────────────────────────────────────
+
+    cdef bint plan(self, object event, Route route, dict data, list inputs, long long now) except -1:
+        """Plan an event and what follows on it; False: with a snapshot, which is not for here."""
+        cdef LaneTask task
+        cdef Item item
+        cdef long number
+        cdef Py_ssize_t index = 0
+        cdef list items = []
+        cdef dict serials = self.serials
+        cdef bint same = self.serials_shared and route.serials_before is serials
+        if self.sequence + 1 + len(route.steps) - self.snapshot_at >= self.snapshot_every:
+            return False
+        if inputs and not same:
+            serials = serials.copy()
+        for step in route.steps:
+            if type(step) is Start:
+                task = (<Start> step).task
+                before = PyDict_GetItemWithError(serials, task.name)
+                number = 1 if before is NULL else <long> <object> before + 1
+                if not same:
+                    serials[task.name] = number
+                item = Item.__new__(Item)
+                item.name = task.item(number)
+                item.task = task
+                item.inputs = <tuple> inputs[index]
+                index += 1
+                items.append(item)
+        if same:
+            serials = route.serials_after
+        self.planned = (now, event, route, items)
+        self.planned_serials = serials
+        self.next_data = data
+        return True
+
+    def plan_start(self, object event, object after, long long now):
+        """Plan the start of the case, by a route that is known; False: nobody knows one."""
+        cdef list inputs = []
+        after = routed(after, self.variables)
+        if after is None or not self.opened(<Route> after, self.variables, inputs):
+            return False
+        return self.plan(event, <Route> after, self.variables, inputs, now)
+
+    def attempt(self, engine, outcome, failed, prepare, perform):
+        """Make the attempt at the next item, and plan what follows on it.
+
+        Returns:
+            None when that is planned, else the name of the item that has to go the long way, with
+            how its attempt has ended (None: it was not made).
+        """
+        cdef Item item
+        cdef dict arguments = None
+        cdef object result
+        cdef long long now
+        if self.held is not None:  # Ctrl-C has ended its attempt
+            return self.held.name, None
+        item = <Item> self.waiting[self.head]
+        for value in item.inputs:
+            if not is_scalar(value):
+                try:
+                    arguments = prepare(dict(zip(item.task.input_names, item.inputs)))
+                except Exception:
+                    return item.name, None
+                break
+        self.head += 1
+        self.held = item
+        self.frozen = None
+        self.calling = True
+        try:
+            if perform is None:
+                result = self.performed(item, arguments, engine)
+            else:
+                if arguments is None:
+                    arguments = dict(zip(item.task.input_names, item.inputs))
+                result = perform(self.work(item, arguments, engine), item.task.name)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return item.name, failed(error)
+        finally:
+            self.calling = False
+        if not self.attached or engine.draining:
+            return item.name, outcome(result)
+        now = read(engine.clock)
+        try:
+            if self.follows(item, result):
+                event = _WorkItemCompleted(
+                    item.name, dict(zip(item.task.output_names, self.next_writes))
+                )
+                if self.plan(event, self.next_route, self.next_data, self.next_inputs, now):
+                    self.write()
+                    self.planned_result = result
+                    return None
+        except Exception:  # an expression has failed, or what it comes to cannot be stored
+            self.planned = None
+        return item.name, outcome(result)
+
+    def write(self):
+        """Make what is planned the batch: its events encoded, and in the chain of hashes.
+
+        `weft.engine.events` has what is written, and `record` there writes the same.
+        """
+        cdef Route route
+        cdef Item item
+        cdef list rows = [], items
+        cdef Py_ssize_t i, at = 0
+        cdef long long time
+        now, event, route, items = self.planned
+        time = now
+        batch = self.batch
+        cdef Chain chain = Chain.__new__(Chain)
+        chain.case = f"{len(self.case)}:{self.case}"
+        chain.time = now
+        chain.stamp = f":{time}:"
+        chain.sequence = self.sequence
+        chain.before = <bytes> self.link
+        chain.rows = rows
+        chain.add(type(event).__name__, event.version, _encode(event))
+        if route.written is None:
+            route.written = [
+                None if type(step) is Start else (type(step).__name__, step.version, _encode(step))
+                for step in route.steps
+            ]
+        for i in range(len(route.steps)):
+            known = route.written[i]
+            if known is None:
+                item = <Item> items[at]
+                at += 1
+                event = _WorkItemStarted(
+                    item.name, (<Start> route.steps[i]).transition, item.task.name, 0,
+                    dict(zip(item.task.input_names, item.inputs)),
+                )
+                chain.add("WorkItemStarted", event.version, _encode(event))
+            else:
+                chain.add(<str> (<tuple> known)[0], (<tuple> known)[1], <bytes> (<tuple> known)[2])
+        batch.expected = self.sequence
+        batch.sequence = chain.sequence
+        batch.updated = now
+        batch.rows = rows
+        batch.status = "running" if route.then is not None else "completed"
+
+    @property
+    def events(self):
+        """The events of what is planned."""
+        cdef Route route
+        cdef Item item
+        _, first, route, items = self.planned
+        made = [first]
+        begun = iter(items)
+        for step in route.steps:
+            if type(step) is Start:
+                item = <Item> next(begun)
+                inputs = dict(zip(item.task.input_names, item.inputs))
+                step = _WorkItemStarted(
+                    item.name, (<Start> step).transition, item.task.name, 0, inputs
+                )
+            made.append(step)
+        return made
+
+    def confirm(self, link):
+        """What is planned is durable: it happens. ``link`` is the hash of its last event."""
+        cdef Route route
+        now, _, route, items = self.planned
+        self.planned = None
+        self.planned_result = None
+        self.held = None
+        self.variables = self.next_data
+        self.serials = self.planned_serials
+        self.serials_shared = True
+        if self.head > 1024:
+            del self.waiting[:self.head]
+            self.head = 0
+        self.waiting.extend(items)
+        self.sequence += 1 + len(route.steps)
+        self.updated = now
+        self.place = route.then
+        self.link = link
+        self.frozen = None
+        if route.then is None:
+            self.waiting = _NOBODY
+            self.head = 0
+
+    def give_up(self):
+        """What is planned does not happen; the result of the attempt that was made for it."""
+        result = self.planned_result
+        self.planned = None
+        self.planned_result = None
+        return result
 
     def run(self, engine, outcome, failed, prepare):
         """Do what waits, until somebody is to be told of each batch or another writes to the case.
@@ -654,6 +883,27 @@ def started(compiled, case, dict data, first, origin, clock, long long snapshot_
     lane.attached = True
     lane.origin = origin
     return lane if lane.begin(first, read(clock)) else None
+
+
+cdef class Chain:
+    """The rows of a batch while they are made."""
+
+    cdef str case
+    cdef str stamp
+    cdef object time
+    cdef long long sequence
+    cdef bytes before
+    cdef list rows
+
+    cdef int add(self, str kind, object version, bytes data) except -1:
+        """One more event."""
+        self.sequence += 1
+        cdef str head = (
+            f"{self.case}{self.sequence}:{kind}:{version}{self.stamp}{len(data)}:"
+        )
+        self.before = <bytes> _sha256(self.before + head.encode() + data).digest()
+        self.rows.append((kind, version, self.time, data, self.before))
+        return 0
 
 
 cdef list fresh():

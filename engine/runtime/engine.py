@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from functools import partial
 from heapq import heappop, heappush
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ from weft.engine import events as e
 from weft.engine.case import CaseState, WorkItem
 from weft.engine.compile import compile_specification
 from weft.engine.decide import DEFAULT_LIMITS, Limits, initial_data
+from weft.engine.journal.batch import takes_turns
 from weft.engine.journal.memory import MemoryJournal
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Task
@@ -71,6 +73,7 @@ from weft.engine.runtime.live import (
     read_case,
     stored_net,
 )
+from weft.engine.runtime.turns import Turns, encoded
 from weft.engine.runtime.virtual import LoopClock, virtual_clock
 from weft.engine.tokens import CancelToken
 from weft.engine.waiting import WaitingJoin, waiting_joins
@@ -289,6 +292,7 @@ class Engine:
         self._admitted: dict[int, _Admitted] = {}
         self._books: dict[tuple[str, Path | None], Book | None] = {}
         self._hear = journal.hear if isinstance(journal, MemoryJournal) else _nobody
+        self._turns = Turns(self)
         self._rides: deque[Any] = deque()
         self._riding = False
         self._turn_ends = 0.0
@@ -569,8 +573,9 @@ class Engine:
         self.journal.claim(name, self.id, now=self.clock.now())
         self._held[name] = driven
         try:
-            caller = None if self.tracing is None else self.tracing.caller()
-            await driven.live.execute(c.StartCase(name, compiled, dict(data or {}), caller))
+            if not await self._start_in_turn(driven, name, compiled, data):
+                caller = None if self.tracing is None else self.tracing.caller()
+                await driven.live.execute(c.StartCase(name, compiled, dict(data or {}), caller))
         except BaseException:
             self._held.pop(name, None)
             self.journal.release(name, self.id)
@@ -836,11 +841,7 @@ class Engine:
 
     def adopt(self, driven: _Driven, batch: Batch) -> None:
         """What follows from a durable batch: attempts end and begin, retries are scheduled."""
-        for listener in self.listeners:
-            try:
-                listener(batch)
-            except Exception:
-                logger.exception("a listener failed on case %s", batch.case)
+        self.tell(batch)
         after = batch.after
         going_on = after.status in (CaseStatus.RUNNING, CaseStatus.SUSPENDED)
         if not going_on:
@@ -870,6 +871,14 @@ class Engine:
             self._schedule_timers(driven, {} if reopened else driven.scheduled)
         if self._lets_go and not driven.attempts and idle(after):
             self._open().start_soon(self._leave, batch.case)
+
+    def tell(self, batch: Batch) -> None:
+        """Tell the listeners of a durable batch."""
+        for listener in self.listeners:
+            try:
+                listener(batch)
+            except Exception:
+                logger.exception("a listener failed on case %s", batch.case)
 
     async def _leave(self, case: CaseId) -> None:
         await anyio.lowlevel.checkpoint()  # the door of the case is open by then
@@ -963,6 +972,8 @@ class Engine:
                 await self._finish(driven, *ended)
             while not self._draining:
                 if driven.live.lane is not None or self._enter_lane(driven):
+                    if driven.live.lane.told:
+                        break
                     ended = self._advance(driven)
                     if ended is not None:
                         await self._finish(driven, *ended)
@@ -991,22 +1002,33 @@ class Engine:
         """The routes of a specification, where its cases may go by them."""
         key = (compiled.hash, origin)
         if key not in self._books:
-            told = isinstance(self.journal, MemoryJournal) and self.journal.hears
-            closed = self.seed is not None or not told
-            self._books[key] = None if closed else book_of(compiled, self._bind(compiled, origin))
+            silent = isinstance(self.journal, MemoryJournal) and self.journal.hears
+            closed = self.seed is not None or not (silent or takes_turns(self.journal))
+            book = None if closed else book_of(compiled, self._bind(compiled, origin))
+            if book is not None:
+                book.silent = silent
+            self._books[key] = book
         return self._books[key]
 
     def _lanes_open(self, driven: _Driven) -> bool:
-        """Whether a case may be in a lane: nobody is told of each of its batches."""
-        live = driven.live
-        return not (
-            live.book is None
-            or self.listeners
-            or self.tracing is not None
-            or self._draining
-            or self._lets_go
-            or live.broken is not None
+        """Whether a case may be in a lane that nobody is told of."""
+        book = driven.live.book
+        return (
+            self._may_go_by_routes(driven)
+            and book is not None
+            and book.silent
+            and not self.listeners
+            and self.tracing is None
+            and not self._lets_go
         )
+
+    def _turns_open(self, driven: _Driven) -> bool:
+        """Whether a case may be in a lane whose steps are made durable in turns."""
+        return self._may_go_by_routes(driven) and takes_turns(self.journal)
+
+    def _may_go_by_routes(self, driven: _Driven) -> bool:
+        live = driven.live
+        return live.book is not None and live.broken is None and not self._draining
 
     def _start_in_lane(
         self, known: _Admitted, name: CaseId, given: Mapping[str, JsonValue] | None
@@ -1014,7 +1036,13 @@ class Engine:
         """The lane of a case that starts by a route; None: it has to start the long way."""
         book = known.book
         assert book is not None
-        if book.first is None or self.listeners or self.tracing is not None or self._lets_go:
+        if (
+            book.first is None
+            or not book.silent
+            or self.listeners
+            or self.tracing is not None
+            or self._lets_go
+        ):
             return None
         data = initial_data(known.compiled.net, given) if given else book.defaults()
         lane = book.started(name, data, known, self.clock, self.snapshot_every)
@@ -1031,10 +1059,44 @@ class Engine:
             asyncio.get_running_loop().call_soon(self._ride)
         return lane
 
+    async def _start_in_turn(
+        self,
+        driven: _Driven,
+        name: CaseId,
+        compiled: CompiledSpecification,
+        given: Mapping[str, JsonValue] | None,
+    ) -> bool:
+        """Start a case by a route that is known, durably; False: it has to start the long way."""
+        book = driven.live.book
+        if book is None or book.first is None or not self._turns_open(driven):
+            return False
+        data = initial_data(compiled.net, given) if given else book.defaults()
+        caller = None if self.tracing is None else self.tracing.caller()
+        batch = encoded(name, compiled, self.clock.now())
+        lane = book.starting(batch, data, caller, self.snapshot_every)
+        if lane is None:
+            return False
+        lane.base = driven
+        # Others who have heard of the case wait for its start, as at any command; and nobody may
+        # walk away from a commit.
+        door = driven.live.door
+        door.acquire_nowait()
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._turns.start(driven, lane)
+        finally:
+            door.release()
+        return True
+
     def _enter_lane(self, driven: _Driven) -> bool:
         """Bring a case into a lane, if it stands where a route begins; whether it is in one."""
         live, ready = driven.live, driven._ready
-        if not ready or live.book is None or not self._lanes_open(driven):
+        if not ready or live.book is None:
+            return False
+        told = not self._lanes_open(driven)
+        if told and not self._turns_open(driven):
+            return False
+        if live.door.locked():  # a command is on its way
             return False
         if driven._attempts is None or len(ready) != len(driven._attempts):
             return False
@@ -1045,7 +1107,13 @@ class Engine:
         if lane is None:
             return False
         driven._ready = driven._attempts = None
-        self._take_lane(driven, live.case.id, lane)
+        if told:
+            lane.tell(encoded(live.case.id, live.case.compiled, live.started), live.hash)
+            lane.base = driven
+            live.lane = lane
+            self._turns.add(driven)
+        else:
+            self._take_lane(driven, live.case.id, lane)
         return True
 
     def _take_lane(self, driven: _Driven, name: CaseId, lane: Any) -> None:
@@ -1060,15 +1128,20 @@ class Engine:
         """
         live = driven.live
         lane = live.lane
-        names, called = lane.ready, lane.held.name if lane.calling else None
+        planned = lane.planned is not None
+        names, called = lane.ready, lane.held.name if lane.calling or planned else None
+        ended: tuple[Attempt, Outcome] | None = None
         lane.detach()
         live.close()
+        live.tell()
         if called is not None:
             attempt = self._attempt_of(driven, live.case.items[called])
             if attempt is None:
                 return
             attempt.running = True
             driven.attempts[called] = attempt
+            if planned:  # its turn is not over: what it has come to goes the long way
+                ended = attempt, _result(lane.give_up())
         for name in names:
             item = live.case.items[name]
             attempt = self._attempt_of(driven, item)
@@ -1076,9 +1149,9 @@ class Engine:
                 return
             driven.attempts[name] = attempt
             driven.ready.append(attempt)
-        if names and not driven.driving and self._nursery is not None:
+        if (names or ended) and not driven.driving and self._nursery is not None:
             driven.driving = True
-            self._nursery.start_soon(self._drive, driven)
+            self._nursery.start_soon(self._drive, driven, ended)
 
     def _attempt_of(self, driven: _Driven, item: WorkItem) -> Attempt | None:
         case = driven.live.case
@@ -1086,7 +1159,7 @@ class Engine:
         assert performer is not None
         return self._attempt_at(driven, item, case.task(item), performer)
 
-    def _end_lane(self, lane: Any) -> None:
+    def end_lane(self, lane: Any) -> None:
         """A case has been completed in its lane, and stays there: nothing moves it any more."""
         name, driven = lane.case, lane.base
         if driven is None:
@@ -1114,7 +1187,7 @@ class Engine:
             return None
         left = lane.run(self, _result, failure, self._inputs)
         if lane.ended:
-            self._end_lane(lane)
+            self.end_lane(lane)
         elif left is not None and left is not True:
             return self._left_lane(driven, *left)
         return None
@@ -1138,6 +1211,57 @@ class Engine:
                 return attempt, outcome
         return None
 
+    @property
+    def stands(self) -> bool:
+        """Whether nothing new begins: the engine is stopping, or closed."""
+        return self._draining or self._nursery is None
+
+    def step(self, driven: _Driven) -> bool:
+        """Let a case in a lane make its next attempt; whether what follows on it is planned.
+
+        What is not plain goes the long way.
+        """
+        live, lane = driven.live, driven.live.lane
+        if not self._turns_open(driven):
+            self.leave_lane(driven)
+            return False
+        perform = None if self.tracing is None else partial(self._traced, driven)
+        driven.driving = True
+        try:
+            left = lane.attempt(self, _result, failure, self._inputs, perform)
+            if left is None:
+                driven.driving = False
+                return True
+            ended = self._left_lane(driven, *left)
+        except BaseException as error:
+            driven.driving = False
+            if isinstance(error, Exception):
+                logger.exception("case %s: the engine failed", lane.case)
+                self._break(driven, _internal(error))
+                return False
+            if live.lane is lane:
+                self.leave_lane(driven)
+            raise
+        if ended is not None or driven._ready:
+            self._open().start_soon(self._drive, driven, ended)
+        else:
+            driven.driving = False
+        return False
+
+    def refused(self, driven: _Driven, error: Exception) -> None:
+        """The step of a case could not be made durable: it has not happened."""
+        driven.live.lane.give_up()
+        self.leave_lane(driven)
+        self._break(driven, error if isinstance(error, WeftError) else _internal(error))
+
+    def _traced(self, driven: _Driven, work: Work, task: str) -> Any:
+        """The result of an attempt, made within its place in the trace of its case."""
+        assert self.tracing is not None
+        performer = (driven.performers or {})[driven.live.lane.compiled.net.name, task]
+        assert performer is not None
+        work, performer = self.tracing.traced(work, performer)
+        return performer.call(work)
+
     def _inputs(self, inputs: dict[str, JsonValue]) -> dict[str, Any]:
         """The inputs of an item as its task gets them: a copy, with what is large in its place."""
         return {name: whole(jsonvalue.copy(value), self.journal) for name, value in inputs.items()}
@@ -1155,7 +1279,7 @@ class Engine:
             left = lane.run(self, _result, failure, self._inputs)
             driven = lane.base
             if lane.ended:
-                self._end_lane(lane)
+                self.end_lane(lane)
             elif left is None or left is True:
                 return left is True
             else:
@@ -1205,6 +1329,11 @@ class Engine:
         ):
             return False
         return self._go_on(lane) or time.monotonic() > self._turn_ends
+
+    async def ride(self, driven: _Driven, lane: Any) -> None:
+        """Wait until a case that takes part in turns ends in its lane, or leaves it."""
+        while driven.live.lane is lane and not lane.ended and not self.stands:
+            await driven.live.changed.wait()
 
     async def give_turn(self) -> None:
         """Let others have a turn."""
@@ -1614,8 +1743,11 @@ class Case:
         """
         lane = self._lane
         if lane is not None:
-            while self._engine.hurry(lane):
-                await self._engine.give_turn()
+            if lane.told:
+                await self._engine.ride(self._driven, lane)
+            else:
+                while self._engine.hurry(lane):
+                    await self._engine.give_turn()
             if lane.ended:
                 return CaseStatus.COMPLETED
         driven = await self._loaded()
@@ -1636,6 +1768,8 @@ class Case:
                 under_way = True
             elif self.idle:
                 return self.status
+            elif driven.live.in_lane and not self._engine.stands:
+                under_way = True
             elif self._engine.draining:
                 under_way = driven.at_work
             else:

@@ -37,6 +37,7 @@ from weft.engine.case import CaseState, WorkItem
 from weft.engine.cel_syntax import Name, parse
 from weft.engine.decide import Decision, initial_data
 from weft.engine.expressions import compile_expression
+from weft.engine.journal.batch import Encoded
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Mapped, Net, Task
 from weft.engine.ports import CaseId, Clock, Performer, Worker
@@ -88,7 +89,7 @@ class Book:
 
     ``places`` has the markings in which a case has stood; ``first`` what follows on its start.
     ``size`` is about how many bytes all of it takes: guards may lead in any number of ways from a
-    marking to another.
+    marking to another. ``silent`` says whether the journal need not be told of each step.
     """
 
     lane: Any
@@ -97,6 +98,7 @@ class Book:
     places: dict[bytes, Any] = attrs.field(factory=dict)
     first: Any = None
     size: int = 0
+    silent: bool = False
     _defaults: dict[str, Any] | None = None
 
     def defaults(self) -> dict[str, Any]:
@@ -247,6 +249,35 @@ class Book:
             )
         except Exception:  # noqa: BLE001  # an expression fails: the long way says how
             return None
+
+    def starting(
+        self,
+        batch: Encoded,
+        data: dict[str, Any],
+        traceparent: str | None,
+        snapshot_every: int,
+    ) -> Any:
+        """The lane of a case whose start is planned, and told of by a batch; None: as `started`.
+
+        Args:
+            batch: What each step of the case becomes.
+            data: Its variables, which nobody else may change.
+            traceparent: The trace that it belongs to.
+            snapshot_every: It has a snapshot after so many events.
+        """
+        compiled, case, now = self.compiled, batch.case, batch.started
+        event = e.CaseStarted(
+            case, compiled.name, compiled.version, compiled.hash, data, traceparent
+        )
+        lane = self.lane.Lane(compiled, case, None, data, {}, 0, now, now, 0, snapshot_every)
+        lane.tell(batch, e.GENESIS)
+        try:
+            if not lane.plan_start(event, self.first, now):
+                return None
+            lane.write()
+        except Exception:  # noqa: BLE001  # an expression fails, or what cannot be stored
+            return None
+        return lane
 
     def entered(
         self, case: CaseState, waiting: list[str], place: tuple[int, int, int, int, int]

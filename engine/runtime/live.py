@@ -48,6 +48,7 @@ __all__ = [
     "read_case",
     "replay",
     "stored_net",
+    "touched_by",
 ]
 
 
@@ -251,6 +252,13 @@ class LiveCase:
         return self._changed
 
     @property
+    def door(self) -> anyio.Lock:
+        """Who changes the case holds it."""
+        if self._door is None:
+            self._door = anyio.Lock(fast_acquire=True)
+        return self._door
+
+    @property
     def busy(self) -> bool:
         """Whether a command is being executed, or somebody waits for a change."""
         return (self._door is not None and self._door.locked()) or (
@@ -261,7 +269,7 @@ class LiveCase:
         """Leave the lane: what is known there is known here from now on."""
         lane = self.lane
         self._state = lane.freeze()
-        self._sequence, self._hash = lane.sequence, None
+        self._sequence, self._hash = lane.sequence, lane.link
         self.snapshot_at = lane.snapshot_at
         self.started, self.updated = Microseconds(lane.started), Microseconds(lane.updated)
         self.lane = None
@@ -297,10 +305,9 @@ class LiveCase:
             UsageError: It says something that cannot be stored.
             JournalError: It could not be made durable; the case is as it was.
         """
-        if self._door is None:
-            self._door = anyio.Lock(fast_acquire=True)
-        with anyio.CancelScope(shield=True) if self._door.locked() else nullcontext():
-            await self._door.acquire()
+        door = self.door
+        with anyio.CancelScope(shield=True) if door.locked() else nullcontext():
+            await door.acquire()
         try:
             if self.broken is not None:
                 raise self.broken
@@ -324,7 +331,7 @@ class LiveCase:
                 return None
             if self.book is not None and starts:
                 self.book.learn(self.state, command, decision, asked)
-            touched = _touched(self.state, decision.events)
+            touched = touched_by(self.state, decision.events)
             try:
                 batch = self._append(decision, now, id, touched)
             except (UnicodeError, TypeError, OverflowError, RecursionError) as error:
@@ -336,7 +343,7 @@ class LiveCase:
                     await durable
             return self._adopted(decision, batch, touched)
         finally:
-            self._door.release()
+            door.release()
 
     def _append(
         self, decision: Decision, now: Microseconds, id: str | None, touched: Sequence[str]
@@ -445,7 +452,7 @@ def _soonest(item: WorkItem) -> int | None:
     return min(times, default=None)
 
 
-def _touched(before: CaseState | None, events: Sequence[e.Event]) -> Sequence[str]:
+def touched_by(before: CaseState | None, events: Sequence[e.Event]) -> Sequence[str]:
     """The ids of the items that a batch may have changed, each once, in order.
 
     A batch has few of them even where a case has many.

@@ -1,0 +1,178 @@
+"""Turns: cases in lanes whose steps are told of, and are made durable all together.
+
+Where somebody is told of each batch, a file, a listener, a trace, a step of a lane
+(`weft.engine.runtime.lanes`) happens in two halves. First the attempt is made and all that follows
+on it is planned: nobody sees anything of that. Then its batch is durable, and it happens.
+
+Between the two halves others have theirs: in a *turn* each case in a lane takes one step, one
+commit makes the batches of all of them durable, and only then the next functions are called. So
+the price of a commit is shared by all cases that have something to do, and a case never goes on
+from what is not durable. (Group commit: DeWitt et al., "Implementation Techniques for Main Memory
+Database Systems", SIGMOD 1984.)
+
+Nothing else runs within a turn but the functions of tasks. A turn ends when all have taken their
+step, or when it has lasted as long as the last commit did: a slow disk is asked less often.
+
+What cannot be committed did not happen: the case is as its journal says, and is set aside like any
+other that cannot be stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from weft.engine.journal.batch import Encoded
+from weft.engine.net import CompiledSpecification
+from weft.engine.ports import CaseId, Microseconds
+from weft.engine.runtime.live import Batch, touched_by
+from weft.schema.errors import JournalError
+
+__all__ = ["Turns", "encoded"]
+
+TURN_SECONDS = 0.001
+"""So long a turn may take others in, at least."""
+
+
+def encoded(case: CaseId, compiled: CompiledSpecification, started: Microseconds) -> Encoded:
+    """What the steps of a case become, one after the other."""
+    return Encoded(case, compiled.name, compiled.version, compiled.hash, started)
+
+
+class Conducts(Protocol):
+    """The engine, as its turns see it."""
+
+    journal: Any
+    listeners: list[Any]
+
+    @property
+    def stands(self) -> bool:
+        """Whether nothing new begins: it is stopping, or closed."""
+        ...
+
+    def step(self, driven: Any) -> bool:
+        """Let a case in a lane make its next attempt; whether what follows on it is planned."""
+        ...
+
+    def tell(self, batch: Batch) -> None:
+        """Tell the listeners of a durable batch."""
+        ...
+
+    def refused(self, driven: Any, error: Exception) -> None:
+        """The step of a case could not be made durable."""
+        ...
+
+    def end_lane(self, lane: Any) -> None:
+        """A case has been completed in its lane."""
+        ...
+
+
+class Turns:
+    """The cases of an engine in lanes that are told of, and those that start in one."""
+
+    def __init__(self, engine: Conducts) -> None:
+        self._engine = engine
+        self._lanes: deque[tuple[Any, Any]] = deque()
+        self._starts: list[tuple[Any, Any, asyncio.Future[None]]] = []
+        self._scheduled = False
+        self._commit_seconds = 0.0
+
+    def add(self, driven: Any) -> None:
+        """A case has come into a lane: it takes part in the turns for as long as it is there."""
+        self._lanes.append((driven, driven.live.lane))
+        self._schedule()
+
+    def start(self, driven: Any, lane: Any) -> asyncio.Future[None]:
+        """Make the start of a case durable, which a lane has planned, with the next turn."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._starts.append((driven, lane, future))
+        self._schedule()
+        return future
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Let each case take a step, make all of it durable, and let it happen."""
+        self._scheduled = False
+        starts, self._starts = self._starts, []
+        steps: list[tuple[Any, Any]] = []
+        try:
+            if not self._engine.stands:
+                self._take_steps(steps)
+        finally:  # Ctrl-C in a function is none of the others' business
+            self._commit(starts, steps)
+            if self._lanes and not self._engine.stands:
+                self._schedule()
+
+    def _take_steps(self, steps: list[tuple[Any, Any]]) -> None:
+        engine, lanes = self._engine, self._lanes
+        until = time.perf_counter() + max(TURN_SECONDS, self._commit_seconds)
+        for _ in range(len(lanes)):
+            driven, lane = lanes.popleft()
+            if driven.live.lane is not lane:  # it has left it
+                continue
+            if engine.step(driven):
+                steps.append((driven, lane))
+            if time.perf_counter() > until:
+                break
+
+    def _commit(
+        self,
+        starts: Sequence[tuple[Any, Any, asyncio.Future[None]]],
+        steps: Sequence[tuple[Any, Any]],
+    ) -> None:
+        engine = self._engine
+        # What was planned and has left its lane since goes the long way.
+        steps = [(driven, lane) for driven, lane in steps if driven.live.lane is lane]
+        made = [lane.batch for _, lane, *_ in (*starts, *steps)]
+        if not made:
+            return
+        began = time.perf_counter()
+        try:
+            engine.journal.append_all(made)
+        except JournalError as error:
+            for batch in made:
+                batch.failure = error
+        self._commit_seconds = time.perf_counter() - began
+        for driven, lane, future in starts:
+            failure = lane.batch.failure
+            if failure is None:
+                driven.live.lane = lane
+                self._happens(driven, lane)
+            if future.done():
+                continue
+            if failure is None:
+                future.set_result(None)
+            else:
+                future.set_exception(failure)
+        for driven, lane in steps:
+            failure = lane.batch.failure
+            if failure is None:
+                self._happens(driven, lane)
+            else:
+                engine.refused(driven, failure)
+
+    def _happens(self, driven: Any, lane: Any) -> None:
+        """What a lane has planned is durable."""
+        batch = lane.batch
+        listeners = self._engine.listeners
+        if listeners:
+            before = lane.freeze() if batch.expected else None
+            events = lane.events
+        lane.confirm(batch.rows[-1][4])
+        if listeners:
+            touched = touched_by(before, events)
+            after = lane.freeze()
+            told = Batch(batch.case, before, after, tuple(events), batch.records, touched)
+            self._engine.tell(told)
+        if driven.live.lane is lane:
+            if lane.ended:
+                self._engine.end_lane(lane)
+            else:
+                self._lanes.append((driven, lane))

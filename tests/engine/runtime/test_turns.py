@@ -1,0 +1,371 @@
+"""Steps that are told of, in a file or to listeners: by routes they are those of the long way.
+
+The journal is the same to the byte, the listeners hear the same, and no function is called before
+that is durable which it goes on from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+import weft
+from tests.engine.journal.faults import FaultyDisk
+from tests.engine.runtime.test_lanes import FUNCTIONS, PLAIN, drawn, perform, play
+from tests.engine.runtime.test_lanes import LOOP as LONG
+from tests.engine.runtime.worlds import Faulty
+from weft.engine.events import broken_link
+from weft.engine.journal.claims import Host
+from weft.engine.journal.memory import MemoryJournal
+from weft.engine.journal.sqlite import SqliteJournal
+from weft.engine.ports import CaseId, Journal, Microseconds
+from weft.engine.runtime.engine import Engine
+from weft.engine.runtime.lanes import compiled_lane
+from weft.engine.runtime.turns import Turns
+
+if compiled_lane() is None:
+    pytest.skip("the lane is not compiled", allow_module_level=True)
+
+LAST = 40
+LOOP = LONG.replace("300", str(LAST))
+Made = Callable[[], Journal]
+
+
+def quick_file(path: Path) -> SqliteJournal:
+    """A store in a file that waits for no disk."""
+    journal = SqliteJournal(path)
+    journal._connection.execute("PRAGMA synchronous = OFF")
+    return journal
+
+
+@pytest.fixture(params=["memory", "file"])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
+    """Makes stores of a kind."""
+    names = iter(range(10**6))
+    if request.param == "memory":
+        return MemoryJournal
+    return lambda: quick_file(tmp_path / f"{next(names)}.db")
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """How many steps each turn has made durable."""
+    counted: list[int] = []
+    commit = Turns._commit
+
+    def counting(self: Turns, starts: Any, steps: Any) -> None:
+        counted.append(len(starts) + len(steps))
+        commit(self, starts, steps)
+
+    monkeypatch.setattr(Turns, "_commit", counting)
+    yield counted
+    assert sum(counted) > 0, "all of it went the long way"
+
+
+async def same(made: Made, run: Callable[[Journal, list[Any]], Any]) -> None:
+    """A run comes to the same in turns and the long way, for those who listen, too."""
+    in_turns, long = await run(made(), []), await run(Faulty(MemoryJournal()), [])
+    assert in_turns == long
+
+
+async def test_generated_nets(
+    made: Made, seeds: range, steps: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Engine, "draw", lambda *_: 0.5)  # how long a retry waits
+    for seed in range(seeds.start * 8, seeds.stop * 8):
+        specification = drawn(seed)
+        try:
+            await same(made, lambda journal, heard: play(specification, seed, journal, heard))  # noqa: B023  # awaited here
+        except weft.DefinitionErrors:
+            continue  # a tangle that does not compile
+    assert steps
+
+
+@pytest.mark.parametrize("functions", FUNCTIONS)
+async def test_functions(
+    made: Made, functions: dict[str, Callable[..., Any]], steps: list[int]
+) -> None:
+    await same(made, lambda journal, heard: perform({**PLAIN, **functions}, journal, heard))
+    assert steps
+
+
+# ── what is durable, and when ────────────────────────────────────────────────────────────────
+
+
+def ended(engine: Engine, case: str, n: int) -> None:
+    """A case is over, and all that it is in the store fits."""
+    name = CaseId(case)
+    records = engine.journal.records(name)
+    summary = engine.find(case)
+    assert (summary.status, summary.sequence, summary.idle) == ("completed", len(records), False)
+    assert broken_link(name, records) is None
+    state = engine.read(case)
+    assert (state.status, state.data) == (weft.CaseStatus.COMPLETED, {"n": n})
+
+
+async def test_no_function_is_called_before_what_it_goes_on_from_is_durable(
+    tmp_path: Path, steps: list[int]
+) -> None:
+    other = SqliteJournal(tmp_path / "weft.db")
+    seen: dict[str, list[int]] = {}
+
+    def add(work: weft.Work, n: int) -> int:
+        done = [r for r in other.records(work.case) if r.type == "WorkItemCompleted"]
+        seen.setdefault(work.case, []).append(len(done))
+        assert len(done) == n
+        return n + 1
+
+    journal = quick_file(tmp_path / "weft.db")
+    async with weft.open(journal, functions={"add": add}) as engine:
+        await (await engine.start(weft.loads(LOOP), case="first")).wait()
+        cases = [await engine.start(weft.loads(LOOP), case=f"c{i}") for i in range(5)]
+        for case in cases:
+            assert await case.wait() is weft.CaseStatus.COMPLETED
+            ended(engine, case.id, LAST)
+    assert seen["c3"] == list(range(LAST))
+    assert max(steps) == 5  # the steps of all of them, in one commit
+    assert other.check() == []
+    other.close()
+
+
+async def test_cases_that_start_at_the_same_time_share_a_commit(
+    tmp_path: Path, steps: list[int]
+) -> None:
+    journal = quick_file(tmp_path / "weft.db")
+    async with weft.open(journal, functions={"add": lambda n: LAST}) as engine:
+        specification = weft.loads(LOOP)
+        await (await engine.start(specification)).wait()
+
+        async def one(number: int) -> None:
+            case = await engine.start(specification, case=f"c{number}")
+            assert journal.summary(case.id) is not None
+            assert await case.wait() is weft.CaseStatus.COMPLETED
+
+        async with anyio.create_task_group() as group:
+            for number in range(20):
+                group.start_soon(one, number)
+        assert {engine.find(f"c{number}").status for number in range(20)} == {"completed"}
+    assert steps.count(20) == 2
+
+
+async def test_what_cannot_be_committed_did_not_happen(tmp_path: Path) -> None:
+    with FaultyDisk() as disk:
+        path = tmp_path / "weft.db"
+
+        def add(n: int) -> int:
+            calls.append(n)
+            if n == 20 and len(calls) > LAST and full:
+                disk.room = full.pop()
+            return n + 1
+
+        calls: list[int] = []
+        full = [0]
+        journal = SqliteJournal(path, vfs=disk.vfs)
+        journal._connection.execute("PRAGMA wal_autocheckpoint = 0")
+        async with weft.open(journal, functions={"add": add}) as engine:
+            await (await engine.start(weft.loads(LOOP))).wait()
+            case = await engine.start(weft.loads(LOOP), case="second")
+            with pytest.raises(weft.JournalError, match="full"):
+                await case.wait()
+            assert (case.status, case.data) == (weft.CaseStatus.RUNNING, {"n": 20})
+            disk.room = None
+        assert calls[LAST:] == list(range(21))
+        journal = SqliteJournal(path, vfs=disk.vfs)
+        async with weft.open(journal, functions={"add": add}) as engine:
+            [again] = await engine.recover()
+            assert await again.wait() is weft.CaseStatus.COMPLETED
+            ended(engine, "second", LAST)
+            assert [*again.state.serials.items()] == [("again", LAST)]
+        assert calls[LAST + 21 :] == list(range(20, LAST))
+
+
+async def test_a_case_that_another_engine_has_taken_is_left_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "weft.db"
+    elsewhere = SqliteJournal(path, here=Host("there", "another boot"))
+    other: Any = "another engine"
+
+    def add(work: weft.Work, n: int) -> int:
+        if n == 20 and work.case == "c1":
+            now = Microseconds(2**60)  # the lease of the first has ended
+            assert elsewhere.claim(work.case, other, now=now)
+        return n + 1
+
+    async with weft.open(quick_file(path), functions={"add": add}) as engine:
+        await (await engine.start(weft.loads(LOOP), case="first")).wait()
+        cases = [await engine.start(weft.loads(LOOP), case=f"c{i}") for i in range(3)]
+        with pytest.raises(weft.JournalError, match="taken over by another engine"):
+            await cases[1].wait()
+        for case in (cases[0], cases[2]):
+            await case.wait()
+            ended(engine, case.id, LAST)
+        records = elsewhere.records(CaseId("c1"))
+        assert sum(r.type == "WorkItemCompleted" for r in records) == 20
+    elsewhere.close()
+
+
+async def test_a_claim_that_was_cleared_by_hand_is_taken_again(tmp_path: Path) -> None:
+    path = tmp_path / "weft.db"
+    journal = quick_file(path)
+
+    def add(work: weft.Work, n: int) -> int:
+        if n == 20:
+            journal._connection.execute("UPDATE cases SET owner = NULL")
+        return n + 1
+
+    async with weft.open(journal, functions={"add": add}) as engine:
+        for name in ("c0", "c1"):
+            case = await engine.start(weft.loads(LOOP), case=name)
+            await case.wait()
+            ended(engine, name, LAST)
+
+
+async def test_the_claim_of_a_case_goes_with_its_last_step(tmp_path: Path) -> None:
+    journal = quick_file(tmp_path / "weft.db")
+    async with weft.open(journal, functions={"add": lambda n: n + 1}) as engine:
+        await (await engine.start(weft.loads(LOOP))).wait()
+        await (await engine.start(weft.loads(LOOP), case="second")).wait()
+        owners = journal._connection.execute("SELECT owner FROM cases WHERE id = 'second'")
+        assert owners.fetchall() == [(None,)]
+        assert not journal.claim(CaseId("second"), engine.id)
+
+
+# ── who comes between ────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_is_asked_between_two_turns_is_done_between_two_steps(made: Made) -> None:
+    async def pause(case: Any) -> None:
+        await case.suspend("a moment")
+
+    def add(n: int) -> int:
+        if n == 20 and handles:
+            group.start_soon(pause, handles.pop())
+        return n + 1
+
+    handles: list[Any] = []
+    journal, specification = made(), weft.loads(LOOP)
+    async with (
+        weft.open(journal, functions={"add": add}) as engine,
+        anyio.create_task_group() as group,
+    ):
+        engine.listeners.append(lambda _: None)
+        await (await engine.start(specification)).wait()
+        case = await engine.start(specification, case="second")
+        handles.append(case)
+        assert await case.wait() is weft.CaseStatus.SUSPENDED
+        assert int(case.data["n"]) in range(21, 25)
+        await case.resume()
+        assert await case.wait() is weft.CaseStatus.COMPLETED
+        ended(engine, "second", LAST)
+
+
+@pytest.mark.parametrize("deed", ["suspend", "cancel", "attempts"])
+async def test_a_function_turns_to_a_case_whose_step_is_not_durable_yet(
+    made: Made, deed: str
+) -> None:
+    def add(work: weft.Work, n: int) -> int:
+        others = [case for case in cases if case.id != work.case]
+        if n >= 5 and len(others) == 1 and not met:
+            [case] = others
+            if case._driven.live.lane.planned is None:  # its turn comes after this one
+                return n + 1
+            met.append(case)
+            assert [*case.state.items] == [f"again/{case.state.data['n'] + 1}"]
+            if deed == "attempts":
+                assert [*case._driven.attempts] == [*case.state.items]
+            elif isinstance(engine.journal, MemoryJournal):
+                with pytest.raises(StopIteration):  # at once
+                    getattr(case, deed)("now").send(None)
+            else:
+                group.start_soon(getattr(case, deed), "now")
+        return n + 1
+
+    cases: list[Any] = []
+    met: list[Any] = []
+    specification = weft.loads(LOOP)
+    async with (
+        weft.open(made(), functions={"add": add}) as engine,
+        anyio.create_task_group() as group,
+    ):
+        engine.listeners.append(lambda _: None)
+        await (await engine.start(specification, case="first")).wait()
+        cases += [await engine.start(specification, case=f"c{i}") for i in range(2)]
+        for case in cases:
+            await case.wait()
+        [case] = met
+        if deed == "suspend":
+            await case.resume()
+            await case.wait()
+        if deed == "cancel":
+            assert case.status is weft.CaseStatus.CANCELLED
+            cases.remove(case)
+        for case in cases:
+            ended(engine, case.id, LAST)
+        records = engine.journal.records(met[0].id)
+        assert broken_link(met[0].id, records) is None
+
+
+async def test_draining_leaves_what_has_not_begun(made: Made) -> None:
+    specification = weft.loads(LOOP)
+    async with weft.open(made(), functions={"add": lambda n: n + 1}) as engine:
+        engine.listeners.append(lambda _: None)
+        await (await engine.start(specification)).wait()
+        case = await engine.start(specification, case="second")
+        await engine.drain(1)
+        before = case.data["n"]
+        assert await case.wait() is weft.CaseStatus.RUNNING
+        await anyio.lowlevel.checkpoint()
+        assert (case.status, case.data["n"]) == (weft.CaseStatus.RUNNING, before)
+        await engine.proceed()
+        assert await case.wait() is weft.CaseStatus.COMPLETED
+        ended(engine, "second", LAST)
+
+
+async def test_an_interrupted_function_takes_no_other_steps_away(tmp_path: Path) -> None:
+    def add(work: weft.Work, n: int) -> int:
+        if n == 20 and work.case == "c1" and armed:
+            armed.clear()
+            raise KeyboardInterrupt
+        calls.append((work.case, n))
+        return n + 1
+
+    armed, calls = [True], []
+    turn = Turns._turn
+
+    def shielded(self: Turns) -> None:
+        try:
+            turn(self)
+        except KeyboardInterrupt:
+            interrupted.append(True)
+
+    interrupted: list[bool] = []
+    specification = weft.loads(LOOP)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Turns, "_turn", shielded)
+        async with weft.open(quick_file(tmp_path / "a.db"), functions={"add": add}) as engine:
+            await (await engine.start(specification, case="first")).wait()
+            cases = [await engine.start(specification, case=f"c{i}") for i in range(3)]
+            assert await cases[1].wait() is weft.CaseStatus.RUNNING
+            assert interrupted
+            await cases[1].resume()
+            for case in cases:
+                await case.wait()
+                ended(engine, case.id, LAST)
+    assert len(calls) == len(set(calls)) == 4 * LAST
+
+
+async def test_a_listener_that_comes_later_is_told_from_then_on() -> None:
+    specification = weft.loads(LOOP)
+    batches: list[Any] = []
+    async with weft.open("memory:", functions={"add": lambda n: n + 1}) as engine:
+        await (await engine.start(specification)).wait()
+        case = await engine.start(specification)
+        engine.listeners.append(batches.append)
+        await case.wait()
+        told = [r for batch in batches for r in batch.records]
+        assert told == list(engine.journal.records(case.id))[-len(told) :]
+        states = [batch.before for batch in batches[1:]]
+        assert states == [batch.after for batch in batches[:-1]]
