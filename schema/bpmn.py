@@ -73,6 +73,10 @@ _TASKS = (
     *("task", "userTask", "manualTask", "serviceTask", "sendTask", "businessRuleTask"),
     *("scriptTask", "receiveTask"),
 )
+_GLOBAL = (
+    *("globalTask", "globalUserTask", "globalManualTask", "globalScriptTask"),
+    "globalBusinessRuleTask",
+)
 _SUBS = ("subProcess", "transaction", "adHocSubProcess")
 _ACTIVITIES = (*_TASKS, *_SUBS, "callActivity")
 _GATEWAYS = (
@@ -94,6 +98,7 @@ _BESIDE = {
     "dataOutputAssociation": "data associations",
     "ioSpecification": "data associations",
     "dataStoreReference": "dataStoreReference",
+    "dataStore": "dataStoreReference",
     "property": "property",
 }
 _NAME_OF_TRIGGER = re.compile("[^A-Za-z0-9_.:/-]")
@@ -337,15 +342,24 @@ class _Reader:
                     self.tell(part, local(part))
 
     def choose(self, document: Any) -> Any:
-        """The process that is run: the executable one, else the first with a flow."""
+        """The process that is run: the executable one, else the first with a flow.
+
+        Of several, the first that no other one calls.
+        """
         found = list(self.processes.values())
         with_flow = [p for p in found if any(local(x) in _NODES for x in children(p))]
         if not with_flow:
             raise_faults(f"{self.file or 'the text'} is no BPMN file that can be run", self.faults)
             what = "no process" if not found else "no process with a task, event or gateway"
             raise self.refuse(f"there is {what} in it", document)
-        executable = [p for p in with_flow if p.get("isExecutable") in ("true", "1")]
-        chosen = (executable or with_flow)[0]
+        executable = [p for p in with_flow if p.get("isExecutable") in ("true", "1")] or with_flow
+        called = {
+            (call.get("calledElement") or "").rpartition(":")[2]
+            for process in executable
+            for call in process.iter(f"{{{MODEL}}}callActivity")
+            if call.get("calledElement") != process.get("id")
+        }
+        chosen = next((p for p in executable if p.get("id") not in called), executable[0])
         self.called[chosen.get("id", "")] = "net"
         self.tell(chosen, "process")
         return chosen
@@ -595,6 +609,12 @@ class _Reader:
             wanted = x.get("calledElement") or _vendor(first(x, "extensionElements"), "processId")
             id_ = (wanted or "").rpartition(":")[2]
             process = self.processes.get(id_)
+            known = self.ids.get(id_)
+            if known is not None and local(known) in _GLOBAL:
+                self.tell(x, "callActivity, of a global task")
+                part.title = part.title or _line(known.get("name", ""))
+                self.person(part, x)
+                return
             if process is None or not children(process, *_NODES):
                 self.tell(x, "callActivity, of something elsewhere", more=_line(id_) or "no name")
                 self.person(part, x)

@@ -22,7 +22,9 @@ _RUNS, _CHANGED, _KEPT, _REFUSED = (
 CONSTRUCTS: Final[dict[str, Construct]] = {
     # ── processes ────────────────────────────────────────────────────────────────────────────
     "process": Construct(
-        _RUNS, "the executable one is the case's own net; without one, the first that has a flow"
+        _RUNS,
+        "the executable one is the case's own net; without one, the first that has a flow; of "
+        "several, the first that no other one calls",
     ),
     "process, another one": Construct(
         _KEPT, "a file is one specification: only the process that is run, and those it calls, are"
@@ -60,6 +62,7 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     ),
     "adHocSubProcess, ordering Sequential": Construct(_RUNS, "one at a time, in any order"),
     "callActivity": Construct(_RUNS, "runs the process of the file that it names, as a net"),
+    "callActivity, of a global task": Construct(_RUNS, "a work item, for somebody to do"),
     "callActivity, of something elsewhere": Construct(
         _CHANGED, "what it calls is not in the file: a work item, for somebody to do"
     ),

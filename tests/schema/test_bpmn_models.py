@@ -22,6 +22,14 @@ MODELS = sorted((Path(__file__).parents[1] / "fixtures" / "bpmn").iterdir())
 DATA: dict[str, dict[str, Any]] = {
     "activiti-5.bpmn": {"paid": False, "shipped": True, "payers": ["a", "b", "c"]},
     "camunda-7.bpmn": {"score": 800},
+    "camunda-7-claims.bpmn": {"damages": ["roof", "car"], "sum": 5, "paid": True},
+    "zeebe-loan.bpmn": {
+        "applicant": {"id": "a-1", "name": "A", "debts": [1, 2], "income": 3},
+        "patience": "P1D",
+    },
+    "flowable-adhoc.bpmn20.xml": {"days": 3},
+    "jbpm-orders.bpmn2": {"wait": "PT1H"},
+    "bonita.bpmn": {"days": 40},
     "camunda-8.bpmn": {
         "order": {"id": "o-1", "items": [{"id": 1}], "total": 3},
         "amount": 3,
@@ -32,7 +40,10 @@ DATA: dict[str, dict[str, Any]] = {
     "visual-paradigm.bpmn": {"book": {"available": True}},
 }
 
-ANSWERS: dict[str, dict[str, Any]] = {"bizagi.bpmn": {"done": True}}
+ANSWERS: dict[str, dict[str, Any]] = {
+    "bizagi.bpmn": {"done": True},
+    "flowable-adhoc.bpmn20.xml": {"ready": True},
+}
 """What whoever does some work says besides."""
 
 
