@@ -276,6 +276,9 @@ class WeftPatternNameValues:
     WAIT: Final = "wait"
     """Wait, beside the numbered patterns."""
 
+    AWAIT: Final = "await"
+    """Await, beside the numbered patterns."""
+
 
 WEFT_REASON: Final = "weft.reason"
 """Why somebody did it, in their words. (string)"""

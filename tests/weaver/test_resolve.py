@@ -343,10 +343,10 @@ def test_what_groups_take_over_is_bounded(
     report = checked("\n".join([WIDE, *groups, "]"]))
     (finding,) = report.findings
     assert finding.id == "SemConvSpecError"
-    assert "the groups up to 'g5' take over more than 10,000 attributes" in finding.message
+    assert "the groups up to 'g5' take over more than 5,000 attributes" in finding.message
     assert report.registry is not None
     counts = [len(group.attributes) for group in report.registry.groups[1:]]
-    assert counts == [2_000] * 5 + [1] * 5
+    assert counts == [1_000] * 5 + [1] * 5
 
 
 def test_findings_of_an_id_are_bounded(checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
