@@ -113,7 +113,7 @@ def decide(
     limits: Limits = DEFAULT_LIMITS,
     starts: bool = True,
     order: str | None = None,
-    asked: list[tuple[str, bool]] | None = None,
+    asked: list[tuple[str, bool, int]] | None = None,
 ) -> Decision:
     """What a command means.
 
@@ -216,7 +216,7 @@ class _Run:
         limits: Limits,
         starts: bool,
         order: str | None = None,
-        asked: list[tuple[str, bool]] | None = None,
+        asked: list[tuple[str, bool, int]] | None = None,
     ) -> None:
         compiled = command.compiled if isinstance(command, c.StartCase) else None
         self.draft = Draft(case, compiled)
@@ -358,7 +358,7 @@ class _Run:
         try:
             held = expression.test(data)
             if self.asked is not None:
-                self.asked.append((transition.when, held))
+                self.asked.append((transition.when, held, len(self.events)))
             return held
         except ExpressionError as error:
             raise _GuardFailed(

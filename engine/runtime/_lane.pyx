@@ -11,6 +11,7 @@ from hashlib import sha256
 
 cimport cython
 from cpython cimport array
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
@@ -19,11 +20,19 @@ from libc.math cimport isfinite
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, clockid_t, timespec
 
 from weft.engine.case import CaseState, ScopeState, WorkItem
-from weft.engine.events import CaseStarted, WorkItemCompleted, WorkItemStarted, encode
+from weft.engine.events import (
+    CaseStarted,
+    TransitionFired,
+    WorkItemCompleted,
+    WorkItemStarted,
+    encode,
+)
+from weft.engine.instances import INDEX, Instances, Listing
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.ports import Work
 from weft.engine.runtime.clock import SystemClock
 from weft.engine.table import settle
+from weft.native import kernel
 from weft.schema.jsonvalue import checked
 
 cdef object _RUNNING = CaseStatus.RUNNING
@@ -33,11 +42,16 @@ cdef object _CaseState = CaseState
 cdef object _ScopeState = ScopeState
 cdef object _WorkItem = WorkItem
 cdef object _CaseStarted = CaseStarted
+cdef object _TransitionFired = TransitionFired
+cdef object _Instances = Instances
+cdef object _Listing = Listing
+cdef str _INDEX = INDEX
 cdef object _WorkItemStarted = WorkItemStarted
 cdef object _WorkItemCompleted = WorkItemCompleted
 cdef object _SystemClock = SystemClock
 cdef object _checked = checked
 cdef object _settle = settle
+cdef object _enabled = kernel.enabled
 cdef object _Work = Work
 cdef object _encode = encode
 cdef object _sha256 = sha256
@@ -101,6 +115,7 @@ cdef class LaneTask:
     cdef readonly object function
     cdef readonly object direct
     cdef readonly object result
+    cdef public Several several
     cdef tuple kinds
     cdef str prefix
     cdef list names
@@ -135,13 +150,146 @@ cdef class LaneTask:
         return self.prefix + str(number)
 
 
+cdef class Several:
+    """What makes a task one with many instances.
+
+    Args:
+        item: The variable that an instance finds its item in; None: it has none.
+        number: How many there are (`Value`): a list with an item for each, or with ``counted`` the
+            number; None: as many as in the route.
+        told: Whether the list is told in the journal.
+        collect: What of a result is kept, as an expression; None: all of it.
+        listed: The declared type of what is kept, or None.
+        outputs: What is written of the results when all are gathered; None: all of them, to the
+            variable ``result``, of the type ``declared`` if it has one.
+        places: The markings of the book.
+        watched: The transitions of ``image`` that a completion may enable and that act by
+            themselves; None: nobody knows them all.
+        moved: The places whose tokens a completion changes, and by how many.
+    """
+
+    cdef readonly str item
+    cdef readonly object number
+    cdef readonly bint counted
+    cdef readonly bint told
+    cdef readonly object collect
+    cdef readonly object listed
+    cdef readonly tuple outputs
+    cdef readonly str result
+    cdef readonly object declared
+    cdef readonly dict places
+    cdef readonly object image
+    cdef readonly tuple watched
+    cdef readonly tuple moved
+
+    def __init__(self, item, number, counted, told, collect, listed, outputs, result, declared,
+                 places, image, watched, moved):
+        self.item = item
+        self.number = number
+        self.counted = counted
+        self.told = told
+        self.collect = collect
+        self.listed = listed
+        self.outputs = outputs
+        self.result = result
+        self.declared = declared
+        self.places = places
+        self.image = image
+        self.watched = watched
+        self.moved = moved
+
+    cdef object found(self, dict data):
+        """The number, or the list, with these data; None: it is neither."""
+        cdef Value value = <Value> self.number
+        given = value.source
+        if value.kind == NAME:
+            if value.source not in data:
+                return None
+            given = data[value.source]
+        elif value.kind == EXPRESSION:
+            given = value.source.evaluate(data)
+        if self.counted:
+            return given if type(given) is int and given >= 0 else None
+        return given if type(given) is list else None
+
+    cdef object asked(self, dict data):
+        """How many instances there would be with these data; None: nobody can tell."""
+        given = self.found(data)
+        return len(given) if type(given) is list else given
+
+    cdef dict gathered(self, dict data, dict results, long long first):
+        """What is written of the results; None: something does not fit its type."""
+        cdef Value value
+        cdef dict written = {}
+        cdef list numbers = sorted(results)
+        cdef list ordered = [results[number] for number in numbers]
+        if self.outputs is None:
+            if self.declared is not None and self.declared.check(ordered, self.result):
+                return None
+            return {self.result: ordered}
+        indices = [number - first for number in numbers]
+        data = {**data, "results": ordered, "indices": indices, "completed": len(ordered)}
+        for entry in self.outputs:
+            value = <Value> entry
+            given = value.source
+            if value.kind == NAME:
+                if given not in data:
+                    return None
+                given = data[given]
+            elif value.kind == EXPRESSION:
+                given = given.evaluate(data)
+            given = _checked(given, what=value.name)
+            if value.declared is not None and value.declared.check(given, value.name):
+                return None
+            written[value.name] = given
+        return written
+
+    cpdef Place quiet(self, bytes marking):
+        """Where a case stands when an instance is completed and nothing follows; None: it does.
+
+        That is what `weft.engine.decide` asks: of the transitions that the completion has touched,
+        none is enabled that acts by itself.
+        """
+        cdef bytes after
+        cdef int* cells
+        if self.watched is None:
+            return None
+        after = PyBytes_FromStringAndSize(PyBytes_AS_STRING(marking), PyBytes_GET_SIZE(marking))
+        cells = <int*> PyBytes_AS_STRING(after)
+        for place, change in self.moved:
+            cells[<int> place] += <int> change
+        for transition in self.watched:
+            if _enabled(self.image, after, transition):
+                return None
+        found = self.places.get(after)
+        return Place(after) if found is None else <Place> found
+
+
+@cython.final
+cdef class Activation:
+    """The instances of a task, as `Instances` has them; with an item for each, or None."""
+
+    cdef long long count
+    cdef long long first
+    cdef long long next
+    cdef list items
+    cdef dict results
+
+    cdef object frozen(self):
+        return _Instances(
+            self.count, self.first, self.next, (), (_Listing(self.first, self.items),), {},
+            _settle(self.results.copy()),
+        )
+
+
 @cython.final
 @cython.no_gc
 cdef class Item:
     """An item, and what has become of it: nothing that it refers to can refer to it.
 
     ``written`` are the values that its completion wrote, ``route`` is what followed on that, at
-    ``time``. One without a task is the start of the case: ``written`` are the data then.
+    ``time``. One without a task is the start of the case: ``written`` are the data then. That of an
+    instance has its number, and what is kept of its result.
     """
 
     cdef readonly str name
@@ -150,17 +298,45 @@ cdef class Item:
     cdef object written
     cdef Route route
     cdef long long time
+    cdef long long instance
 
 
 cdef class Start:
-    """A task that starts, and by which transition."""
+    """A task that starts, so many times, and by which transition."""
 
     cdef readonly LaneTask task
     cdef readonly str transition
+    cdef readonly long times
 
-    def __init__(self, LaneTask task, str transition):
+    def __init__(self, LaneTask task, str transition, long times=1):
         self.task = task
         self.transition = transition
+        self.times = times
+
+
+cdef class Enter:
+    """So many instances of a task begin; ``event`` says it, but for their items."""
+
+    cdef readonly LaneTask task
+    cdef readonly long number
+    cdef readonly object event
+
+    def __init__(self, LaneTask task, long number, event):
+        self.task = task
+        self.number = number
+        self.event = event
+
+
+cdef class Gather:
+    """The results of the instances go where they belong; what follows is in ``tree``."""
+
+    cdef readonly LaneTask task
+    cdef readonly object event
+    cdef public object tree
+
+    def __init__(self, LaneTask task, event):
+        self.task = task
+        self.event = event
 
 
 cdef class Route:
@@ -177,12 +353,24 @@ cdef class Route:
     cdef dict serials_after
     cdef bint repeats  # a task starts more than once
     cdef list written  # those of its events that are always the same, encoded
+    cdef bint many  # instances begin, start or end
+    cdef long long events
 
     def __init__(self, tuple steps, Place then):
         self.steps = steps
         self.then = then
-        started = [(<Start> step).task.name for step in steps if type(step) is Start]
-        self.repeats = len(set(started)) < len(started)
+        self.events = 0
+        started = set()
+        for step in steps:
+            if type(step) is Start:
+                name = (<Start> step).task.name
+                self.repeats = self.repeats or (<Start> step).times > 1 or name in started
+                self.many = self.many or (<Start> step).task.several is not None
+                started.add(name)
+                self.events += (<Start> step).times
+            else:
+                self.many = self.many or type(step) is Enter or type(step) is Gather
+                self.events += 1
 
 
 cdef class Fork:
@@ -196,10 +384,22 @@ cdef class Fork:
         self.guard = guard
 
 
+cdef class Counted:
+    """How many instances a task begins with, and what follows on each number."""
+
+    cdef readonly LaneTask task
+    cdef readonly dict by
+
+    def __init__(self, LaneTask task):
+        self.task = task
+        self.by = {}
+
+
 cdef class Place:
     """A marking in which a case may stand, and what follows when an item of a task is completed.
 
-    ``after`` has a `Route` or a `Fork` for each task of which one is known.
+    ``after`` has a `Route`, or a `Fork`, `Counted` or `Gather` that leads to one, for each task of
+    which one is known.
     """
 
     cdef readonly bytes marking
@@ -229,6 +429,7 @@ cdef class Lane:
     cdef dict variables
     cdef dict serials
     cdef bint serials_shared
+    cdef dict several
     cdef list log
     cdef list waiting
     cdef Py_ssize_t head
@@ -291,13 +492,24 @@ cdef class Lane:
         """Whether each step is told of, in a batch."""
         return self.batch is not None
 
-    def wait(self, str name, LaneTask task, dict inputs):
+    def wait(self, str name, LaneTask task, dict inputs, instance):
         """One more item is open."""
         cdef Item item = Item.__new__(Item)
         item.name = name
         item.task = task
         item.inputs = tuple([inputs[name] for name in task.input_names])
+        item.instance = -1 if instance is None else <long long> instance
         self.waiting.append(item)
+
+    def entered(self, str task, long long count, long long first, long long next, items, results):
+        """A task has instances."""
+        cdef Activation activation = Activation.__new__(Activation)
+        activation.count, activation.first, activation.next = count, first, next
+        activation.items = None if items is None else list(items)
+        activation.results = dict(results)
+        if self.several is None:
+            self.several = {}
+        self.several[task] = activation
 
     @property
     def ended(self):
@@ -355,20 +567,46 @@ cdef class Lane:
                         self.case, compiled.name, compiled.version, compiled.hash, item.written, None
                     )
                 )
+            elif item.instance >= 0:
+                told.append(_WorkItemCompleted(item.name, result=item.written))
             else:
                 writes = dict(zip(item.task.output_names, item.written))
                 told.append(_WorkItemCompleted(item.name, writes))
+            if item.route is None:  # an instance that nothing follows on
+                continue
             for step in item.route.steps:
                 if type(step) is Start:
                     start = <Start> step
-                    item = <Item> log[at]
-                    at += 1
-                    inputs = dict(zip(start.task.input_names, item.inputs))
-                    told.append(
-                        _WorkItemStarted(
-                            item.name, start.transition, start.task.name, 0, inputs
+                    for _ in range(start.times):
+                        item = <Item> log[at]
+                        at += 1
+                        told.append(
+                            _WorkItemStarted(
+                                item.name,
+                                start.transition,
+                                start.task.name,
+                                0,
+                                dict(zip(start.task.input_names, item.inputs)),
+                                None,
+                                None if item.instance < 0 else item.instance,
+                            )
                         )
-                    )
+                elif type(step) is Enter:
+                    event = (<Enter> step).event
+                    if (<Enter> step).task.several.told:
+                        event = _TransitionFired(
+                            event.transition, 0, event.counts, event.cleared, items=log[at]
+                        )
+                        at += 1
+                    told.append(event)
+                elif type(step) is Gather:
+                    event = (<Gather> step).event
+                    if (<Gather> step).task.several.outputs is not None:
+                        event = _TransitionFired(
+                            event.transition, 0, (), event.cleared, writes=log[at]
+                        )
+                        at += 1
+                    told.append(event)
                 else:
                     told.append(step)
         return told
@@ -383,6 +621,7 @@ cdef class Lane:
         if after is None or not self.opened(<Route> after, self.variables, starts):
             return False
         item = Item.__new__(Item)
+        item.instance = -1
         item.written = self.variables
         item.time = self.started = now
         self.log.append(item)
@@ -392,15 +631,70 @@ cdef class Lane:
 
     cdef bint opened(self, Route route, dict data, list starts) except -1:
         """Work out the inputs of what a route starts; False: there is something about them."""
-        cdef Start start
+        if route.many:
+            return self.opened_many(route, data, starts)
         for step in route.steps:
             if type(step) is Start:
-                start = <Start> step
-                inputs = found(start.task.inputs, data, None)
+                inputs = found((<Start> step).task.inputs, data, None, None)
                 if inputs is None:
                     return False
                 starts.append(inputs)
         return True
+
+    cdef bint opened_many(self, Route route, dict data, list starts) except -1:
+        """The same where some are instances; the lists of items are among the inputs."""
+        cdef Start start
+        cdef Several several
+        cdef Activation activation
+        cdef dict firsts = {}
+        cdef dict lists = {}
+        cdef dict own
+        cdef long long first, next
+        for step in route.steps:
+            if type(step) is Enter:
+                task = (<Enter> step).task
+                several = (<LaneTask> task).several
+                items = None
+                if several.number is not None and not several.counted:
+                    items = several.found(data)
+                    if items is None or len(items) != (<Enter> step).number:
+                        return False
+                starts.append(items)
+                lists[task] = items
+                activation = self.activation(task)
+                firsts[task] = 0 if activation is None else activation.count
+            elif type(step) is Start:
+                start = <Start> step
+                several = start.task.several
+                if several is None or not start.task.inputs:
+                    for _ in range(start.times):
+                        inputs = found(start.task.inputs, data, None, None)
+                        if inputs is None:
+                            return False
+                        starts.append(inputs)
+                    continue
+                activation = self.activation(start.task)
+                if start.task in firsts:
+                    first = next = firsts[start.task]
+                    items = lists[start.task]
+                elif activation is None:
+                    return False
+                else:
+                    first, next, items = activation.first, activation.next, activation.items
+                for number in range(start.times):
+                    own = {_INDEX: next + number - first}
+                    if several.item is not None:
+                        own[several.item] = (
+                            None if items is None else (<list> items)[next + number - first]
+                        )
+                    inputs = found(start.task.inputs, data, None, own)
+                    if inputs is None:
+                        return False
+                    starts.append(inputs)
+        return True
+
+    cdef Activation activation(self, LaneTask task):
+        return None if self.several is None else <Activation> self.several.get(task.name)
 
     cdef int follow(self, Item cause, Route route, list starts) except -1:
         """Let a route happen."""
@@ -412,6 +706,8 @@ cdef class Lane:
         cdef dict known = serials if self.serials_shared else None
         cdef bint same = known is not None and route.serials_before is known
         cdef Item item
+        cdef Activation activation
+        cdef long long instance
         cause.route = route
         if starts and known is not None and not same:
             serials = self.serials = serials.copy()
@@ -421,26 +717,57 @@ cdef class Lane:
                 task = (<Start> step).task
                 before = PyDict_GetItemWithError(serials, task.name)
                 number = 1 if before is NULL else <long> <object> before + 1
+                instance = -1
+                if task.several is not None:
+                    activation = self.activation(task)
+                    instance = activation.next
+                    activation.next += (<Start> step).times
+                for _ in range((<Start> step).times):
+                    item = Item.__new__(Item)
+                    item.name = task.item(number)
+                    item.task = task
+                    item.inputs = <tuple> starts[index]
+                    item.instance = instance
+                    index += 1
+                    number += 1
+                    if instance >= 0:
+                        instance += 1
+                    log.append(item)
+                    self.waiting.append(item)
                 if not same:
-                    serials[task.name] = number
-                item = Item.__new__(Item)
-                item.name = task.item(number)
-                item.task = task
-                item.inputs = <tuple> starts[index]
+                    serials[task.name] = number - 1
+            elif type(step) is Enter:
+                activation = self.activation((<Enter> step).task)
+                if activation is None:
+                    self.entered((<Enter> step).task.name, 0, 0, 0, None, ())
+                    activation = self.activation((<Enter> step).task)
+                activation.first = activation.next = activation.count
+                activation.count += (<Enter> step).number
+                activation.items = starts[index]
+                activation.results = {}
                 index += 1
-                log.append(item)
-                self.waiting.append(item)
+                if (<Enter> step).task.several.told:
+                    log.append(activation.items)
+            elif type(step) is Gather:
+                self.activation((<Gather> step).task).results = {}
+                if (<Gather> step).task.several.outputs is not None:
+                    log.append(starts[index])
+                index += 1
         if same:
             self.serials = route.serials_after
         elif starts and known is not None and route.serials_before is None and not route.repeats:
             route.serials_after = serials
             route.serials_before = known
             self.serials_shared = True
-        self.sequence += len(route.steps)
-        self.updated = cause.time
+        self.sequence += route.events
         self.place = route.then
+        return self.stepped(cause)
+
+    cdef int stepped(self, Item cause) except -1:
+        """A batch has been told."""
+        self.updated = cause.time
         self.frozen = None
-        if route.then is None:
+        if self.place is None:
             self.waiting = _NOBODY
             self.head = 0
         if self.sequence - self.snapshot_at >= self.snapshot_every:
@@ -454,11 +781,11 @@ cdef class Lane:
         cdef LaneTask task = item.task
         cdef dict data
         cdef object after
-        if not is_small(result):
+        if task.several is not None or not is_small(result):
             return False
         if type(result) is dict or type(result) is list:
             result = _checked(result, what="result")
-        writes = found(task.outputs, self.variables, result)
+        writes = found(task.outputs, self.variables, result, None)
         if writes is None:
             return False
         data = self.variables
@@ -476,6 +803,8 @@ cdef class Lane:
 
     cdef bint complete(self, Item item, object result, long long now) except -1:
         """Complete an item; False: something is not plain, and nothing has happened."""
+        if item.task.several is not None:
+            return self.complete_one(item, result, now)
         if not self.follows(item, result):
             return False
         # Nothing below fails.
@@ -486,12 +815,79 @@ cdef class Lane:
         self.log.append(item)
         self.sequence += 1
         self.follow(item, self.next_route, self.next_inputs)
+        self.next_inputs = None
+        return True
+
+    cdef bint complete_one(self, Item item, object result, long long now) except -1:
+        """Complete an instance; False: something is not plain, and nothing has happened."""
+        cdef LaneTask task = item.task
+        cdef Several several = task.several
+        cdef Activation activation = self.activation(task)
+        cdef Place place
+        cdef dict data = self.variables
+        cdef dict own, results, written
+        cdef list starts
+        if activation is None or item.instance < activation.first or not is_small(result):
+            return False
+        if type(result) is dict or type(result) is list:
+            result = _checked(result, what="result")
+        if several.collect is not None:
+            own = {**data, _INDEX: item.instance - activation.first}
+            if several.item is not None:
+                own[several.item] = (
+                    None
+                    if activation.items is None
+                    else activation.items[item.instance - activation.first]
+                )
+            own["result"] = result
+            result = _checked(several.collect.evaluate(own), what="result")
+            if not is_small(result):
+                return False
+        if several.listed is not None and several.listed.check(result, "result"):
+            return False
+        after = None
+        if self.place.after is not None:
+            after = self.place.after.get(task)
+        if after is None:
+            place = several.quiet(self.place.marking)
+            if place is None:
+                return False
+            self.place = place
+            item.written = result
+            item.time = now
+            self.log.append(item)
+            activation.results[item.instance] = result
+            self.held = None
+            self.sequence += 1
+            self.stepped(item)
+            return True
+        starts = []
+        if type(after) is Gather:
+            results = {**activation.results, item.instance: result}
+            written = several.gathered(data, results, activation.first)
+            if written is None:
+                return False
+            starts.append(written)
+            data = {**data, **written}
+            after = (<Gather> after).tree
+        after = routed(after, data)
+        if after is None or not self.opened(<Route> after, data, starts):
+            return False
+        # Nothing below fails.
+        activation.results[item.instance] = result
+        self.held = None
+        self.variables = data
+        item.written = result
+        item.time = now
+        self.log.append(item)
+        self.sequence += 1
+        self.follow(item, <Route> after, starts)
         return True
 
     # ── steps that are told of ───────────────────────────────────────────────────────────────
 
     cdef bint plan(self, object event, Route route, dict data, list inputs, long long now) except -1:
-        """Plan an event and what follows on it; False: with a snapshot, which is not for here."""
+        """Plan an event and what follows on it; False: a snapshot, or instances: not for here."""
         cdef LaneTask task
         cdef Item item
         cdef long number
@@ -499,6 +895,8 @@ cdef class Lane:
         cdef list items = []
         cdef dict serials = self.serials
         cdef bint same = self.serials_shared and route.serials_before is serials
+        if route.many:
+            return False
         if self.sequence + 1 + len(route.steps) - self.snapshot_at >= self.snapshot_every:
             return False
         if inputs and not same:
@@ -514,6 +912,7 @@ cdef class Lane:
                 item.name = task.item(number)
                 item.task = task
                 item.inputs = <tuple> inputs[index]
+                item.instance = -1
                 index += 1
                 items.append(item)
         if same:
@@ -805,12 +1204,25 @@ cdef class Lane:
         variables, serials, waiting = self.variables, self.serials, self.waiting[self.head:]
         compiled = self.compiled
         marking = bytes(len(compiled.net.initial)) if place is None else (<Place> place).marking
+        scope = _ScopeState(0, compiled.root, marking, variables)
+        if self.several is not None and place is not None:
+            several = {
+                name: (<Activation> activation).frozen()
+                for name, activation in self.several.items()
+            }
+            scope = _ScopeState(0, compiled.root, marking, variables, instances=several)
         items, tally = {}, {}
         for found in waiting if held is None else [held, *waiting]:
             item = <Item> found
             task = item.task
             items[item.name] = _WorkItem(
-                item.name, task.name, 0, _STARTED, 1, dict(zip(task.input_names, item.inputs))
+                item.name,
+                task.name,
+                0,
+                _STARTED,
+                1,
+                dict(zip(task.input_names, item.inputs)),
+                instance=None if item.instance < 0 else item.instance,
             )
             key = (0, task.name, _STARTED)
             tally[key] = tally.get(key, 0) + 1
@@ -818,7 +1230,7 @@ cdef class Lane:
             self.case,
             compiled,
             _COMPLETED if place is None else _RUNNING,
-            {0: _ScopeState(0, compiled.root, marking, variables)},
+            {0: scope},
             _settle(items),
             serials,
             1,
@@ -916,10 +1328,14 @@ cdef list fresh():
 cdef object routed(object after, dict data):
     """The route that follows with these data; None: nobody knows it."""
     cdef Fork fork
-    while type(after) is Fork:
-        fork = <Fork> after
-        after = fork.yes if fork.guard.test(data) else fork.no
-    return after
+    while True:
+        if type(after) is Fork:
+            fork = <Fork> after
+            after = fork.yes if fork.guard.test(data) else fork.no
+        elif type(after) is Counted:
+            after = (<Counted> after).by.get((<Counted> after).task.several.asked(data))
+        else:
+            return after
 
 
 cdef bint is_scalar(object value):
@@ -978,10 +1394,11 @@ cdef int put(dict into, tuple names, tuple values) except -1:
     return 0
 
 
-cdef object found(tuple values, dict data, object result):
+cdef object found(tuple values, dict data, object result, dict own):
     """The values of a mapping, in its order; None: one is missing, or does not fit its type.
 
-    ``result`` is what the name ``result`` means, in a mapping of outputs.
+    ``result`` is what the name ``result`` means, in a mapping of outputs; ``own`` is what an
+    instance sees before the data, in one of inputs.
     """
     cdef Value value
     cdef Py_ssize_t i
@@ -999,15 +1416,17 @@ cdef object found(tuple values, dict data, object result):
             if value.source is None:
                 given = result
             else:
-                there = PyDict_GetItemWithError(data, value.source)
+                there = NULL if own is None else PyDict_GetItemWithError(own, value.source)
                 if there is NULL:
-                    return None
+                    there = PyDict_GetItemWithError(data, value.source)
+                    if there is NULL:
+                        return None
                 given = <object> there
                 kind = type(given)
                 if kind is dict or kind is list:
                     given = _checked(given, what=value.name)
         elif value.declared is _INPUT:
-            given = value.source.evaluate(data)
+            given = value.source.evaluate(data if own is None else {**data, **own})
         else:
             given = value.source.evaluate({**data, "result": result})
         if value.type != ANYTHING:

@@ -1103,7 +1103,9 @@ class Engine:
         if any(attempt.stopped for attempt in ready):
             return False
         place = (live.sequence, live.started, live.updated, live.snapshot_at, self.snapshot_every)
-        lane = live.book.entered(live.case, [attempt.work.item for attempt in ready], place)
+        lane = live.book.entered(
+            live.case, [attempt.work.item for attempt in ready], place, told=told
+        )
         if lane is None:
             return False
         driven._ready = driven._attempts = None

@@ -37,12 +37,13 @@ from weft.engine.case import CaseState, WorkItem
 from weft.engine.cel_syntax import Name, parse
 from weft.engine.decide import Decision, initial_data
 from weft.engine.expressions import compile_expression
+from weft.engine.instances import INDEX
 from weft.engine.journal.batch import Encoded
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.net import CompiledSpecification, Mapped, Net, Task
 from weft.engine.ports import CaseId, Clock, Performer, Worker
 from weft.engine.table import SMALL
-from weft.native import KERNEL
+from weft.native import KERNEL, kernel
 
 __all__ = ["Asked", "Book", "book_of", "compiled_lane"]
 
@@ -52,8 +53,8 @@ MOST_STEPS = 1_000
 MOST_BYTES = 16 << 20
 """What a book keeps takes about so many; other routes go the long way."""
 
-Asked = list[tuple[str, bool]]
-"""The guards that a decision has asked, in order, and what each said."""
+Asked = list[tuple[str, bool, int]]
+"""The guards that a decision has asked, in order, what each said, and after how many events."""
 
 
 def compiled_lane() -> Any:
@@ -74,13 +75,14 @@ def book_of(
     net = compiled.net
     if lane is None or compiled.triggers or len(net.variables) > SMALL:
         return None
+    places: dict[bytes, Any] = {}
     tasks = {
-        task.name: _task(lane, net, task, performers.get((net.name, task.name)))
+        task.name: _task(lane, compiled, places, task, performers.get((net.name, task.name)))
         for task in net.tasks.values()
     }
     if not any(task.plain for task in tasks.values()):
         return None
-    return Book(lane, compiled, tasks)
+    return Book(lane, compiled, tasks, places)
 
 
 @attrs.define(eq=False)
@@ -95,7 +97,7 @@ class Book:
     lane: Any
     compiled: CompiledSpecification
     tasks: Mapping[str, Any]
-    places: dict[bytes, Any] = attrs.field(factory=dict)
+    places: dict[bytes, Any]
     first: Any = None
     size: int = 0
     silent: bool = False
@@ -120,12 +122,18 @@ class Book:
             or case.kept
             or case.error is not None
             or case.next_scope != 1
-            or len(case.items) > SMALL
         ):
             return False
         scope = case.scopes[0]
-        if scope.instances or scope.completed or len(scope.data) > SMALL:
+        if scope.completed or len(scope.data) > SMALL:
             return False
+        if len(case.items) > SMALL and not scope.instances:
+            return False
+        for name, known in scope.instances.items():
+            if self.tasks[name].several is None or known.back or known.added:
+                return False
+            if len(known.lists) != 1 or known.floor != known.lists[0].first:
+                return False
         started, tasks = ItemStatus.STARTED, self.tasks
         return bool(case.items) and all(
             status is started and tasks[task].plain for _, task, status in case.tally
@@ -136,7 +144,7 @@ class Book:
     ) -> None:
         """Write down what the long way has decided, if it is a route."""
         events, after = decision.events, decision.case
-        if len(events) > MOST_STEPS or len(asked) > MOST_STEPS or self.size > MOST_BYTES:
+        if len(asked) > MOST_STEPS or self.size > MOST_BYTES:
             return
         first = events[0]
         done: Any = None
@@ -149,13 +157,23 @@ class Book:
             item = before.items.get(command.item)
             if item is None or not isinstance(first, e.WorkItemCompleted):
                 return
-            if first != e.WorkItemCompleted(item.id, first.writes):
-                return
             done = self.tasks[item.task]
-        if self._knows(before, done, asked):
-            return
+            if first != e.WorkItemCompleted(item.id, first.writes, result=first.result):
+                return
+            if (item.instance is None) is not (done.several is None):
+                return
         steps = self._steps(events[1:])
-        if steps is None:
+        if steps is None or len(steps) > MOST_STEPS:
+            return
+        gather = None
+        for at, step in enumerate(steps):
+            if isinstance(step, self.lane.Gather):
+                # What is asked before it would be asked of other data.
+                if at or step.task is not done or any(event <= 1 for _, _, event in asked):
+                    return
+                gather = step
+        questions = self._questions(events, asked)
+        if self._knows(before, done, questions):
             return
         then = None
         if after.status is not CaseStatus.COMPLETED:
@@ -165,11 +183,19 @@ class Book:
         route = self.lane.Route(tuple(steps), then)
         self.size += 200 + 100 * (len(steps) + len(asked))
         if before is None or done is None:
-            self.first = self._grown(self.first, asked, route)
+            self.first = self._grown(self.first, questions, route)
             return
         place = self._place(before.scopes[0].marking)
-        if place is not None:
-            place.after[done] = self._grown(place.after.get(done), asked, route)
+        if place is None:
+            return
+        known = place.after.get(done)
+        if gather is None:
+            place.after[done] = self._grown(known, questions, route)
+            return
+        if isinstance(known, self.lane.Gather):
+            gather = known
+        gather.tree = self._grown(gather.tree, questions, route)
+        place.after[done] = gather
 
     def _steps(self, events: Sequence[e.Event]) -> list[Any] | None:
         """What follows on a cause, as steps of a route; None: it is more than plain."""
@@ -177,14 +203,23 @@ class Book:
         for event in events:
             match event:
                 case e.TransitionFired(transition=transition):
-                    if event != e.TransitionFired(transition):
+                    step = self._fired(event, transition)
+                    if step is None:
                         return None
-                    steps.append(event)
-                case e.WorkItemStarted(item=item, transition=transition, task=str(task)):
-                    alone = e.WorkItemStarted(item, transition, task, 0, event.inputs)
-                    if event != alone or not self.tasks[task].plain:
+                    steps.append(step)
+                case e.WorkItemStarted(item=item, transition=transition, task=str(name)):
+                    task, number = self.tasks[name], event.instance
+                    alone = e.WorkItemStarted(
+                        item, transition, name, 0, event.inputs, instance=number
+                    )
+                    if event != alone or not task.plain:
                         return None
-                    steps.append(self.lane.Start(self.tasks[task], transition))
+                    if (number is None) is not (task.several is None):
+                        return None
+                    last, times = steps[-1] if steps else None, 1
+                    if number is not None and self._alike(last, task, transition):
+                        times += steps.pop().times
+                    steps.append(self.lane.Start(task, transition, times))
                 case e.CaseCompleted(by=None, unread={}):
                     steps.append(event)
                 case _:
@@ -199,34 +234,100 @@ class Book:
             self.size += len(marking) + 500
         return place
 
-    def _knows(self, before: CaseState | None, done: Any, asked: Asked) -> bool:
+    def _alike(self, step: Any, task: Any, transition: str) -> bool:
+        """Whether a step starts a task by a transition."""
+        if not isinstance(step, self.lane.Start):
+            return False
+        return bool(step.task is task and step.transition == transition)
+
+    def _fired(self, event: e.TransitionFired, transition: str) -> Any:
+        """A firing as a step; None: it is more than plain."""
+        net = self.compiled.net
+        if event.scope or event.cancelled or event.closed:
+            return None
+        if any(task.multiple and task.multiple.ready in event.cleared for task in net.multiple):
+            return None
+        if transition in net.entering:
+            task, multiple = net.entering[transition]
+            known = self.tasks[task.name]
+            if known.several is None:
+                return None
+            number = event.counts[0] if multiple.number is None else multiple.number
+            return self.lane.Enter(known, number, event)
+        if event.counts:
+            return None
+        if transition in net.collecting:
+            known = self.tasks[net.collecting[transition].name]
+            return None if known.several is None else self.lane.Gather(known, event)
+        return None if event.writes else event
+
+    def _questions(self, events: Sequence[e.Event], asked: Asked) -> list[tuple[Any, Any]]:
+        """What a decision hangs on, in the order in which it was asked, and each answer.
+
+        The text of a guard, or the task whose instances were counted.
+        """
+        found: list[tuple[int, int, Any, Any]] = [(at, 0, guard, held) for guard, held, at in asked]
+        for at, event in enumerate(events):
+            if isinstance(event, e.TransitionFired):
+                entering = self.compiled.net.entering.get(event.transition)
+                if entering is not None and self.tasks[entering[0].name].several.number is not None:
+                    number = self._fired(event, event.transition).number
+                    found.append((at, 1, self.tasks[entering[0].name], number))
+        found.sort(key=lambda question: question[:2])
+        return [(question, answer) for _, _, question, answer in found]
+
+    def _node(self, tree: Any, question: Any) -> Any:
+        """The root of a tree, if it asks this question."""
+        if isinstance(question, str):
+            fits = isinstance(tree, self.lane.Fork) and tree.guard.text == question
+        else:
+            fits = isinstance(tree, self.lane.Counted) and tree.task is question
+        return tree if fits else None
+
+    def _next(self, node: Any, answer: Any) -> Any:
+        """What follows on an answer."""
+        if isinstance(node, self.lane.Counted):
+            return node.by.get(answer)
+        return node.yes if answer else node.no
+
+    def _knows(self, before: CaseState | None, done: Any, questions: list[tuple[Any, Any]]) -> bool:
         """Whether a route is written down already."""
         tree = self.first
         if before is not None:
             place = self.places.get(before.scopes[0].marking)
             tree = None if place is None else place.after.get(done)
-        for guard, held in asked:
-            if not isinstance(tree, self.lane.Fork) or tree.guard.text != guard:
+            if isinstance(tree, self.lane.Gather):
+                tree = tree.tree
+        for question, answer in questions:
+            node = self._node(tree, question)
+            if node is None:
                 return False
-            tree = tree.yes if held else tree.no
+            tree = self._next(node, answer)
         return isinstance(tree, self.lane.Route)
 
-    def _grown(self, tree: Any, asked: Asked, route: Any) -> Any:
-        """A tree of forks with one more route, which the guards lead to."""
-        forks = []
-        for guard, held in asked:
-            fork = tree if isinstance(tree, self.lane.Fork) else None
-            if fork is None or fork.guard.text != guard:
-                fork = self.lane.Fork(compile_expression(guard))
-            forks.append(fork)
-            tree = fork.yes if held else fork.no
+    def _grown(self, tree: Any, questions: list[tuple[Any, Any]], route: Any) -> Any:
+        """A tree of questions with one more route, which the answers lead to."""
+        nodes = []
+        for question, answer in questions:
+            node = self._node(tree, question)
+            if node is None:
+                asks = isinstance(question, str)
+                node = (
+                    self.lane.Fork(compile_expression(question))
+                    if asks
+                    else self.lane.Counted(question)
+                )
+            nodes.append(node)
+            tree = self._next(node, answer)
         grown = route
-        for fork, (_, held) in zip(reversed(forks), reversed(asked), strict=True):
-            if held:
-                fork.yes = grown
+        for node, (_, answer) in zip(reversed(nodes), reversed(questions), strict=True):
+            if isinstance(node, self.lane.Counted):
+                node.by[answer] = grown
+            elif answer:
+                node.yes = grown
             else:
-                fork.no = grown
-            grown = fork
+                node.no = grown
+            grown = node
         return grown
 
     def started(
@@ -280,7 +381,12 @@ class Book:
         return lane
 
     def entered(
-        self, case: CaseState, waiting: list[str], place: tuple[int, int, int, int, int]
+        self,
+        case: CaseState,
+        waiting: list[str],
+        place: tuple[int, int, int, int, int],
+        *,
+        told: bool = False,
     ) -> Any:
         """The lane of a case that stands where a route begins; None: it does not.
 
@@ -289,53 +395,137 @@ class Book:
             waiting: Its open items, in the order of their attempts.
             place: How many events it has, when it was started and changed, after which event it
                 has a snapshot, and after how many it has the next.
+            told: Whether each step is to be told of; instances are not, then.
         """
         scope = case.scopes.get(0)
-        known = None if scope is None else self.places.get(scope.marking)
-        if scope is None or known is None or not waiting:
+        if scope is None or not waiting:
             return None
         first = case.items.get(waiting[0])
-        if first is None or self.tasks[first.task] not in known.after:
+        if first is None:
             return None
+        done = self.tasks[first.task]
+        if told and done.several is not None:
+            return None
+        known = self.places.get(scope.marking)
+        if known is None or done not in known.after:
+            if done.several is None or done.several.quiet(scope.marking) is None:
+                return None
+            known = known or self.lane.Place(scope.marking)
         if list(case.items) != waiting or not self.plain(case):
             return None
         lane = self.lane.Lane(
             self.compiled, case.id, known, dict(scope.data), dict(case.serials), *place
         )
+        for name, several in scope.instances.items():
+            [listing] = several.lists
+            lane.entered(
+                *(name, several.count, listing.first, several.next, listing.items),
+                several.results,
+            )
         for item in case.items.values():
-            if item != WorkItem(item.id, item.task, 0, ItemStatus.STARTED, 1, item.inputs):
+            alone = WorkItem(
+                *(item.id, item.task, 0, ItemStatus.STARTED, 1, item.inputs), instance=item.instance
+            )
+            if item != alone:
                 return None
             task = self.tasks[item.task]
             if item.inputs.keys() != set(task.input_names):
                 return None
-            lane.wait(item.id, task, item.inputs)
+            lane.wait(item.id, task, item.inputs, item.instance)
         return lane
 
 
 # ── preparing what the lane reads ────────────────────────────────────────────────────────────
 
 
-def _task(lane: Any, net: Net, task: Task, performer: Performer | None) -> Any:
+def _task(
+    lane: Any,
+    compiled: CompiledSpecification,
+    places: dict[bytes, Any],
+    task: Task,
+    performer: Performer | None,
+) -> Any:
     """A task as the lane knows it."""
-    outputs = _outputs(lane, net, task)
+    net = compiled.net
+    several = None if task.multiple is None else _several(lane, compiled, places, task)
+    outputs = () if several is not None else _outputs(lane, net, task)
     plain = (
         performer is not None
         and performer.worker is Worker.INLINE
         and task.automatic
         and task.child is None
-        and task.multiple is None
+        and (task.multiple is None or several is not None)
         and task.due is None
-        and task.expires is None
         and not task.undoable
         and task.undoes is None
         and outputs is not None
     )
     seconds = None if task.timeout is None else task.timeout / 1_000_000
     inputs = tuple(_value(lane, name, mapped, None) for name, mapped in task.inputs.items())
-    return lane.LaneTask(
+    made = lane.LaneTask(
         *(task.name, plain, inputs, outputs, seconds),
         None if performer is None else performer.call,
         None if performer is None else performer.direct,
+    )
+    made.several = several
+    return made
+
+
+def _several(
+    lane: Any, compiled: CompiledSpecification, places: dict[bytes, Any], task: Task
+) -> Any:
+    """What makes a task one with many instances; None: they are no business of the lane's."""
+    net, multiple = compiled.net, task.multiple
+    assert multiple is not None
+    enter = net.transitions[net.transition_index[multiple.enter]]
+    complete = net.transitions[net.transition_index[task.complete]]
+    variable = None if task.result is None else net.variables.get(task.result)
+    if (
+        multiple.overlaps
+        or multiple.add is not None
+        or multiple.conditions
+        or (task.outputs is None) is (task.result is None)
+        or any(n in net.variables and net.variables[n].merge for n in task.outputs or ())
+        or (variable is not None and variable.merge)
+        or complete.clear
+        or complete.counted
+        or compiled.case_wide
+        or net.undoers
+        or [place for place, _ in enter.counted] not in ([], [multiple.ready])
+    ):
+        return None
+    number = None
+    if multiple.items is not None:
+        number = _value(lane, INDEX, multiple.items, None)
+    elif multiple.number is None:
+        [(_, text)] = enter.counted
+        number = _value(lane, INDEX, Mapped(expression=text), None)
+    watched = None
+    if not net.or_joins and not net.waits:
+        index = net.transition_index[task.complete]
+        external = net.image.external
+        watched = tuple(
+            t for t in kernel.touched(net.image, index) if not external[t] or t in net.beginnings
+        )
+    moved = [(net.place_index[arc.place], -arc.weight) for arc in complete.take]
+    moved += [(net.place_index[arc.place], arc.weight) for arc in complete.put]
+    outputs = None
+    if task.outputs is not None:
+        outputs = tuple(
+            lane.Value(*_found_by(lane, name, mapped), lane.OTHER, net.types.get(name))
+            for name, mapped in task.outputs.items()
+        )
+    declared = None if task.result is None else net.types.get(task.result)
+    listed = None if declared is None else declared.items
+    if number is not None and multiple.items is not None and multiple.items.expression is None:
+        told, counted = False, False
+    else:
+        told, counted = multiple.items is not None, multiple.items is None
+    return lane.Several(
+        multiple.item,
+        *(number, counted, told),
+        None if multiple.collect is None else compile_expression(multiple.collect),
+        *(listed, outputs, task.result, declared, places, net.image, watched, tuple(moved)),
     )
 
 
@@ -350,17 +540,21 @@ def _outputs(lane: Any, net: Net, task: Task) -> tuple[Any, ...] | None:
     return tuple(_value(lane, name, mapped, net) for name, mapped in mapping.items())
 
 
+def _found_by(lane: Any, name: str, mapped: Mapped) -> tuple[str, int, Any]:
+    """The name of an entry of a mapping, how its value is found, and by what."""
+    if mapped.expression is None:
+        return name, lane.LITERAL, mapped.value
+    root = parse(mapped.expression).root
+    if isinstance(root, Name):
+        return name, lane.NAME, root.name
+    return name, lane.EXPRESSION, compile_expression(mapped.expression)
+
+
 def _value(lane: Any, name: str, mapped: Mapped, net: Net | None) -> Any:
     """An entry of a mapping of inputs, or (with its net) of outputs."""
-    kind, source = lane.LITERAL, mapped.value
-    if mapped.expression is not None:
-        root = parse(mapped.expression).root
-        if isinstance(root, Name):
-            kind, source = lane.NAME, root.name
-            if net is not None and root.name == "result":
-                source = None
-        else:
-            kind, source = lane.EXPRESSION, compile_expression(mapped.expression)
+    _, kind, source = _found_by(lane, name, mapped)
+    if net is not None and kind == lane.NAME and source == "result":
+        source = None
     if net is None:
         return lane.Value(name, kind, source, lane.ANYTHING, lane.INPUT)
     if name not in net.variables:

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 import weft
+import weft.patterns
 from tests.engine import generated as g
 from tests.engine.runtime.worlds import Faulty, Functions
 from weft.connectors.python import PythonConnector
@@ -21,6 +22,7 @@ from weft.engine.runtime import lanes
 from weft.engine.runtime.clock import VirtualClock
 from weft.engine.runtime.engine import Engine
 from weft.engine.runtime.lanes import Book, compiled_lane
+from weft.engine.runtime.live import LiveCase
 from weft.schema.errors import WeftError
 from weft.schema.specification import Specification
 
@@ -294,6 +296,145 @@ FUNCTIONS: list[dict[str, Callable[..., Any]]] = [
 async def test_functions(functions: dict[str, Callable[..., Any]]) -> None:
     quick, long = await both(lambda journal: perform({**PLAIN, **functions}, journal))
     assert quick == long
+
+
+# ── instances ────────────────────────────────────────────────────────────────────────────────
+
+EACH = """
+weft: 1
+name: each
+data:
+  n: {type: integer, default: 3}
+  xs: {type: array, items: {type: integer}, default: [5, 6, 7]}
+  got: {type: array, items: {type: integer}, default: []}
+  many: {type: array, items: {type: integer}, default: []}
+  round: {type: integer, default: 0}
+net:
+  start: many
+  tasks:
+    many: {python: {call: one, run-in: inline}, SPEC, then: after}
+    after: {python: {call: add, run-in: inline}, in: {n: round}, out: {round: result}, then: MORE}
+    last: {}
+"""
+SPECS = [
+    "for-each: 3",
+    "for-each: {times: n}",
+    "for-each: {in: xs, as: x}, in: {a: x, b: index, c: n}",
+    "for-each: {in: xs, as: x, collect: result + x}, in: {a: 'x + index'}",
+    "for-each: {in: [[1], [2, {k: 3}]], as: x}, in: {a: x}",
+    "for-each: {in: xs, as: x, enough: 2}, in: {a: x}",
+    "for-each: {in: xs, as: x, until: 'results.size() > 1'}, in: {a: x}",
+    "for-each: {in: xs, as: x, wait: false}, in: {a: x}",
+    "for-each: {in: xs, as: x}, in: {a: x}, out: {n: 'results.size()', got: results}",
+    "for-each: {in: xs, as: x}, in: {a: x}, out: {xs: indices, n: completed, got: 'results + xs'}",
+]
+MORE = "{exclusive-choice: [{when: round < 2, to: many}, {to: last}]}"
+
+
+async def perform_each(
+    text: str, function: Callable[..., Any], given: list[dict[str, Any]], journal: Journal
+) -> Any:
+    specification = weft.loads(text)
+    found: list[Any] = []
+    functions: Any = {"one": function, "add": to_int}
+    connectors: Any = {"python": PythonConnector(functions)}
+    clock = VirtualClock(Microseconds(7))
+    engine = Engine(
+        *(journal,),
+        registry=weft.patterns.builtin(),
+        connectors=connectors,
+        clock=clock,
+        snapshot_every=7,
+        unverified=True,
+    )
+    async with engine:
+        for number, data in enumerate(given):
+            case = await engine.start(specification, data, case=f"c{number}")
+            await case.wait()
+            found.append((case.status, case.data, case.error, case.state, case.work_items))
+        inner = journal.inner if isinstance(journal, Faulty) else journal
+        assert isinstance(inner, MemoryJournal)
+        found += [told(inner, f"c{number}") for number in range(len(given))]
+    return found
+
+
+GIVEN: list[dict[str, Any]] = [
+    {},
+    {},
+    {"n": 2, "xs": [1]},
+    {"n": 0, "xs": []},
+    {"n": 5, "xs": list(range(9))},
+    {"n": 5, "xs": list(range(9))},
+]
+
+
+@pytest.mark.parametrize("spec", SPECS)
+async def test_instances(spec: str) -> None:
+    text = EACH.replace("SPEC", spec).replace("MORE", MORE)
+    calls: list[int] = []
+
+    def one(**inputs: Any) -> Any:
+        calls.append(len(calls))
+        return len(calls) % 4
+
+    async def run(journal: Journal) -> Any:
+        calls.clear()
+        return await perform_each(text, one, GIVEN, journal)
+
+    quick, long = await both(run)
+    assert quick == long
+
+
+@pytest.mark.parametrize("odd", [ValueError("no"), "text", None, 2**70, [1], {"a": [{}]}, {1, 2}])
+async def test_an_instance_that_is_out_of_the_ordinary(odd: Any) -> None:
+    text = EACH.replace("SPEC", SPECS[3]).replace("MORE", "last")
+
+    def one(a: Any) -> Any:
+        if a == 9:
+            if isinstance(odd, Exception):
+                raise ValueError(*odd.args)  # one that is raised twice has two tracebacks
+            return odd
+        return a
+
+    async def run(journal: Journal) -> Any:
+        return await perform_each(text, one, GIVEN, journal)
+
+    quick, long = await both(run)
+    assert quick == long
+
+
+async def test_instances_go_by_routes(monkeypatch: pytest.MonkeyPatch) -> None:
+    executed: list[Any] = []
+    execute = LiveCase.execute
+
+    async def counted(live: LiveCase, command: Any, **options: Any) -> Any:
+        executed.append(command)
+        return await execute(live, command, **options)
+
+    monkeypatch.setattr(LiveCase, "execute", counted)
+    text = EACH.replace("SPEC", SPECS[3]).replace("MORE", "last")
+    seen: list[Any] = []
+
+    def one(a: int) -> int:
+        if handles:
+            items = handles[0].work_items
+            seen.append((len(items), items[0].instance, handles[0].state.scopes[0].instances))
+        return a
+
+    handles: list[Any] = []
+    async with weft.open("memory:", functions={"one": one, "add": to_int}) as engine:
+        specification = weft.loads(text)
+        first = await engine.start(specification)
+        await first.wait()
+        assert len(executed) == 3  # the start, the last instance, and what comes after it
+        executed.clear()
+        handles.append(await engine.start(specification))
+        await handles[0].wait()
+        assert not executed
+        assert handles[0].data == first.data
+        assert [len(engine.journal.records(c.id)) for c in (first, handles[0])] == [12, 12]
+    assert [(left, index) for left, index, _ in seen] == [(3, 0), (2, 1), (1, 2)]
+    assert [list(known["many"].results) for _, _, known in seen] == [[], [0], [0, 1]]
 
 
 # ── who looks on ─────────────────────────────────────────────────────────────────────────────
@@ -731,7 +872,7 @@ async def test_an_engine_on_another_host_takes_a_case_over_out_of_its_lane() -> 
 async def test_a_decision_that_asks_hundreds_of_guards_is_learnt() -> None:
     def learnt(count: int) -> Any:
         asked = [(f"n > {i}", i % 2 == 0) for i in range(count)]
-        book = Book(compiled_lane(), compiled, {})
+        book = Book(compiled_lane(), compiled, {}, {})
         route = compiled_lane().Route((), None)
         tree = book._grown(None, asked, route)
         tree = book._grown(tree, [*asked[:-1], (asked[-1][0], not asked[-1][1])], route)
