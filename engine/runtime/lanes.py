@@ -146,21 +146,13 @@ class Book:
         events, after = decision.events, decision.case
         if len(asked) > MOST_STEPS or self.size > MOST_BYTES:
             return
-        first = events[0]
         done: Any = None
         if before is None:
-            if not isinstance(first, e.CaseStarted):
+            if not isinstance(events[0], e.CaseStarted):
                 return
         else:
-            if not isinstance(command, c.CompleteWorkItem) or not self.plain(before):
-                return
-            item = before.items.get(command.item)
-            if item is None or not isinstance(first, e.WorkItemCompleted):
-                return
-            done = self.tasks[item.task]
-            if first != e.WorkItemCompleted(item.id, first.writes, result=first.result):
-                return
-            if (item.instance is None) is not (done.several is None):
+            done = self._completed(before, command, events[0])
+            if done is None:
                 return
         steps = self._steps(events[1:])
         if steps is None or len(steps) > MOST_STEPS:
@@ -196,6 +188,18 @@ class Book:
             gather = known
         gather.tree = self._grown(gather.tree, questions, route)
         place.after[done] = gather
+
+    def _completed(self, before: CaseState, command: c.Command, first: e.Event) -> Any:
+        """The task of which an item is completed by a command, and nothing else; None: more is."""
+        if not isinstance(command, c.CompleteWorkItem) or not self.plain(before):
+            return None
+        item = before.items.get(command.item)
+        if item is None or not isinstance(first, e.WorkItemCompleted):
+            return None
+        done = self.tasks[item.task]
+        if first != e.WorkItemCompleted(item.id, first.writes, result=first.result):
+            return None
+        return None if (item.instance is None) is not (done.several is None) else done
 
     def _steps(self, events: Sequence[e.Event]) -> list[Any] | None:
         """What follows on a cause, as steps of a route; None: it is more than plain."""
