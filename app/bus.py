@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import attrs
 
+from weft.engine.events import CaseStarted, decode
 from weft.engine.ports import CaseClaimed, CaseId, Microseconds
 from weft.engine.runtime.engine import Delivery
 from weft.engine.runtime.working import Schedule
@@ -35,6 +36,7 @@ from weft.loading import loads
 from weft.schema.errors import (
     CommandRejected,
     DefinitionError,
+    JournalError,
     WeftError,
     WorkFailed,
 )
@@ -64,6 +66,9 @@ __all__ = [
 logger = logging.getLogger("weft")
 
 T = TypeVar("T")
+
+MAX_CHAIN = 100
+"""So many cases may start one another by events they emit; the next one is refused."""
 
 LOOKED_AT = 100
 """So many cases that might take a message are asked whether they wait for it now."""
@@ -168,15 +173,14 @@ async def send(
             has its effect once.
     """
     one = to == "one"
+    event = attrs.evolve(event, chain=_chain(engine, work.case) + 1)
     if to == "case":
         emitted = Emitted(event)
     elif one:
         emitted = await Bus(engine).send(event, again=work.attempt > 1)
     else:
         bus = Bus(engine, deliver=(partial(to_waiting, but=work.case),))
-        emitted = await bus.emit(
-            event.name, event.data, key=event.key, id=event.id, traceparent=event.traceparent
-        )
+        emitted = await bus.put(event)
     busy = [r for r in emitted.refused if isinstance(r.error, CaseClaimed)]
     if busy and not (one and (emitted.delivered or emitted.started)):
         raise WorkFailed(
@@ -227,9 +231,16 @@ class Bus:
             UsageError: It is no event.
             JournalError: The store failed; with an id the event can be sent again.
         """
-        event = BusEvent(name, data, key, id, traceparent)
+        return await self.put(BusEvent(name, data, key, id, traceparent))
+
+    async def put(self, event: BusEvent) -> Emitted:
+        """Put an event on the bus that is made already.
+
+        Raises:
+            JournalError: The store failed; with an id the event can be sent again.
+        """
         tracing = self._engine.tracing
-        with nullcontext() if tracing is None else tracing.called_by(traceparent):
+        with nullcontext() if tracing is None else tracing.called_by(event.traceparent):
             return await self._emit(event)
 
     async def send(self, event: BusEvent, *, again: bool = False) -> Emitted:
@@ -324,7 +335,15 @@ class Bus:
             if compiled is None:  # `_read` keeps the specification, so its id is its own
                 compiled = self._compiled[id(specification)] = self._engine.add(specification)
             origin = specification.source.origin
-            handle = await self._engine.start(compiled, data, case=case, origin=origin)
+            if event.chain > MAX_CHAIN:
+                raise CommandRejected(
+                    f"{MAX_CHAIN} cases have started one another by events, which is the most; "
+                    f"event {event.name!r} starts no further one",
+                    code="chain",
+                )
+            handle = await self._engine.start(
+                compiled, data, case=case, origin=origin, chain=event.chain
+            )
         except CommandRejected as error:
             if case is None or error.code != "case-exists":
                 raise
@@ -414,6 +433,16 @@ async def work(engine: Engine, bus: Bus | None = None) -> None:
     Cases that are idle are given back to the store, so that any number of them may wait.
     """
     await work_on(engine, schedules=(bus or Bus(engine)).schedules)
+
+
+def _chain(engine: Engine, case: CaseId) -> int:
+    """How many cases have started one another by events until this one."""
+    try:
+        records = engine.journal.records(case, until=1)
+    except JournalError:  # a store in memory may have dropped them
+        return 0
+    started = decode(records[0]) if records else None
+    return started.chain if isinstance(started, CaseStarted) else 0
 
 
 def _case_id(name: str, number: int, event: BusEvent) -> str:

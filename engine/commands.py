@@ -39,12 +39,16 @@ __all__ = [
 
 @attrs.frozen
 class StartCase:
-    """Begin a case on these nets with these data; ``traceparent`` is the trace of who asks."""
+    """Begin a case on these nets with these data; ``traceparent`` is the trace of who asks.
+
+    ``chain`` is how many cases have started one another by events until this one.
+    """
 
     case: CaseId
     compiled: CompiledSpecification
     data: dict[str, JsonValue] = attrs.field(factory=dict)
     traceparent: str | None = None
+    chain: int = 0
 
 
 @attrs.frozen

@@ -1540,6 +1540,7 @@ def _start_case(run: _Run, command: c.StartCase) -> None:
             compiled.hash,
             data,
             command.traceparent,
+            command.chain,
         )
     )
     run.consider_all(e.ROOT)

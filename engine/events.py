@@ -84,6 +84,7 @@ class CaseStarted(Event, frozen=True):
 
     ``traceparent`` is the trace that whoever started it was in (W3C Trace Context), so that a
     process which goes on with the case goes on with that trace; None: nobody was tracing.
+    ``chain`` is how many cases have started one another by events until this one did.
     """
 
     case: str
@@ -92,6 +93,7 @@ class CaseStarted(Event, frozen=True):
     net: str
     data: dict[str, Any] = {}
     traceparent: str | None = None
+    chain: int = 0
 
 
 class CaseCompleted(Event, frozen=True):

@@ -34,6 +34,7 @@ class BusEvent:
         id: Names this very event: put on the bus twice, it has one effect.
         traceparent: The trace of who sends it (W3C Trace Context): telemetry puts the cases that
             it starts there, and links those that it reaches; one that is not well-formed is none.
+        chain: How many cases have started one another by events, the one that emits it among them.
 
     Raises:
         UsageError: The name is none, or the data cannot be stored.
@@ -44,6 +45,7 @@ class BusEvent:
     key: str | None = None
     id: str | None = None
     traceparent: str | None = None
+    chain: int = 0
 
     def __attrs_post_init__(self) -> None:
         """Refuse what could not be routed or stored."""

@@ -35,8 +35,10 @@ __all__ = [
     "ShellResult",
     "Step",
     "Task",
+    "Told",
     "cancel",
     "connect",
+    "emit",
     "end",
     "for_each",
     "parallel",
@@ -89,6 +91,15 @@ class ShellResult:
     stdout: str
     stderr: str
     truncated: bool = False
+
+
+@attrs.frozen
+class Told:
+    """Whom an event that was put on the bus has reached: cases, and sentences on who refused it."""
+
+    delivered: list[str]
+    started: list[str]
+    refused: list[str]
 
 
 class Step(Generic[In_contra, Out_co]):
@@ -511,6 +522,37 @@ def shell(
     if expect is not None:
         config = {"run": run, "expect": expect if expect == "any" else list(expect)}
     return connect(name, "shell", config, ShellResult, inputs=inputs)
+
+
+def emit(
+    name: str,
+    event: str,
+    *,
+    key: str | Expression[Any] | None = None,
+    to: Literal["all", "one", "case"] = "all",
+    data: Mapping[str, Expression[Any]] | None = None,
+) -> Action[object, Told]:
+    """A task that puts an event on the bus.
+
+    Args:
+        name: The task's name.
+        event: The event's name.
+        key: What it is about, such as the number of an order.
+        to: Whom it is for: everybody, the first who waits for it or starts by it, or its own case.
+        data: The event's data, by name.
+    """
+    inputs, config = dict(data or {}), dict[str, JsonValue](event=event)
+    if isinstance(key, str):
+        config["key"] = key
+    elif key is not None:
+        named = "key"
+        while named in inputs:
+            named += "_"
+        inputs[named] = key
+        config["key"] = f"${{{named}}}"
+    if to != "all":
+        config["to"] = to
+    return connect(name, "emit", config, Told, inputs=inputs)
 
 
 def person(

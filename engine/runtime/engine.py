@@ -540,6 +540,7 @@ class Engine:
         origin: Path | None = None,
         token: CancelToken | None = None,
         unverified: bool = False,
+        chain: int = 0,
     ) -> Case:
         """Start a case, and drive it from now on.
 
@@ -552,6 +553,7 @@ class Engine:
             origin: The folder beside which task functions are found, for a compiled one.
             token: Cancels the case when it is cancelled, from whatever thread.
             unverified: Start it even if it is not sound.
+            chain: How many cases have started one another by events until this one.
 
         Raises:
             DefinitionErrors: The specification is wrong, or not sound.
@@ -565,7 +567,7 @@ class Engine:
         known = self._admit(specification, origin, verified=not (unverified or self.unverified))
         compiled = known.compiled
         name = self._case_id(compiled.name, case)
-        if known.book is not None and token is None:
+        if known.book is not None and token is None and not chain:
             lane = self._start_in_lane(known, name, data)
             if lane is not None:
                 return Case(self, lane)
@@ -573,9 +575,10 @@ class Engine:
         self.journal.claim(name, self.id, now=self.clock.now())
         self._held[name] = driven
         try:
-            if not await self._start_in_turn(driven, name, compiled, data):
+            if chain or not await self._start_in_turn(driven, name, compiled, data):
                 caller = None if self.tracing is None else self.tracing.caller()
-                await driven.live.execute(c.StartCase(name, compiled, dict(data or {}), caller))
+                start = c.StartCase(name, compiled, dict(data or {}), caller, chain)
+                await driven.live.execute(start)
         except BaseException:
             self._held.pop(name, None)
             self.journal.release(name, self.id)

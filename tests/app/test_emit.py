@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 import weft
+from weft import bus
 from weft.bus import Refused, send
 from weft.connectors.emit import EmitConnector
 from weft.engine.ports import CaseClaimed, CaseId, ItemId, Work
@@ -125,6 +126,31 @@ net:
     assert case.data["tell"] == {"delivered": [case.id], "started": [], "refused": []}
     nobody = engine.run(tells("{event: told, to: case}")).data["tell"]
     assert nobody == {"delivered": [], "started": [], "refused": []}
+
+
+@pytest.mark.parametrize("to", ["all", "one"])
+def test_a_process_that_starts_itself_ends_at_a_bound(
+    engine: SyncEngine, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    monkeypatch.setattr(bus, "MAX_CHAIN", 4)
+    engine.add(
+        weft.loads(f"""
+weft: 1
+name: chain
+triggers: [{{event: again, data: {{n: event.data.n}}}}]
+data: {{n: integer}}
+net: {{start: tell, tasks: {{tell: {{emit: {{event: again, to: {to}}}, in: {{n: n + 1}}}}}}}}
+""")
+    )
+    case = engine.open(engine.emit("again", {"n": 0}, id="first").started[0].case)
+    for n in range(5):
+        case.wait()
+        assert case.data["n"] == n
+        told = case.data["tell"]
+        if n < 4:
+            case = engine.open(told["started"][0])
+    assert told["started"] == []
+    assert "4 cases have started one another" in told["refused"][0]
 
 
 def test_nobody_to_tell_is_no_failure(engine: SyncEngine) -> None:

@@ -27,12 +27,14 @@ from weft.engine.registry import Attachment, Pattern
 from weft.flow import (
     Expression,
     Failure,
+    Told,
     Variable,
     by,
     cancel,
     cel,
     connect,
     constant,
+    emit,
     end,
     for_each,
     graph,
@@ -591,6 +593,29 @@ def test_the_arguments_of_a_command_may_be_computed():
     result = completed(made, ("a b", A_CLAIM))
     assert (result.exit_code, result.stdout, result.truncated) == (0, "a b c-1 end\n", False)
     assert made.nets["net"].tasks["t"].inputs == {"text": "text", "argument_2": "claim.id"}
+
+
+def test_an_event_is_put_on_the_bus_with_its_key_and_data():
+    waiting = weft.loads("""
+weft: 1
+name: waits
+net: {start: got, tasks: {got: {persistent-trigger: {trigger: claim-filed, key: "'c-1'"}}}}
+""")
+    step = emit("t", "claim-filed", key=claim.map(lambda c: c.id), data={"key": text})
+    made = process("x", text, claim).then(step).build()
+    (use,) = made.nets["net"].tasks["t"].uses
+    assert (use.name, use.argument) == ("emit", {"event": "claim-filed", "key": "${key_}"})
+    with weft.open(seed=1) as engine:
+        other = engine.run(waiting)
+        told = made.output(engine.run(made, made.data(("a b", A_CLAIM))).data)
+        assert told == Told([other.id], [], [])
+        assert (other.status, other.data["claim_filed"]) == ("completed", {"key": "a b"})
+
+
+@pytest.mark.parametrize("to", ["all", "one", "case"])
+def test_whom_an_event_is_for(to):
+    said = {} if to == "all" else {"to": to}
+    assert emit("t", "x", key="7", to=to)._action().config == {"event": "x", "key": "7", **said}
 
 
 def test_what_a_person_is_asked():

@@ -29,9 +29,11 @@ from weft.flow import (
     Process,
     ShellResult,
     Step,
+    Told,
     by,
     cancel,
     cel,
+    emit,
     end,
     for_each,
     graph,
@@ -98,6 +100,7 @@ assert_type(claim.map(lambda c: c.amount > 10), Expression[bool])
 assert_type(claim.map(lambda c: c.id), Expression[str])
 when(claim.map(lambda c: c.amount > 10), pay)
 when(cel("claim.amount > 10.0", bool), pay)
+assert_type(emit("tell", "filed", data={"claim": claim}), Action[object, Told])
 assert_type(race(decide, shell("wait", "sleep", "1")), Step[object, Decision | ShellResult])
 assert_type(repeat(improve, until="true"), Step[Claim, Claim])
 
