@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -561,6 +562,16 @@ def test_without_telemetry_opentelemetry_is_not_imported(repository: Path) -> No
         [sys.executable, "-c", program], env={"PATH": "/usr/bin:/bin"}, check=False
     )
     assert done.returncode == 0
+
+
+def test_what_off_costs_can_be_counted(repository: Path) -> None:
+    """`benches/telemetry_off.py` takes the engine's comparisons away: all there are."""
+    from weft.engine.runtime import engine
+
+    source = Path(engine.__file__ or "").read_text("utf-8")
+    left = runpy.run_path(str(repository / "benches/telemetry_off.py"))["decided"](source)
+    assert "None if True else self.tracing.caller()" in left
+    compile(left, "engine.py", "exec")
 
 
 @pytest.mark.parametrize(
