@@ -1136,15 +1136,16 @@ class SqliteJournal:
         known: dict[int, Engine | None] = {number: None}
         rows: list[tuple[int, int]] = []
         try:
-            # Who only starts new cases need not wait for those that write.
-            exists = any(self._rows("head", (case,)) for case in cases)
+            # Who only starts new cases need not wait for those that write, nor look twice.
+            heads: dict[CaseId, list[Row]] = {c: self._rows("head", (c,)) for c in cases}
+            exists = any(heads.values())
             with (
                 _Transaction(self._connection, durable=False)
                 if exists
                 else contextlib.nullcontext()
             ):
                 for case in cases:
-                    head = self._rows("head", (case,))
+                    head = self._rows("head", (case,)) if exists else heads[case]
                     holder = head[0][2] if head else self._claims.get(case)
                     if holder is not None:
                         if holder not in known:

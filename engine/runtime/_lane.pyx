@@ -968,7 +968,7 @@ cdef class Lane:
             return item.name, failed(error)
         finally:
             self.calling = False
-        if not self.attached or engine.draining:
+        if not self.attached or engine.stands:
             return item.name, outcome(result)
         now = read(engine.clock)
         try:

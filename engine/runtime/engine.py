@@ -1082,13 +1082,12 @@ class Engine:
         lane.base = driven
         # Others who have heard of the case wait for its start, as at any command; and nobody may
         # walk away from a commit.
-        door = driven.live.door
-        door.acquire_nowait()
+        driven.live.starting = starting = self._turns.start(driven, lane)
         try:
             with anyio.CancelScope(shield=True):
-                await self._turns.start(driven, lane)
+                await starting
         finally:
-            door.release()
+            driven.live.starting = None
         return True
 
     def _enter_lane(self, driven: _Driven) -> bool:
@@ -1099,7 +1098,7 @@ class Engine:
         told = not self._lanes_open(driven)
         if told and not self._turns_open(driven):
             return False
-        if live.door.locked():  # a command is on its way
+        if live.commanded:
             return False
         if driven._attempts is None or len(ready) != len(driven._attempts):
             return False
@@ -1226,10 +1225,8 @@ class Engine:
 
         What is not plain goes the long way.
         """
-        live, lane = driven.live, driven.live.lane
-        if not self._turns_open(driven):
-            self.leave_lane(driven)
-            return False
+        live = driven.live
+        lane = live.lane
         perform = None if self.tracing is None else partial(self._traced, driven)
         driven.driving = True
         try:

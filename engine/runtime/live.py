@@ -6,6 +6,7 @@ time, in the order of the calls; nobody sees a state that is not durable.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol, cast
@@ -198,6 +199,8 @@ class LiveCase:
     lane: Any = None
     driven: Any = None
     """What the engine knows of the case besides."""
+    starting: asyncio.Future[None] | None = None
+    """The start of the case, while it is not durable, where no command does it."""
     _state: CaseState | None = None
     _sequence = 0
     _hash: bytes | None = e.GENESIS
@@ -252,16 +255,14 @@ class LiveCase:
         return self._changed
 
     @property
-    def door(self) -> anyio.Lock:
-        """Who changes the case holds it."""
-        if self._door is None:
-            self._door = anyio.Lock(fast_acquire=True)
-        return self._door
+    def commanded(self) -> bool:
+        """Whether a command is on its way."""
+        return self._door is not None and self._door.locked()
 
     @property
     def busy(self) -> bool:
         """Whether a command is being executed, or somebody waits for a change."""
-        return (self._door is not None and self._door.locked()) or (
+        return self.commanded or (
             self._changed is not None and bool(self._changed.statistics().tasks_waiting)
         )
 
@@ -305,10 +306,15 @@ class LiveCase:
             UsageError: It says something that cannot be stored.
             JournalError: It could not be made durable; the case is as it was.
         """
-        door = self.door
+        if self._door is None:
+            self._door = anyio.Lock(fast_acquire=True)
+        door = self._door
         with anyio.CancelScope(shield=True) if door.locked() else nullcontext():
             await door.acquire()
         try:
+            if self.starting is not None:
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait((self.starting,))
             if self.broken is not None:
                 raise self.broken
             if self.lane is not None:

@@ -114,6 +114,8 @@ class Turns:
         engine, lanes = self._engine, self._lanes
         until = time.perf_counter() + max(TURN_SECONDS, self._commit_seconds)
         for _ in range(len(lanes)):
+            if engine.stands:
+                break
             driven, lane = lanes.popleft()
             if driven.live.lane is not lane:  # it has left it
                 continue

@@ -201,6 +201,22 @@ class Seeded:
         return self._source.randint(least, most)
 
 
+class Plainly(Seeded):
+    """Chooses mostly what is plain: work that is done at once, few policies, no nets in nets."""
+
+    def one(self, of: Sequence[Any]) -> Any:
+        """One of several."""
+        drawn = super().one(of)
+        return "auto" if drawn in ("person", "net") and self._source.random() < 0.9 else drawn
+
+    def number(self, least: int, most: int) -> int:
+        """An integer; both bounds are possible."""
+        drawn = super().number(least, most)
+        if least != 0 or self._source.random() < 0.1:
+            return drawn
+        return 0 if most == 1 else max(drawn, 1)
+
+
 class _Net:
     """Draws one net."""
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.conftest import SEEDS
-from tests.simulation.simulating import FAULTS, Report, simulate, trail
+from tests.simulation.simulating import FAULTS, QUICK, Report, simulate, trail
 from weft.engine import events as e
 from weft.engine.evolve import evolve_all
 from weft.engine.journal import sqlite
@@ -18,6 +18,7 @@ from weft.engine.journal.sqlite import SqliteJournal
 from weft.engine.runtime import live
 from weft.engine.runtime.engine import Case, Engine
 from weft.engine.runtime.live import LiveCase
+from weft.engine.runtime.turns import Turns
 from weft.schema.errors import JournalError
 
 # These run millions of lines that other tests cover: measuring them would take minutes.
@@ -125,7 +126,63 @@ def _listed_nowhere(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(live, "_work_list_changes", lambda *given: ([], changes(*given)[1]))
 
 
+def _commit_skipped(patch: pytest.MonkeyPatch) -> None:
+    def forgets(self: SqliteJournal, batches: Any) -> None:
+        del self
+        for made in batches:
+            made.failure = None
+
+    patch.setattr(SqliteJournal, "append_all", forgets)
+
+
+def _happens_too_soon(patch: pytest.MonkeyPatch) -> None:
+    commit = Turns._commit
+
+    def hasty(self: Turns, starts: Any, steps: Any) -> None:
+        planned = [(driven, lane) for driven, lane in steps if driven.live.lane is lane]
+        for driven, lane in planned:
+            self._happens(driven, lane)
+        commit(self, starts, [])
+        if planned:
+            self._engine.journal.append_all([lane.batch for _, lane in planned])
+
+    patch.setattr(Turns, "_commit", hasty)
+
+
+def _two_steps_in_a_turn(patch: pytest.MonkeyPatch) -> None:
+    add = Turns.add
+
+    def twice(self: Turns, driven: Any) -> None:
+        add(self, driven)
+        add(self, driven)
+
+    patch.setattr(Turns, "add", twice)
+
+
+def _step_applied_twice(patch: pytest.MonkeyPatch) -> None:
+    append_all = SqliteJournal.append_all
+
+    def again(self: SqliteJournal, batches: Any) -> None:
+        append_all(self, batches)
+        for made in batches:
+            if made.failure is None and made.expected and made.status == "running":
+                made.expected, made.sequence = made.sequence, made.sequence + len(made.rows)
+        append_all(self, [made for made in batches if made.failure is None and made.expected])
+
+    patch.setattr(SqliteJournal, "append_all", again)
+
+
+TURNS: dict[str, Patch] = {
+    "a turn is not committed": _commit_skipped,
+    "a step happens before its commit": _happens_too_soon,
+    "a case takes two steps in a turn": _two_steps_in_a_turn,
+    "a step is stored twice": _step_applied_twice,
+    "a refused step is forgotten": _without(Engine, "refused"),
+}
+"""Those of which only seeds with cases that go by routes can know."""
+
 BUGS: dict[str, Patch] = {
+    **TURNS,
     "an event is applied twice": _applied_twice,
     "a timer is forgotten": _without(Engine, "_schedule_timers"),
     "a retry is forgotten": _without(Engine, "_schedule_retries"),
@@ -147,7 +204,8 @@ def test_planted_bugs_are_caught(
     bug: str, monkeypatch: pytest.MonkeyPatch, report_figure: Callable[[str, str], None]
 ) -> None:
     BUGS[bug](monkeypatch)
-    for seed in range(1, PATIENCE + 1):
+    quick = bug in TURNS
+    for seed in range(QUICK, PATIENCE + 1, QUICK) if quick else range(1, PATIENCE + 1):
         try:
             simulate(seed, Report())
         except AssertionError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -55,23 +55,9 @@ async def both(run: Callable[[Journal], Any]) -> tuple[Any, Any]:
 # ── generated nets ───────────────────────────────────────────────────────────────────────────
 
 
-class Plainly(g.Seeded):
-    """Chooses mostly what is plain: work that is done at once, few policies, no nets in nets."""
-
-    def one(self, of: Sequence[Any]) -> Any:
-        drawn = super().one(of)
-        return "auto" if drawn in ("person", "net") and self._source.random() < 0.9 else drawn
-
-    def number(self, least: int, most: int) -> int:
-        drawn = super().number(least, most)
-        if least != 0 or self._source.random() < 0.1:
-            return drawn
-        return 0 if most == 1 else max(drawn, 1)
-
-
 def drawn(seed: int) -> Specification:
     """A specification: one of four is a tangle, one of three has whatever may be in one."""
-    choices = (g.Seeded if seed % 3 == 0 else Plainly)(random.Random(seed))
+    choices = (g.Seeded if seed % 3 == 0 else g.Plainly)(random.Random(seed))
     return g.made(choices, structured=seed % 4 != 0)
 
 

@@ -6,6 +6,8 @@ that is durable which it goes on from.
 
 from __future__ import annotations
 
+import contextlib
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from tests.engine.journal.faults import FaultyDisk
 from tests.engine.runtime.test_lanes import FUNCTIONS, PLAIN, drawn, perform, play
 from tests.engine.runtime.test_lanes import LOOP as LONG
 from tests.engine.runtime.worlds import Faulty
-from weft.engine.events import broken_link
+from weft.engine.events import broken_link, decode
 from weft.engine.journal.claims import Host
 from weft.engine.journal.memory import MemoryJournal
 from weft.engine.journal.sqlite import SqliteJournal
@@ -76,7 +78,7 @@ async def test_generated_nets(
     made: Made, seeds: range, steps: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Engine, "draw", lambda *_: 0.5)  # how long a retry waits
-    for seed in range(seeds.start * 8, seeds.stop * 8):
+    for seed in range(seeds.start * 6, seeds.stop * 6):
         specification = drawn(seed)
         try:
             await same(made, lambda journal, heard: play(specification, seed, journal, heard))  # noqa: B023  # awaited here
@@ -369,3 +371,81 @@ async def test_a_listener_that_comes_later_is_told_from_then_on() -> None:
         assert told == list(engine.journal.records(case.id))[-len(told) :]
         states = [batch.before for batch in batches[1:]]
         assert states == [batch.after for batch in batches[:-1]]
+
+
+# ── the power is cut ─────────────────────────────────────────────────────────────────────────
+
+SHORT = LONG.replace("300", "6")
+CASES = [f"c{number}" for number in range(3)]
+
+
+async def run_until_the_power_goes(
+    path: Path, disk: FaultyDisk, at: int | None, told: dict[str, list[Any]]
+) -> int:
+    """Three cases in turns, and the power cut at an operation of the disk: how many there are."""
+
+    def add(work: weft.Work, n: int) -> int:
+        made = sum(r.type == "WorkItemCompleted" for r in told.get(work.case, ()))
+        assert made == n, "a function goes on from what nobody was told of"
+        return n + 1
+
+    def heard(batch: Any) -> None:
+        told.setdefault(batch.case, []).extend(batch.records)
+
+    journal = SqliteJournal(path, vfs=disk.vfs)
+    begun = 0
+    with contextlib.suppress(weft.JournalError):
+        async with weft.open(journal, functions={"add": add}) as engine:
+            engine.listeners.append(heard)
+            await (await engine.start(weft.loads(SHORT), case="first")).wait()
+            begun = disk.operations
+            disk.cut_power_at = None if at is None else begun + at
+            async with anyio.create_task_group() as group:
+                for name in CASES:
+                    group.start_soon(_started, engine, name)
+    return disk.operations - begun
+
+
+async def _started(engine: Engine, name: str) -> None:
+    with contextlib.suppress(weft.JournalError):
+        await (await engine.start(weft.loads(SHORT), case=name)).wait()
+
+
+@pytest.mark.no_cover
+async def test_the_power_is_cut_at_any_point_of_a_turn(tmp_path: Path, steps: list[int]) -> None:
+    with FaultyDisk() as disk:
+        total = await run_until_the_power_goes(tmp_path / "whole.db", disk, None, {})
+    assert max(steps) == len(CASES)
+    for at in range(1, total + 1, 5):
+        path = tmp_path / f"{at}.db"
+        told: dict[str, list[Any]] = {}
+        again: list[tuple[str, str]] = []
+
+        def add(work: weft.Work, n: int, again: list[tuple[str, str]] = again) -> int:
+            again.append((work.case, work.item))
+            return n + 1
+
+        with FaultyDisk() as disk:
+            await run_until_the_power_goes(path, disk, at, told)
+            if disk.powered:  # it would have gone later, as the store was closed
+                disk.cut_power()
+            disk.restore(random.Random(at) if at % 2 else None)
+            journal = SqliteJournal(path, vfs=disk.vfs)
+            stored = {name: list(journal.records(CaseId(name))) for name in CASES}
+            for name in CASES:
+                known = told.get(name, [])
+                assert stored[name][: len(known)] == known, f"{at}: what was told is not there"
+            async with weft.open(journal, functions={"add": add}) as engine:
+                for case in await engine.recover():
+                    assert await case.wait() is weft.CaseStatus.COMPLETED
+                for name in CASES:
+                    if stored[name]:
+                        ended(engine, name, 6)
+                done = {
+                    (name, decode(record).item)  # type: ignore[attr-defined]  # of this type
+                    for name in CASES
+                    for record in stored[name]
+                    if record.type == "WorkItemCompleted"
+                }
+                assert not done & set(again), f"{at}: a completed step is made again"
+                assert journal.check() == []
