@@ -124,6 +124,27 @@ def test_what_an_engine_exports_is_what_its_registry_declares(
     }
 
 
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_the_variables_of_opentelemetry_say_it_all(
+    protocol: str, got: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where to, how, packed how, what of it, and who says so."""
+    receiver = got.receiver
+    endpoint = receiver.grpc_endpoint if protocol == "grpc" else receiver.http_endpoint
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
+    with weft.open(functions={"work": lambda: 1}) as engine:
+        assert engine.run(weft.loads(SPECIFICATION)).status == "completed"
+    assert {type(sample) for sample in got.samples} == {LogSample}
+    said = {each.name: each.value for each in got.resources[0].attributes}
+    assert (said["service.name"], said["deployment.environment.name"]) == ("shop", "test")
+
+
 def test_every_field_of_a_span_arrives(got: Received) -> None:
     status, answer = got.post("/v1/traces", request().SerializeToString())
     assert (status, answer) == (200, b"")
