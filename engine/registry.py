@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from enum import Enum
-from types import MappingProxyType
+from functools import lru_cache
+from types import FunctionType, MappingProxyType
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import attrs
@@ -336,9 +337,19 @@ def _kind(hint: Any) -> Kind | None:
 
 
 def _inspect(executor: Callable[..., Fragment]) -> Pattern:
-    """Check a marked function's form and read its parameters."""
+    """Check a marked function's form and read its parameters; once for each function and mark.
+
+    Registries are made again and again of the same functions.
+    """
+    mark = getattr(executor, MARK, None)
+    if isinstance(executor, FunctionType) and mark is not None:
+        return _inspected(executor, mark)
+    return _inspected.__wrapped__(executor, mark)
+
+
+@lru_cache(maxsize=512)
+def _inspected(executor: Callable[..., Fragment], mark: _Mark | None) -> Pattern:
     source = f"{getattr(executor, '__module__', '?')}.{getattr(executor, '__qualname__', executor)}"
-    mark: _Mark | None = getattr(executor, MARK, None)
     if mark is None:
         raise DefinitionError(
             f"{source} is not marked as a pattern: put @pattern(…) on it", code="pattern"

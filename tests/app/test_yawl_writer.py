@@ -42,7 +42,7 @@ def space(specification: Specification) -> list[Any]:
     for net in compiled.nets.values():
         size: tuple[Any, ...] = (len(net.places), len(net.transitions))
         try:
-            seen = explore(net, max_states=WIDTH, threads=1)
+            seen = explore(net, max_states=40 if net.or_joins else WIDTH, threads=1)
         except UsageError:
             pass
         else:
