@@ -80,4 +80,5 @@ def _verify_pnml(path: Path, max_states: int | None) -> Report:
         max_states=workflow.DEFAULT_MAX_STATES if max_states is None else max_states,
         file=str(path),
         positions={name: (line, None) for name, line in read.lines.items()},
+        labels={**{p.id: p.name for p in read.places}, **dict(read.transitions)},
     )

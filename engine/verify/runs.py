@@ -46,9 +46,12 @@ TRIGGERS = 2
 MAX_RUN = 20_000
 """The most markings that are looked at within one step."""
 
-MAX_WORK = 80_000_000
-"""So many tokens and places are looked at within all steps of an exploration: about fifteen
+MAX_WORK = 40_000_000
+"""So many tokens and places are looked at within all steps of an exploration: some twenty
 seconds of them."""
+
+JOINING = 25
+"""So many looks at each place whether an OR-join may go on costs."""
 
 MAX_BYTES = 2**29
 """The states and the trails of an exploration take no more memory."""
@@ -344,7 +347,7 @@ class Runs:
     def allowed(self, marking: Marking, t: int) -> bool:
         """Whether the arcs allow a firing."""
         if t in self.inputs:
-            self.work += len(self.net.places)
+            self.work += JOINING * len(self.net.places)
             cells = [marking.get(p, 0) for p in range(len(self.net.places))]
             return orjoin.enabled(self.net, cells, t, alone=self.alone)
         return self.marked(marking, t)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, islice
 
 from weft.engine.net import CompiledSpecification, Net, Role, Task
 from weft.engine.orjoin import Undecided
@@ -215,9 +215,9 @@ class _NetVerification:
         facts.proper = True
         if any(t.when for t in self.net.transitions):
             self.abstractions["each condition may be true or false, whatever the data"] = None
-        pairs = list(self.writing_pairs())
+        among = sum(len(tasks) * (len(tasks) - 1) // 2 for tasks in self.writers().values())
         most = min(MOST_PAIRS, PAIRS_WORK // max(1, len(plain.transitions)) + 1)
-        for one, other, variable in pairs[:most]:
+        for one, other, variable in islice(self.writing_pairs(), most):
             runs = [self.net.place_index[task.run] for task in (one, other)]
             kept = self.looked(plain, ends, keep=runs)
             cells = [kept.markings.cell[p] for p in runs]
@@ -226,11 +226,11 @@ class _NetVerification:
                 if all(tokens[cell] for cell in cells):
                     self.both_write(one, other, variable, ())
                     break
-        if len(pairs) > most:
+        if among > most:
             self.tell(
                 "note",
                 "concurrent-writes",
-                f"of {len(pairs)} pairs of tasks that write the same variable {most} were looked at",
+                f"of {among:,} pairs of tasks that write the same variable {most} were looked at",
             )
         return True
 
@@ -370,10 +370,45 @@ class _NetVerification:
         """A livelock: work goes on, and no end can be reached."""
         path = self.path(runs, graph, state)
         left = self.tokens(runs, graph.states[state])
-        waiting = told([self.place_words(p) for p in left])
         element, location = self.of_place(next(iter(left), None))
-        text = f"{self.after(path)} no end can be reached any more; there is {waiting}"
+        text = f"{self.after(path)} no end can be reached any more"
+        if left:
+            text += f"; there is {told([self.place_words(p) for p in left])}"
+        rounds = self.going_round(runs, graph, state)
+        if rounds:
+            text += f"; what goes on for ever: {told([repr(task) for task in rounds])}"
+        if rounds and element is None:
+            element, location = rounds[0], self.at("tasks", rounds[0])
         self.tell("error", "livelock", text, element=element, location=location, path=path)
+
+    def going_round(self, runs: Runs, graph: Graph[State], state: int) -> list[str]:
+        """The tasks that start again and again among the states that follow on one."""
+        reached, queue = {state}, [state]
+        while queue:
+            new = {after for _, after in graph.steps(queue.pop())} - reached
+            reached |= new
+            queue += new
+        before = dict.fromkeys(reached, 0)
+        for one in reached:
+            for _, after in graph.steps(one):
+                before[after] += 1
+        queue = [one for one, n in before.items() if not n]
+        while queue:  # what nothing that stays comes before is met once
+            one = queue.pop()
+            reached.discard(one)
+            for _, after in graph.steps(one):
+                before[after] -= 1
+                if not before[after]:
+                    queue.append(after)
+        again = {
+            t
+            for one in reached
+            for label, after in graph.steps(one)
+            if after in reached and graph.states[after][0] >= 0
+            for t in runs.trails[label]
+        }
+        starts = (t for i, t in enumerate(self.net.transitions) if i in again)
+        return list(dict.fromkeys(str(t.task) for t in starts if t.role is Role.START))
 
     def grows(self, runs: Runs, graph: Graph[State]) -> None:
         """Unboundedness."""
@@ -484,18 +519,21 @@ class _NetVerification:
                 "an automatic alternative of a deferred choice may be forestalled"
             ] = None
 
-    def writing_pairs(self) -> Iterator[tuple[Task, Task, str]]:
-        """Tasks that write the same variable, which declares no merge."""
+    def writers(self) -> Mapping[str, Sequence[Task]]:
+        """The tasks that write each variable that several write, and that declares no merge."""
         writers: dict[str, list[Task]] = {}
         for task in self.net.tasks.values():
             names = [task.result] if task.outputs is None else list(task.outputs)
             for name in names:
                 if name is not None:
                     writers.setdefault(name, []).append(task)
-        for variable, tasks in writers.items():
-            declared = self.net.variables.get(variable)
-            if declared is None or declared.merge is None:
-                yield from ((a, b, variable) for a, b in combinations(tasks, 2))
+        declared = {name: v for name, v in self.net.variables.items() if v.merge is not None}
+        return {v: tasks for v, tasks in writers.items() if len(tasks) > 1 and v not in declared}
+
+    def writing_pairs(self) -> Iterator[tuple[Task, Task, str]]:
+        """Two tasks each that write the same variable."""
+        for variable, tasks in self.writers().items():
+            yield from ((a, b, variable) for a, b in combinations(tasks, 2))
 
     def both_write(self, one: Task, other: Task, variable: str, path: Sequence[str]) -> None:
         """Two tasks that can be under way at once write one variable."""
@@ -656,8 +694,8 @@ class _Whole(_NetVerification):
         self.by_runs(TogetherRuns(self.together, constants=self.constants))
         self.facts.safe = self.facts.proper = True  # these are asked of each net by itself
 
-    def writing_pairs(self) -> Iterator[tuple[Task, Task, str]]:
-        return iter(())
+    def writers(self) -> Mapping[str, Sequence[Task]]:
+        return {}
 
     def tokens(self, runs: Runs, state: State, *, all: bool = False) -> dict[str, int]:
         """The marking of a state; what is left to do stands in the child scopes themselves."""
@@ -718,9 +756,9 @@ class _Watch:
         self.runs = runs
         self.unsafe: int | None = None
         place = part.net.place_index
-        self.pairs = [
-            (one, other, variable, place[one.run], place[other.run])
-            for one, other, variable in part.writing_pairs()
+        self.writers = [
+            (variable, [(task.name, place[task.run]) for task in tasks])
+            for variable, tasks in part.writers().items()
         ]
         self.written: dict[tuple[str, str, str], int] = {}
         self.merges = list(self._merges(place))
@@ -802,9 +840,10 @@ class _Watch:
             n > 1 and p < len(unfinished) and unfinished[p] for p, n in marking.items()
         ):
             self.unsafe = at
-        for one, other, variable, a, b in self.pairs:
-            if marking.get(a) and marking.get(b):
-                self.written.setdefault((one.name, other.name, variable), at)
+        for variable, tasks in self.writers if len(self.written) < MOST_PAIRS else ():
+            busy = [name for name, run in tasks if run in marking]
+            for one, other in islice(combinations(busy, 2), MOST_PAIRS):
+                self.written.setdefault((one, other, variable), at)
         for name, places in self.merges:
             if sum(marking.get(p, 0) for p in places) > 1:
                 self.merged.setdefault(name, at)

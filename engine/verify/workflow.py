@@ -26,12 +26,7 @@ import attrs
 from weft.engine.coverability import OutOfBounds
 from weft.engine.net import Net
 from weft.engine.verify.arcs import ArcNet, flat, members
-from weft.engine.verify.coverable import (
-    ALL_BACKWARDS_WORK,
-    BACKWARDS_WORK,
-    Backwards,
-    coverability_set,
-)
+from weft.engine.verify.coverable import BACKWARDS_WORK, Backwards, coverability_set
 from weft.engine.verify.graph import Graph, explored
 from weft.engine.verify.markings import Markings, explored_markings
 from weft.engine.verify.reduce import reduced
@@ -63,6 +58,7 @@ def verify_net(
     max_states: int = DEFAULT_MAX_STATES,
     file: str | None = None,
     positions: Mapping[str, Position] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Report:
     """Whether a plain net is sound.
 
@@ -71,13 +67,14 @@ def verify_net(
         max_states: The bound on each exploration; past it a verdict may be missing.
         file: The file that findings name.
         positions: Where places and transitions stand in it, by their names.
+        labels: What else they are called: messages tell both, paths and markings the names.
 
     Raises:
         UsageError: ``max_states`` is less than 1.
     """
     if max_states < 1:
         raise UsageError(f"max_states is at least 1, not {max_states}")
-    return _Verification(net, max_states, file, positions or {}).report()
+    return _Verification(net, max_states, file, positions or {}, labels or {}).report()
 
 
 @attrs.define
@@ -216,12 +213,18 @@ class _Verification:
     """One net's verification."""
 
     def __init__(
-        self, net: Net, max_states: int, file: str | None, positions: Mapping[str, Position]
+        self,
+        net: Net,
+        max_states: int,
+        file: str | None,
+        positions: Mapping[str, Position],
+        labels: Mapping[str, str],
     ) -> None:
         self.net = net
         self.max_states = max_states
         self.file = file
         self.positions = positions
+        self.labels = labels
         self.arcs = ArcNet.of(net)
         taken = {p for t in self.arcs.transitions.values() for p in (*t.take, *t.clear)}
         put = {p for t in self.arcs.transitions.values() for p in t.put}
@@ -349,7 +352,8 @@ class _Verification:
         """Dead transitions, the first ones by name."""
         for t in dead[:SHOWN]:
             name = self.net.transitions[t].name
-            self.tell("error", "dead-transition", f"{name!r} can never fire", element=name)
+            text = f"{self.word(name, quoted=True)} can never fire"
+            self.tell("error", "dead-transition", text, element=name)
         if len(dead) > SHOWN:
             more = f"{len(dead) - SHOWN} more transitions can never fire"
             self.tell("error", "dead-transition", more)
@@ -428,7 +432,9 @@ class _Verification:
         if covering.growth is not None and facts.bounded is not False:
             facts.bounded = False
             names, grown = self.names(covering.growth), self.place_names(covering.grown)
-            text = f"{_after(names)} {told(grown)} has grown, and can grow so again for ever"
+            text = (
+                f"{self.after(names)} {self.words(grown)} has grown, and can grow so again for ever"
+            )
             self.tell("error", "unbounded", text, element=grown[0], path=names)
         facts.bounded = covering.bounded
         facts.safe = covering.safe
@@ -481,8 +487,8 @@ class _Verification:
             return
         names, marking = self.names(path), self.reached(path)
         ends = self.place_names(p for p in sorted(self.sinks) if self.net.places[p].name in marking)
-        left = told([p for p in marking if p not in ends])
-        text = f"{_after(names)} the end {told(ends)} is marked " + (
+        left = self.words([p for p in marking if p not in ends])
+        text = f"{self.after(names)} the end {self.words(ends)} is marked " + (
             f"while {left} still is" if left else "more than once"
         )
         self.tell("error", "improper-completion", text, element=ends[0], path=names)
@@ -492,7 +498,7 @@ class _Verification:
         if any(t.lacks for t in self.arcs.transitions.values()):
             return
         asked = Backwards(self.arcs, own.markings.places)
-        some = min(BACKWARDS_WORK, ALL_BACKWARDS_WORK // len(self.sinks))
+        some = min(BACKWARDS_WORK, asked.left // len(self.sinks))
         ends = [asked.target({end: 1}, some) for end in sorted(self.sinks)]
         try:
             for at, state in enumerate(own.graph.states[:ASKED]):
@@ -504,6 +510,17 @@ class _Verification:
             return
 
     # ── words ────────────────────────────────────────────────────────────────────────────────
+
+    def word(self, name: str, *, quoted: bool = False) -> str:
+        """The name of a place or transition, behind its label if it has another one."""
+        shown, label = repr(name) if quoted else name, self.labels.get(name, name)
+        return shown if label in (name, "") else f"{label!r} ({shown})"
+
+    def words(self, names: Iterable[str]) -> str:
+        return told([self.word(name) for name in names])
+
+    def after(self, names: Sequence[str]) -> str:
+        return f"after {self.words(names)}:" if names else "at the start"
 
     def place_names(self, places: Iterable[int]) -> list[str]:
         return [self.net.places[p].name for p in places]
@@ -542,10 +559,10 @@ class _Verification:
         path = look.path(state)
         marking = self.reached(path)
         names = self.names(path)
-        after = _after(names)
+        after = self.after(names)
         sinks = {self.net.places[p].name for p in self.sinks}
-        left = told([p for p in marking if p not in sinks])
-        double = told([p for p, n in marking.items() if n > 1])
+        left = self.words([p for p in marking if p not in sinks])
+        double = self.words([p for p, n in marking.items() if n > 1])
         level: Level = "error"
         element = None
         if kind == "deadlock" and not shortest and not self.stands_still(path):
@@ -561,13 +578,13 @@ class _Verification:
         elif kind == "improper":
             code = "improper-completion"
             ends = [p for p in marking if p in sinks]
-            text = f"{after} the end {told(ends)} is marked " + (
+            text = f"{after} the end {self.words(ends)} is marked " + (
                 f"while {left} still is" if left else "more than once"
             )
             element = ends[0]
         elif kind == "unbounded":
             code = "unbounded"
-            growing = told(self.growing(look, state))
+            growing = self.words(self.growing(look, state))
             text = f"{after} {growing} has grown, and can grow so again for ever"
             element = self.growing(look, state)[0]
         else:
@@ -624,10 +641,6 @@ class _Verification:
             diagnostics=self.diagnostics,
             undecided=undecided,
         )
-
-
-def _after(names: Sequence[str]) -> str:
-    return "at the start" if not names else f"after {told(names)}"
 
 
 def told(names: Sequence[str], most: int = 12) -> str:

@@ -146,3 +146,36 @@ def test_two_tasks_that_write_one_variable_at_once() -> None:
     assert "'b' and 'c' can be under way at once, and both write 'x'" in told.message
     assert list(told.path) == ["a.start", "a.complete", "b.start", "c.start"]
     assert not report({"deferred-choice": ["b", "c"]}).diagnostics
+
+
+def test_of_very_many_that_write_one_variable_some_pairs_are_looked_at() -> None:
+    writes = {"outputs": {"x": "result"}}
+    crowd = [f"w{k}" for k in range(16)]
+    report = verified(
+        g.task("a", None, {"parallel-split": crowd}),
+        *(g.task(name, "person", **writes) for name in crowd),
+    )
+    found = [d for d in report.diagnostics if d.code == "concurrent-writes"]
+    assert len([d for d in found if d.level == "warning"]) == 100
+    assert [d.message for d in found if d.level == "note"] == [
+        "of 120 pairs of tasks that write the same variable 100 were looked at"
+    ]
+
+
+# ── what never ends ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("start", ["a", "c"])
+def test_what_goes_on_for_ever_is_named(start: str) -> None:
+    """Also where it is so from the start on, before anything can be left to do."""
+    tasks = (
+        g.task("a", None, {"exclusive-choice": [{"when": "x > 0", "to": "a"}, {"to": "b"}]}),
+        g.task("b", "person", "c"),
+        g.task("c", "person", "d"),
+        g.task("d", "person", "c"),
+    )
+    report = verified(*(tasks if start == "a" else tasks[2:]), start=start)
+    assert (report.sound, report.option_to_complete) == (False, False)
+    found = only(report, "livelock")
+    assert found.message.endswith("; what goes on for ever: 'c', 'd'")
+    assert found.message.startswith("at the start no end can be reached any more")

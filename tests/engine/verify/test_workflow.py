@@ -288,11 +288,26 @@ def test_findings_have_positions_and_many_names_are_cut() -> None:
         ("deadlock", "n.pnml:7"),
         ("dead-transition", "n.pnml:9:3"),
     ]
-    assert str(report.diagnostics[0]).startswith("n.pnml:7: error: after a nothing can fire")
+    assert str(report.diagnostics[0]).startswith("n.pnml:7: error: after a: nothing can fire")
     assert report.as_json()["deadlocks"] == [{"marking": {"p": 1}, "path": ["a"]}]
     assert told([str(k) for k in range(20)], most=4) == "0, 1, … (20 in all) …, 18, 19"
     with pytest.raises(UsageError, match="at least 1"):
         verify_net(stuck, max_states=0)
+
+
+def test_messages_tell_labels_beside_names() -> None:
+    found = net(
+        {"i": 1, "p": 0, "o": 0},
+        external("t1", take=["i"], put=["p"]),
+        external("t2", take=["p", "i"], put=["o"]),
+    )
+    labels = {"t1": "Pay", "p": "paid", "t2": "t2", "i": ""}
+    report = verify_net(found, labels=labels)
+    assert [d.message for d in report.diagnostics] == [
+        "after 'Pay' (t1): nothing can fire, and 'paid' (p) is marked, which is no end",
+        "'t2' can never fire",
+    ]
+    assert report.deadlocks[0].path == ["t1"]
 
 
 def test_an_overflow_is_undecided_not_a_crash() -> None:
