@@ -392,8 +392,9 @@ class Bus:
             if stored.name in seen:
                 continue
             seen.add(stored.name)
-            word = b"startEvent" if stored.format == "bpmn" else b"triggers"
-            if word not in stored.source and b"\\" not in stored.source:
+            bpmn = stored.format == "bpmn"
+            words = (b"startEvent", b"instantiate") if bpmn else (b"triggers", b"\\")
+            if not any(word in stored.source for word in words):
                 continue  # neither written so nor with escapes
             key = (stored.name, stored.version, stored.source)
             if key not in self._read:

@@ -249,6 +249,8 @@ class _Reader:
         self.root: Any = None
         self.defined: dict[str, list[Any]] = {}
         """Event to its definitions."""
+        self.each = "each"
+        """What an instance's item is called."""
         self.caught_by: dict[str, Any] = {}
         """What throws an escalation, to the event that catches it."""
 
@@ -332,6 +334,8 @@ class _Reader:
                 line = self.ids[id_].sourceline
                 self.fault(element, f"the id {id_!r} stands in line {line} already", "duplicate-id")
             self.ids.setdefault(id_, element)
+        named = {x.get("name", "") for x in self.ids.values() if local(x) in _BESIDE}
+        self.each = name_of("each", {_variable(id_) for id_ in self.ids} | named)
         for element in children(document):
             if local(element) == "process" and element.get("id"):
                 self.processes.setdefault(element.get("id"), element)
@@ -576,6 +580,8 @@ class _Reader:
                 part.join = Use("structured-partial-join", {"n": int(number[1])})
             else:
                 part.join = Use("complex")  # told when it turns out that it joins
+        if x.get("eventGatewayType") == "Parallel":
+            self.tell(x, "eventBasedGateway, of the type Parallel")
         if _true(x, "instantiate"):
             self.tell(x, "eventBasedGateway, that starts a process")
         elif kind in ("parallelGateway", "eventBasedGateway", "complexGateway"):
@@ -588,6 +594,8 @@ class _Reader:
         part = scope.part(x.get("id", ""), x, title=_line(x.get("name", "")))
         if kind in _SUBS or kind == "callActivity":
             self.composite(part, x)
+        elif kind == "receiveTask" and _true(x, "instantiate"):
+            self.tell(x, f"{kind}, that starts a process")
         elif kind == "receiveTask":
             self.tell(x, kind)
             part.uses.append(Use("persistent-trigger", self.awaited(x, x, part.name)))
@@ -597,6 +605,9 @@ class _Reader:
         else:
             self.tell(x, kind)
             self.person(part, x)
+        for quantity in ("startQuantity", "completionQuantity"):
+            if x.get(quantity, "1").strip() != "1":
+                self.tell(x, quantity)
         if part.works or part.child or part.sends is not None:
             self.repeated(part, x)
         elif first(x, *_LOOPS) is not None:
@@ -710,15 +721,15 @@ class _Reader:
         )
         each = self.expression(listed) if listed else None
         if each is not None:
-            argument = {"in": each.cel, "as": "each"}
+            argument = {"in": each.cel, "as": self.each}
             if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", item) and item not in RESERVED:
-                part.item = (item, "each")
+                part.item = (item, self.each)
                 self.declare([item])
         elif number is not None:
             literal = re.fullmatch("[0-9]+", number.cel)
             argument = {"times": int(number.cel) if literal and int(number.cel) else number.cel}
         else:
-            argument = {"open": True, "as": "each"}
+            argument = {"open": True, "as": self.each}
         construct = "multiInstanceLoopCharacteristics"
         self.tell(loop, construct if each or number else f"{construct}, without a number")
         if _true(loop, "isSequential"):
@@ -736,7 +747,34 @@ class _Reader:
                 self.tell(loop, f"{construct}, completionCondition")
             else:
                 self.tell(loop, f"{construct}, completionCondition that cannot be evaluated")
+        if loop.get("behavior", "All") != "All":
+            self.tell(loop, f"{construct}, behavior")
+        self.collected(part, loop, vendor, argument)
         part.uses.append(Use("for-each", argument))
+
+    def collected(
+        self, part: _Part, loop: Any, vendor: Any | None, argument: dict[str, JsonValue]
+    ) -> None:
+        """Where the results of all instances go, and what of each goes there."""
+        construct = "multiInstanceLoopCharacteristics"
+        into = ("" if vendor is None else vendor.get("outputCollection") or "") or self.data_name(
+            text_of(first(loop, "loopDataOutputRef"))
+        )
+        if not into:
+            return
+        item = first(loop, "outputDataItem")
+        each = ("" if vendor is None else vendor.get("outputElement") or "") or (
+            "" if item is None else item.get("name", "")
+        )
+        each = each.removeprefix("=").strip()
+        plain = all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", n) for n in (into, each))
+        if not plain or into in RESERVED or each in RESERVED:
+            self.tell(loop, f"{construct}, an output that cannot be told")
+            return
+        self.tell(loop, f"{construct}, output")
+        self.declare([into])
+        argument["collect"] = f"result.get('{each}')"
+        part.sets[into] = "results"
 
     def looped(self, part: _Part, x: Any, loop: Any) -> None:
         condition = self.condition(first(loop, "loopCondition"))
@@ -1528,6 +1566,9 @@ class _Reader:
         """What starts cases by itself: messages, signals and schedules of the process that runs."""
         process = next(self.processes[id_] for id_, net in self.called.items() if net == "net")
         starting = children(process, "startEvent")
+        for x in children(process, "receiveTask"):
+            if _true(x, "instantiate"):
+                self.started_by(x, x, "messageRef", {})
         for x, definition in [(y, d) for y in starting for d in self.definitions(y) or [None]]:
             kind = "" if definition is None else local(definition)
             chosen: dict[str, JsonValue] = {}
@@ -1535,10 +1576,7 @@ class _Reader:
                 chosen = {START_EVENT: _literal(x.get("id", ""))}
             if kind in ("messageEventDefinition", "signalEventDefinition"):
                 self.tell(x, "startEvent, message or signal")
-                attribute = kind.replace("EventDefinition", "Ref")
-                event = self.referred(definition, attribute, x.get("id", ""))
-                given = {v: f"event.data.get('{v}')" for v in self.variables if v != START_EVENT}
-                self.triggers.append(EventTrigger(event, {**given, **chosen}))
+                self.started_by(x, definition, kind.replace("EventDefinition", "Ref"), chosen)
             elif kind == "timerEventDefinition":
                 cycle = text_of(first(definition, "timeCycle"))
                 found = read_time("timeCycle", cycle, lambda text: None) if cycle else None
@@ -1549,6 +1587,14 @@ class _Reader:
                     self.schedules.append(ScheduleTrigger(found.value, data=said))
             elif kind:
                 self.tell(x, "startEvent, of another kind")
+
+    def started_by(
+        self, x: Any, definition: Any, attribute: str, chosen: Mapping[str, JsonValue]
+    ) -> None:
+        """An event of that name starts a case, with its data for the variables."""
+        event = self.referred(definition, attribute, x.get("id", ""))
+        given = {v: f"event.data.get('{v}')" for v in self.variables if v != START_EVENT}
+        self.triggers.append(EventTrigger(event, {**given, **chosen}))
 
     # ── what stands beside ───────────────────────────────────────────────────────────────────
 
@@ -1639,9 +1685,10 @@ class _Reader:
                 incoming[way.to] += 1
         shared = bool(self.shared())
         parts = scope.parts.values()
-        own = {_variable(p.name) for p in parts if p.works and not (p.several or p.asks)}
+        own = {_variable(p.name) for p in parts if p.works and not (p.several or p.asks) and shared}
+        own |= {_variable(p.name) for p in parts if p.works and p.several and p.sets}
         variables = {
-            **{n: Variable(n, DataType("any"), merge="last") for n in sorted(own) if shared},
+            **{n: Variable(n, DataType("any"), merge="last") for n in sorted(own)},
             **self.variables,
         }
         return NetDefinition(

@@ -80,6 +80,11 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     "businessRuleTask": Construct(_CHANGED, "a work item: its completion gives the decision"),
     "scriptTask": Construct(_CHANGED, "a work item: scripts are not run"),
     "receiveTask": Construct(_RUNS, "waits for the message, a persistent trigger"),
+    "receiveTask, that starts a process": Construct(
+        _RUNS, "an event of that name on the bus starts a case; its data are the variables"
+    ),
+    "startQuantity": Construct(_CHANGED, "one token begins the activity"),
+    "completionQuantity": Construct(_CHANGED, "one token goes on"),
     "standardLoopCharacteristics": Construct(_RUNS, "a structured loop"),
     "standardLoopCharacteristics, without a condition that can be evaluated": Construct(
         _CHANGED, 'is done again while its result says so: {"again": true}'
@@ -98,6 +103,15 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     ),
     "multiInstanceLoopCharacteristics, completionCondition that cannot be evaluated": Construct(
         _CHANGED, "not asked: it completes when all instances have"
+    ),
+    "multiInstanceLoopCharacteristics, output": Construct(
+        _RUNS, "the list of what the instances have given, in their order"
+    ),
+    "multiInstanceLoopCharacteristics, an output that cannot be told": Construct(
+        _CHANGED, "the results are in the variable that bears the task's name"
+    ),
+    "multiInstanceLoopCharacteristics, behavior": Construct(
+        _CHANGED, "no event is thrown when an instance is done"
     ),
     # ── gateways and flows ───────────────────────────────────────────────────────────────────
     "sequenceFlow": Construct(_RUNS, "a flow"),
@@ -119,6 +133,9 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     "eventBasedGateway": Construct(_RUNS, "whatever happens first withdraws the others"),
     "eventBasedGateway, that starts a process": Construct(
         _CHANGED, "the case is started from outside, and waits there"
+    ),
+    "eventBasedGateway, of the type Parallel": Construct(
+        _CHANGED, "the first event alone: it does not wait for the others"
     ),
     "complexGateway": Construct(
         _CHANGED, "goes on at the n-th token where its condition says n; splits as an inclusive one"

@@ -511,6 +511,81 @@ def test_a_complex_gateway_without_a_number_goes_on_as_an_inclusive_one() -> Non
     assert case.do("c") == ["next"]
 
 
+# ── instances, and what starts a process ─────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", ["userTask", "subProcess"])
+@pytest.mark.parametrize("vendor", [True, False])
+def test_the_results_of_many_instances_are_collected(kind: str, vendor: bool) -> None:
+    told = (
+        '<extensionElements><zeebe:loopCharacteristics inputCollection="=list" inputElement="one" '
+        'outputCollection="sums" outputElement="=sum"/></extensionElements>'
+        if vendor
+        else "<loopDataInputRef>list</loopDataInputRef><loopDataOutputRef>sums</loopDataOutputRef>"
+        '<inputDataItem id="i" name="one"/><outputDataItem id="o" name="sum"/>'
+    )
+    inner = f"<multiInstanceLoopCharacteristics>{told}</multiInstanceLoopCharacteristics>"
+    inner += SUB if kind == "subProcess" else ""
+    more = node("property", "p", name="sum")
+    specification = read(more + START + node(kind, "each", inner) + flow("start", "each"))
+    assert verdicts(specification, "multiInstanceLoopCharacteristics, output") == RUNS
+    case = Driven(specification, list=[1, 2])
+    (task,) = {*case.open}
+    case.do(task, sum=3)
+    case.do(task, sum=4)
+    assert case.case.data["sums"] == [3, 4]
+
+
+def test_an_output_that_is_computed_is_told() -> None:
+    inner = (
+        "<multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics "
+        'inputCollection="=list" outputCollection="sums" outputElement="={a: 1}"/>'
+        "</extensionElements></multiInstanceLoopCharacteristics>"
+    )
+    specification = read(START + node("userTask", "each", inner) + flow("start", "each"))
+    told = "multiInstanceLoopCharacteristics, an output that cannot be told"
+    assert verdicts(specification, told) == CHANGED
+
+
+def test_a_task_that_receives_starts_a_process() -> None:
+    specification = read(
+        node("receiveTask", "got", messageRef="m", instantiate="true") + node("task", "next")
+        + flow("got", "next"), more=NAMES,
+    )  # fmt: skip
+    assert verdicts(specification, "receiveTask, that starts a process") == RUNS
+    engine = Driven.engines.enter_context(weft.open(seed=1))
+    engine.add(specification)
+    (started,) = engine.emit("word").started
+    assert [i.task for i in engine.open(started.case).work_list()] == ["next"]
+
+
+@pytest.mark.parametrize(
+    ("process", "construct"),
+    [
+        (node("task", "a", startQuantity="2"), "startQuantity"),
+        (node("task", "a", completionQuantity="3"), "completionQuantity"),
+        (
+            node("eventBasedGateway", "a", eventGatewayType="Parallel")
+            + node("receiveTask", "b", messageRef="m") + flow("a", "b"),
+            "eventBasedGateway, of the type Parallel",
+        ),
+        (
+            node("task", "a", '<multiInstanceLoopCharacteristics behavior="One"/>'),
+            "multiInstanceLoopCharacteristics, behavior",
+        ),
+        (
+            node("callActivity", "a", calledElement="g"),
+            "callActivity, of a global task",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_acted_on_is_told(process: str, construct: str) -> None:
+    more = NAMES + node("globalUserTask", "g", name="Check")
+    specification = read(START + process + flow("start", "a"), more=more)
+    expected = RUNS if "global" in construct else CHANGED
+    assert verdicts(specification, construct) == expected
+
+
 # ── ends, links, transactions ────────────────────────────────────────────────────────────────
 
 
