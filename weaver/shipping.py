@@ -23,6 +23,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import ParentBased
 
 from weft.schema.errors import UsageError
 from weft.weaver import conventions as names
@@ -39,6 +40,13 @@ INTERVAL_SECONDS: Final = 1.0
 """So often what waits is exported, even if it is little."""
 METRIC_INTERVAL_SECONDS: Final = 60.0
 """So often metrics are collected, unless OTEL_METRIC_EXPORT_INTERVAL says otherwise."""
+
+_LIMITS: Final = (
+    *("OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+    *("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+    *("OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"),
+    *("OTEL_SPAN_LINK_COUNT_LIMIT", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"),
+)
 
 Drop = Callable[[str, str, int], None]
 """Is told of what is dropped: the signal, the reason, how many."""
@@ -296,6 +304,17 @@ class Pipeline:
         if "logs" in exporters:
             logs = self._shipper("logs", exporters, queue)
             self.logger_provider.add_log_record_processor(_Logs(logs))
+
+    @property
+    def takes_ended_spans(self) -> bool:
+        """Whether a span may be made when it has ended, which costs less than the SDK's way.
+
+        Not where the environment asks for what the SDK does while a span lasts: limits of its
+        own, or a sampler that looks at more than the span above.
+        """
+        return isinstance(self.tracer_provider.sampler, ParentBased) and not any(
+            os.environ.get(name) for name in _LIMITS
+        )
 
     def _shipper(self, signal: str, exporters: Mapping[str, Any], queue: int) -> Shipper:
         made = Shipper(signal, exporters[signal], self._drop, queue=queue)

@@ -184,6 +184,65 @@ def test_what_is_dropped_is_exported_as_a_number() -> None:
     )
 
 
+@pytest.mark.parametrize("caller", [None, "01", "00"])
+def test_spans_are_what_the_sdk_would_make_of_them(
+    caller: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made when they have ended, as they are without limits, or begun and ended."""
+    text = """
+weft: 1
+name: order
+net:
+  start: a
+  tasks:
+    a: {python: work, then: b}
+    b: {python: fail, then: c}
+    c: {person: {title: C?}}
+"""
+    trace = None if caller is None else f"00-{'1' * 32}-{'2' * 16}-{caller}"
+    made: list[list[Any]] = []
+    failures: list[str] = []
+
+    def fail() -> None:
+        if failures:
+            raise ValueError(failures.pop())
+
+    for limit in ("", "1000"):
+        monkeypatch.setenv("OTEL_SPAN_LINK_COUNT_LIMIT", limit)
+        exporter = Exporter()
+        pipeline = Pipeline({"traces": exporter})
+        assert pipeline.takes_ended_spans is not bool(limit)
+        telemetry = Telemetry(
+            tracer_provider=pipeline.tracer_provider, pipeline=pipeline, parent=trace
+        )
+        functions = {"work": lambda: 1, "fail": fail}
+        failures.append("once")
+        with weft.open(telemetry=telemetry, functions=functions, seed=1) as engine:
+            case = engine.run(weft.loads(text))
+            case.resume()
+            case.wait()
+            case.suspend("lunch")
+            case.resume()
+            case.cancel()
+        telemetry.close(LONG)
+        made.append(exporter.taken)
+    direct, begun = made
+    assert [each.to_json() for each in direct] == [each.to_json() for each in begun]
+    assert [each.instrumentation_scope for each in direct] == [
+        each.instrumentation_scope for each in begun
+    ]
+    assert bool(direct) is (caller != "00")
+    if direct:
+        assert {len(each.links) for each in direct} >= {0, 1}
+        assert any(each.events for each in direct)
+        assert any(each.status.description for each in direct)
+
+
+def test_a_sampler_of_another_kind_sees_spans_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
+    assert not Pipeline({"traces": Exporter()}).takes_ended_spans
+
+
 def test_all_signals_come_out_at_the_end() -> None:
     made = {signal: Exporter() for signal in ("traces", "metrics", "logs")}
     pipeline = Pipeline(made)
