@@ -49,10 +49,11 @@ _TELLING = threading.RLock()
 class Told(Protocol):
     """Who tells of a case what has happened only when somebody reads (`MemoryJournal.hear`).
 
-    What is told is what `append` would have been given, batch by batch; so an open item is under
-    way, nobody outside may act on any, and no time is waited for.
+    What is told is what `append` would have been given, batch by batch. An open item is under way,
+    or offered: then `MemoryJournal.offered` is told. No time is waited for.
     """
 
+    case: CaseId
     compiled: CompiledSpecification
     sequence: int
     started: int
@@ -60,6 +61,19 @@ class Told(Protocol):
     status: str
     number: int
     """How many cases there were before it; `MemoryJournal.hear` sets it for a new one."""
+
+    parked: bool
+    """Whether nothing happens before somebody outside acts."""
+    offers: list[str]
+    """The items that are offered."""
+
+    def hear(self, journal: MemoryJournal) -> None:
+        """Tell of what is offered from now on, and of what is offered already."""
+        ...
+
+    def row(self, name: str) -> OpenItem:
+        """An item that is offered."""
+        ...
 
     def drained(self) -> list[Any]:
         """What has happened since this was called, in order.
@@ -101,7 +115,8 @@ class MemoryJournal:
         self._told: dict[CaseId, Told] = {}
         """Who may know more of a case than is written here."""
         self._numbers = count()
-        self._items: dict[tuple[CaseId, ItemId], OpenItem] = {}
+        self._items: dict[tuple[CaseId, ItemId], OpenItem | Told] = {}
+        """The work list; a row is with who tells of its case until somebody else writes."""
         self._awaited: dict[str, dict[tuple[CaseId, str], AwaitedTrigger]] = {}
         self._waits: dict[tuple[CaseId, str], str] = {}
         self._wakes: list[tuple[Microseconds, int, CaseId]] = []
@@ -219,6 +234,11 @@ class MemoryJournal:
         self._owners[case] = self._claims[case] = owner
         told.number = next(self._numbers)
         self._told[case] = told
+        told.hear(self)
+
+    def offered(self, told: Told, item: str) -> None:
+        """An item is offered in a case of which somebody tells."""
+        self._items[told.case, ItemId(item)] = told
 
     def hear(self, case: CaseId, told: Told) -> None:
         """Let somebody tell of a case when somebody reads, instead of at each batch.
@@ -229,11 +249,14 @@ class MemoryJournal:
         found = self._found(case)
         told.number = next(self._numbers) if found is None else found.number
         self._told[case] = told
+        told.hear(self)
 
     def _hear_no_more(self, case: CaseId) -> None:
         told = self._told.pop(case, None)
         if told is not None:
             told.detach()
+            for item in told.offers:
+                self._items[case, ItemId(item)] = told.row(item)
 
     def _found(self, case: CaseId) -> _Case | None:
         """A case with all that is known of it."""
@@ -278,7 +301,7 @@ class MemoryJournal:
             version=compiled.version,
             net=compiled.hash,
             status=status,
-            idle=False,
+            idle=told.parked and told.sequence == len(records),
             started=Microseconds(told.started),
             updated=time,
             sequence=len(records),
@@ -405,16 +428,17 @@ class MemoryJournal:
     ) -> Sequence[OpenItem]:
         """The open items, oldest first; see `weft.engine.ports.Journal.worklist`."""
         self._check_open()
-        return tuple(
-            item
-            for item in self._items.values()
-            if (role is None or item.role == role) and (case is None or item.case == case)
-        )
+        rows = (self._row(*row) for row in self._items.items() if case in (None, row[0][0]))
+        return tuple(row for row in rows if role is None or row.role == role)
+
+    def _row(self, key: tuple[CaseId, ItemId], row: OpenItem | Told) -> OpenItem:
+        return row if isinstance(row, OpenItem) else row.row(key[1])
 
     def open_item(self, case: CaseId, item: ItemId) -> OpenItem | None:
         """One row of the work list, or None."""
         self._check_open()
-        return self._items.get((case, item))
+        row = self._items.get((case, item))
+        return None if row is None else self._row((case, item), row)
 
     # ── nets and specifications ──────────────────────────────────────────────────────────────
 

@@ -24,6 +24,7 @@ from weft.engine.events import (
     CaseStarted,
     TransitionFired,
     WorkItemCompleted,
+    WorkItemOffered,
     WorkItemStarted,
     encode,
 )
@@ -38,6 +39,7 @@ from weft.schema.jsonvalue import checked
 cdef object _RUNNING = CaseStatus.RUNNING
 cdef object _COMPLETED = CaseStatus.COMPLETED
 cdef object _STARTED = ItemStatus.STARTED
+cdef object _OFFERED = ItemStatus.OFFERED
 cdef object _CaseState = CaseState
 cdef object _ScopeState = ScopeState
 cdef object _WorkItem = WorkItem
@@ -48,6 +50,7 @@ cdef object _Listing = Listing
 cdef str _INDEX = INDEX
 cdef object _WorkItemStarted = WorkItemStarted
 cdef object _WorkItemCompleted = WorkItemCompleted
+cdef object _WorkItemOffered = WorkItemOffered
 cdef object _SystemClock = SystemClock
 cdef object _checked = checked
 cdef object _settle = settle
@@ -102,10 +105,14 @@ cdef class Value:
 
 
 cdef class LaneTask:
-    """A task as the lane knows it; one that is not ``plain`` is no business of the lane's."""
+    """A task as the lane knows it.
+
+    One that is not ``plain`` does not start in it; one that is not ``offers`` is not offered in it.
+    """
 
     cdef readonly str name
     cdef readonly bint plain
+    cdef public bint offers
     cdef readonly tuple inputs
     cdef readonly tuple outputs
     cdef readonly tuple input_names
@@ -299,6 +306,7 @@ cdef class Item:
     cdef Route route
     cdef long long time
     cdef long long instance
+    cdef long long born  # of two items, the older one has the smaller number
 
 
 cdef class Start:
@@ -312,6 +320,15 @@ cdef class Start:
         self.task = task
         self.transition = transition
         self.times = times
+
+
+cdef class Offer:
+    """A task is offered to somebody."""
+
+    cdef readonly LaneTask task
+
+    def __init__(self, LaneTask task):
+        self.task = task
 
 
 cdef class Enter:
@@ -353,7 +370,7 @@ cdef class Route:
     cdef dict serials_after
     cdef bint repeats  # a task starts more than once
     cdef list written  # those of its events that are always the same, encoded
-    cdef bint many  # instances begin, start or end
+    cdef bint many  # instances begin, start or end, or something is offered
     cdef long long events
 
     def __init__(self, tuple steps, Place then):
@@ -369,8 +386,12 @@ cdef class Route:
                 started.add(name)
                 self.events += (<Start> step).times
             else:
-                self.many = self.many or type(step) is Enter or type(step) is Gather
+                self.many = self.many or type(step) in (Enter, Gather, Offer)
                 self.events += 1
+                if type(step) is Offer:
+                    name = (<Offer> step).task.name
+                    self.repeats = self.repeats or name in started
+                    started.add(name)
 
 
 cdef class Fork:
@@ -414,7 +435,8 @@ cdef class Place:
 cdef class Lane:
     """A case on the lane: what `CaseState` says of it, as it changes.
 
-    All open items are waiting for their attempt, but the one that is ``held``: it is worked at.
+    All open items are waiting for their attempt, but the one that is ``held``: it is worked at; and
+    those that are ``offered`` (None: none is). A case in which no other is open is *parked*.
     What has happened and is in no record yet is in ``log``, in few words: for each batch the item
     that was completed (for the first batch, one that stands for the start), and the items that its
     route started; after the batches at which a snapshot is due, the state.
@@ -430,6 +452,9 @@ cdef class Lane:
     cdef dict serials
     cdef bint serials_shared
     cdef dict several
+    cdef list offered
+    cdef readonly object journal
+    cdef long long born
     cdef list log
     cdef list waiting
     cdef Py_ssize_t head
@@ -499,7 +524,68 @@ cdef class Lane:
         item.task = task
         item.inputs = tuple([inputs[name] for name in task.input_names])
         item.instance = -1 if instance is None else <long long> instance
+        item.born = self.born
+        self.born += 1
         self.waiting.append(item)
+
+    def offer(self, str name, LaneTask task, dict inputs):
+        """One more item is offered."""
+        self.put_out(name, task, tuple([inputs[name] for name in task.input_names]))
+
+    cdef Item put_out(self, str name, LaneTask task, tuple inputs):
+        cdef Item item = Item.__new__(Item)
+        item.name = name
+        item.task = task
+        item.inputs = inputs
+        item.instance = -1
+        item.born = self.born
+        self.born += 1
+        if self.offered is None:
+            self.offered = []
+        self.offered.append(item)
+        if self.journal is not None:
+            self.journal.offered(self, name)
+        return item
+
+    def hear(self, journal):
+        """What is offered is put on the work list of a journal, now and from now on."""
+        self.journal = journal
+        if self.offered is not None:
+            for item in self.offered:
+                journal.offered(self, (<Item> item).name)
+
+    @property
+    def parked(self):
+        """Whether there is nothing to do until somebody acts who is outside."""
+        return self.place is not None and self.held is None and self.head >= len(self.waiting)
+
+    @property
+    def offers(self):
+        """The items that are offered."""
+        return [] if self.offered is None else [(<Item> item).name for item in self.offered]
+
+    def row(self, str name):
+        """An item that is offered, as a row of the work list."""
+        from weft.engine.runtime.live import open_row
+
+        for entry in self.offered:
+            item = <Item> entry
+            if item.name == name:
+                return open_row(
+                    self.case, self.compiled.net.tasks[item.task.name], self.open_item(item, True)
+                )
+
+    cdef object open_item(self, Item item, bint offered):
+        """An item as `CaseState` has it."""
+        return _WorkItem(
+            item.name,
+            item.task.name,
+            0,
+            _OFFERED if offered else _STARTED,
+            0 if offered else 1,
+            dict(zip(item.task.input_names, item.inputs)),
+            instance=None if item.instance < 0 else item.instance,
+        )
 
     def entered(self, str task, long long count, long long first, long long next, items, results):
         """A task has instances."""
@@ -591,6 +677,17 @@ cdef class Lane:
                                 None if item.instance < 0 else item.instance,
                             )
                         )
+                elif type(step) is Offer:
+                    item = <Item> log[at]
+                    at += 1
+                    told.append(
+                        _WorkItemOffered(
+                            item.name,
+                            item.task.name,
+                            0,
+                            dict(zip(item.task.input_names, item.inputs)),
+                        )
+                    )
                 elif type(step) is Enter:
                     event = (<Enter> step).event
                     if (<Enter> step).task.several.told:
@@ -663,6 +760,11 @@ cdef class Lane:
                 lists[task] = items
                 activation = self.activation(task)
                 firsts[task] = 0 if activation is None else activation.count
+            elif type(step) is Offer:
+                inputs = found((<Offer> step).task.inputs, data, None, None)
+                if inputs is None:
+                    return False
+                starts.append(inputs)
             elif type(step) is Start:
                 start = <Start> step
                 several = start.task.several
@@ -728,6 +830,8 @@ cdef class Lane:
                     item.task = task
                     item.inputs = <tuple> starts[index]
                     item.instance = instance
+                    item.born = self.born
+                    self.born += 1
                     index += 1
                     number += 1
                     if instance >= 0:
@@ -736,6 +840,14 @@ cdef class Lane:
                     self.waiting.append(item)
                 if not same:
                     serials[task.name] = number - 1
+            elif type(step) is Offer:
+                task = (<Offer> step).task
+                before = PyDict_GetItemWithError(serials, task.name)
+                number = 1 if before is NULL else <long> <object> before + 1
+                if not same:
+                    serials[task.name] = number
+                log.append(self.put_out(task.item(number), task, <tuple> starts[index]))
+                index += 1
             elif type(step) is Enter:
                 activation = self.activation((<Enter> step).task)
                 if activation is None:
@@ -1140,6 +1252,9 @@ cdef class Lane:
                     return item.name, outcome(result)
             except Exception:  # an expression has failed, or the result is no JSON
                 return item.name, outcome(result)
+        if self.head and self.place is not None:  # it may stand here for long
+            del self.waiting[:]
+            self.head = 0
         return None
 
     cdef object performed(self, Item item, dict arguments, object engine):
@@ -1202,6 +1317,7 @@ cdef class Lane:
         self.serials_shared = True
         sequence, place, held = self.sequence, self.place, self.held
         variables, serials, waiting = self.variables, self.serials, self.waiting[self.head:]
+        offered = () if self.offered is None or place is None else tuple(self.offered)
         compiled = self.compiled
         marking = bytes(len(compiled.net.initial)) if place is None else (<Place> place).marking
         scope = _ScopeState(0, compiled.root, marking, variables)
@@ -1212,19 +1328,15 @@ cdef class Lane:
             }
             scope = _ScopeState(0, compiled.root, marking, variables, instances=several)
         items, tally = {}, {}
-        for found in waiting if held is None else [held, *waiting]:
+        held_first = waiting if held is None else [held, *waiting]
+        if offered:
+            held_first = sorted([*held_first, *offered], key=_born)
+        for found in held_first:
             item = <Item> found
             task = item.task
-            items[item.name] = _WorkItem(
-                item.name,
-                task.name,
-                0,
-                _STARTED,
-                1,
-                dict(zip(task.input_names, item.inputs)),
-                instance=None if item.instance < 0 else item.instance,
-            )
-            key = (0, task.name, _STARTED)
+            status = _OFFERED if item in offered else _STARTED
+            items[item.name] = self.open_item(item, status is _OFFERED)
+            key = (0, task.name, status)
             tally[key] = tally.get(key, 0) + 1
         made = _CaseState(
             self.case,
@@ -1323,6 +1435,10 @@ cdef list fresh():
     cdef list made = []
     PyObject_GC_UnTrack(<PyObject*> made)
     return made
+
+
+def _born(item):
+    return (<Item> item).born
 
 
 cdef object routed(object after, dict data):

@@ -1663,7 +1663,8 @@ class Case:
     @property
     def idle(self) -> bool:
         """Whether it is running and has nothing to do until the outside acts."""
-        return idle(self.state)
+        lane = self._lane
+        return idle(self.state) if lane is None else bool(lane.parked)
 
     @property
     def data(self) -> dict[str, JsonValue]:
@@ -1752,6 +1753,8 @@ class Case:
                     await self._engine.give_turn()
             if lane.ended:
                 return CaseStatus.COMPLETED
+            if lane.parked and lane.attached:
+                return CaseStatus.RUNNING
         driven = await self._loaded()
         if timers:
             with self._engine.patience():

@@ -134,10 +134,13 @@ class Book:
                 return False
             if len(known.lists) != 1 or known.floor != known.lists[0].first:
                 return False
-        started, tasks = ItemStatus.STARTED, self.tasks
-        return bool(case.items) and all(
-            status is started and tasks[task].plain for _, task, status in case.tally
-        )
+        for _, name, status in case.tally:
+            task = self.tasks[name]
+            if not (task.plain if status is ItemStatus.STARTED else task.offers):
+                return False
+            if status not in (ItemStatus.STARTED, ItemStatus.OFFERED):
+                return False
+        return bool(case.items)
 
     def learn(
         self, before: CaseState | None, command: c.Command, decision: Decision, asked: Asked
@@ -157,18 +160,20 @@ class Book:
         steps = self._steps(events[1:])
         if steps is None or len(steps) > MOST_STEPS:
             return
-        gather = None
-        for at, step in enumerate(steps):
-            if isinstance(step, self.lane.Gather):
-                # What is asked before it would be asked of other data.
-                if at or step.task is not done or any(event <= 1 for _, _, event in asked):
-                    return
-                gather = step
+        gather = next((step for step in steps if isinstance(step, self.lane.Gather)), None)
+        if gather is not None and not self._first(gather, steps, done, asked):
+            return
         questions = self._questions(events, asked)
         if self._knows(before, done, questions):
             return
         then = None
-        if after.status is not CaseStatus.COMPLETED:
+        if after.status is CaseStatus.COMPLETED:
+            if any(isinstance(step, self.lane.Offer) for step in steps) or (
+                before is not None
+                and any(status is ItemStatus.OFFERED for _, _, status in before.tally)
+            ):
+                return  # what is offered is withdrawn by that
+        else:
             then = self._place(after.scopes[0].marking) if self.plain(after) else None
             if then is None:
                 return
@@ -188,6 +193,12 @@ class Book:
             gather = known
         gather.tree = self._grown(gather.tree, questions, route)
         place.after[done] = gather
+
+    def _first(self, gather: Any, steps: Sequence[Any], done: Any, asked: Asked) -> bool:
+        """Whether results are gathered once, before all else: what is asked then sees them."""
+        again = sum(isinstance(step, self.lane.Gather) for step in steps) > 1
+        before = any(event <= 1 for _, _, event in asked)
+        return steps[0] is gather and gather.task is done and not again and not before
 
     def _completed(self, before: CaseState, command: c.Command, first: e.Event) -> Any:
         """The task of which an item is completed by a command, and nothing else; None: more is."""
@@ -224,6 +235,13 @@ class Book:
                     if number is not None and self._alike(last, task, transition):
                         times += steps.pop().times
                     steps.append(self.lane.Start(task, transition, times))
+                case e.WorkItemOffered(item=item, task=name):
+                    task = self.tasks[name]
+                    if not task.offers:
+                        return None
+                    if event != e.WorkItemOffered(item, name, 0, event.inputs):
+                        return None
+                    steps.append(self.lane.Offer(task))
                 case e.CaseCompleted(by=None, unread={}):
                     steps.append(event)
                 case _:
@@ -415,7 +433,10 @@ class Book:
             if done.several is None or done.several.quiet(scope.marking) is None:
                 return None
             known = known or self.lane.Place(scope.marking)
-        if list(case.items) != waiting or not self.plain(case):
+        at_work = [i.id for i in case.items.values() if i.status is ItemStatus.STARTED]
+        if at_work != waiting or not self.plain(case):
+            return None
+        if told and len(at_work) < len(case.items):
             return None
         lane = self.lane.Lane(
             self.compiled, case.id, known, dict(scope.data), dict(case.serials), *place
@@ -427,15 +448,17 @@ class Book:
                 several.results,
             )
         for item in case.items.values():
+            task, inputs = self.tasks[item.task], item.inputs
+            started = item.status is ItemStatus.STARTED
             alone = WorkItem(
-                *(item.id, item.task, 0, ItemStatus.STARTED, 1, item.inputs), instance=item.instance
+                *(item.id, item.task, 0, item.status, int(started), inputs), instance=item.instance
             )
-            if item != alone:
+            if item != alone or inputs.keys() != set(task.input_names):
                 return None
-            task = self.tasks[item.task]
-            if item.inputs.keys() != set(task.input_names):
-                return None
-            lane.wait(item.id, task, item.inputs, item.instance)
+            if started:
+                lane.wait(item.id, task, inputs, item.instance)
+            else:
+                lane.offer(item.id, task, inputs)
         return lane
 
 
@@ -472,6 +495,19 @@ def _task(
         None if performer is None else performer.direct,
     )
     made.several = several
+    made.offers = (
+        task.connector is not None
+        and not task.automatic
+        and task.child is None
+        and task.multiple is None
+        and task.due is None
+        and task.expires is None
+        and task.timeout is None
+        and not task.lapses
+        and not task.reminds
+        and not task.undoable
+        and task.undoes is None
+    )
     return made
 
 

@@ -21,7 +21,7 @@ from weft.engine.case import CaseState, WorkItem, restore, snapshot
 from weft.engine.decide import Decision, Limits, begins, decide
 from weft.engine.evolve import evolve_all
 from weft.engine.lifecycle import CaseStatus, ItemStatus
-from weft.engine.net import CompiledSpecification
+from weft.engine.net import CompiledSpecification, Task
 from weft.engine.ports import (
     Append,
     AwaitedTrigger,
@@ -46,6 +46,7 @@ __all__ = [
     "find_case",
     "idle",
     "item_timer",
+    "open_row",
     "read_case",
     "replay",
     "stored_net",
@@ -435,12 +436,16 @@ def _listed(case: CaseState, item: WorkItem) -> bool:
 
 
 def _row(case: CaseState, item: WorkItem) -> OpenItem:
-    task = case.task(item)
+    return open_row(case.id, case.task(item), item)
+
+
+def open_row(case: CaseId, task: Task, item: WorkItem) -> OpenItem:
+    """An item of the work list."""
     config = task.config if isinstance(task.config, dict) else {}
     role = config.get("role")
     return OpenItem(
         item=ItemId(item.id),
-        case=case.id,
+        case=case,
         task=item.task,
         scope=ScopeId(item.scope),
         status=item.status.value,

@@ -14,6 +14,7 @@ import weft
 import weft.patterns
 from tests.engine import generated as g
 from tests.engine.runtime.worlds import Faulty, Functions
+from weft.connectors.person import PersonConnector
 from weft.connectors.python import PythonConnector
 from weft.engine.events import broken_link
 from weft.engine.journal.memory import MemoryJournal
@@ -131,6 +132,9 @@ async def play(
             for _ in range(4):
                 with anyio.fail_after(20):
                     await case.wait()
+                found.append((case.idle, journal.worklist(), case.work_list()))
+                if source.random() < 0.5:  # who asks has the state made
+                    found.append((case.work_items, case.state))
                 if not case.work_list():
                     break
                 offered = case.work_list()[0]
@@ -421,6 +425,57 @@ async def test_instances_go_by_routes(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [len(engine.journal.records(c.id)) for c in (first, handles[0])] == [12, 12]
     assert [(left, index) for left, index, _ in seen] == [(3, 0), (2, 1), (1, 2)]
     assert [list(known["many"].results) for _, _, known in seen] == [[], [0], [0, 1]]
+
+
+# ── what is offered ──────────────────────────────────────────────────────────────────────────
+
+OFFER = """
+weft: 1
+name: half
+data: {n: {type: integer, default: 1}, text: {type: string, default: "a"}}
+sequence:
+  - {python: {call: add, run-in: inline}, in: {n: n}, out: {n: result}}
+  - {person: {title: "Decide", role: boss}, in: {n: n + 1, text: text}, out: {text: result}}
+  - {python: {call: add, run-in: inline}, in: {n: n}, out: {n: result}}
+"""
+
+
+async def test_a_case_that_waits_for_somebody_stays_in_its_lane() -> None:
+    async def run(journal: Journal) -> Any:
+        found: list[Any] = []
+        clock = VirtualClock(Microseconds(7))
+        specification = weft.loads(OFFER)
+        connectors: Any = {
+            "python": PythonConnector({"add": to_int}),
+            "person": PersonConnector(),
+        }
+        engine = Engine(
+            journal, registry=weft.patterns.builtin(), connectors=connectors, clock=clock
+        )
+        async with engine:
+            cases = []
+            for number in range(5):
+                case = await engine.start(specification, {"n": number}, case=f"c{number}")
+                assert await case.wait() is weft.CaseStatus.RUNNING
+                cases.append(case)
+            if not isinstance(journal, Faulty):
+                assert all(lane.parked for lane in engine._lanes.values())
+                assert list(engine._lanes) == ["c1", "c2", "c3", "c4"]
+                assert cases[1].id in engine._lanes, "nothing that is asked here has it leave"
+            found += [(case.idle, case.data, case.events) for case in cases]
+            found += [journal.worklist(), journal.worklist(role="boss"), journal.worklist(role="x")]
+            found += [journal.open_item(case.id, "step-2/1") for case in cases]  # type: ignore[arg-type]  # a name
+            await cases[3].complete("step-2/1", "yes")
+            await cases[1].claim("step-2/1", "eve")
+            await cases[2].cancel("not this one")
+            found += [await case.wait() for case in cases]
+            found += [journal.worklist(), [case.state for case in cases]]
+            found.append([(s, journal.records(s.case)) for s in journal.cases()])
+            found.append(journal.stopped())
+        return found
+
+    quick, long = await both(run)
+    assert quick == long
 
 
 # ── who looks on ─────────────────────────────────────────────────────────────────────────────
