@@ -76,7 +76,9 @@ async def measured(cases: int) -> None:
         rows = len(engine.journal.worklist())
         each = (time.process_time() - began) / rows * 1e6
         gc.collect()
-        print(f"the work list read, {rows:,} rows: {resident() - before:.1f} MB, {each:.1f} µs a row")
+        print(
+            f"the work list read, {rows:,} rows: {resident() - before:.1f} MB, {each:.1f} µs a row"
+        )
         began = time.process_time()
         for name in names[:woken]:
             (await engine.open(name)).work_items  # noqa: B018  # the state is what is measured

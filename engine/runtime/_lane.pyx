@@ -294,7 +294,7 @@ cdef class Activation:
 cdef class Item:
     """An item, and what has become of it: nothing that it refers to can refer to it.
 
-    ``written`` are the values that its completion wrote, ``route`` is what followed on that, at
+    ``written`` are the values that its completion wrote (one alone is no tuple), ``route`` is what followed on that, at
     ``time``. One without a task is the start of the case: ``written`` are the data then. That of an
     instance has its number, and what is kept of its result.
     """
@@ -656,7 +656,8 @@ cdef class Lane:
             elif item.instance >= 0:
                 told.append(_WorkItemCompleted(item.name, result=item.written))
             else:
-                writes = dict(zip(item.task.output_names, item.written))
+                written = (item.written,) if len(item.task.output_names) == 1 else item.written
+                writes = dict(zip(item.task.output_names, written))
                 told.append(_WorkItemCompleted(item.name, writes))
             if item.route is None:  # an instance that nothing follows on
                 continue
@@ -923,6 +924,8 @@ cdef class Lane:
         self.held = None
         self.variables = self.next_data
         item.written = self.next_writes
+        if len(self.next_writes) == 1:
+            item.written = self.next_writes[0]
         item.time = now
         self.log.append(item)
         self.sequence += 1

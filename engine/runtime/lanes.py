@@ -104,14 +104,14 @@ class Book:
     _defaults: dict[str, Any] | None = None
 
     def defaults(self) -> dict[str, Any]:
-        """The variables of a case that is given none.
+        """The variables of a case that is given none; they are shared, and nobody changes them.
 
         Raises:
             UsageError: One is required.
         """
         if self._defaults is None:
             self._defaults = initial_data(self.compiled.net, {})
-        return self._defaults.copy()
+        return self._defaults
 
     def plain(self, case: CaseState) -> bool:
         """Whether what a case does next hangs on its marking and its guards alone."""
