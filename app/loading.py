@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -10,13 +11,21 @@ from weft.schema.errors import UsageError
 from weft.schema.files import read_file
 from weft.schema.specification import Specification
 
-__all__ = ["SCHEMAS", "load", "loads"]
+__all__ = ["BESIDE", "SCHEMAS", "load", "loads"]
+
+BESIDE: ContextVar[tuple[Path, ...]] = ContextVar("BESIDE", default=())
+"""The BPMN files that a command has been given beside the one that calls their processes."""
 
 SCHEMAS: ContextVar[Path | None] = ContextVar("SCHEMAS", default=None)
 """The folder of schemas that a command has been given; files in XML are held against them."""
 
 
-def load(path: str | Path, *, schemas: str | Path | None = None) -> Specification:
+def load(
+    path: str | Path,
+    *,
+    schemas: str | Path | None = None,
+    beside: Iterable[str | Path] | None = None,
+) -> Specification:
     """Read a specification from a file; its suffix tells the format, or its keys do.
 
     Task functions, and modules of actions, are looked up in the file's folder first.
@@ -25,6 +34,7 @@ def load(path: str | Path, *, schemas: str | Path | None = None) -> Specificatio
         path: The file.
         schemas: A folder with the schemas (XSD) of YAWL or BPMN: a file of theirs is held
             against that of its version before it is read.
+        beside: Other BPMN files, with processes that this one calls; they become part of it.
 
     Raises:
         DefinitionErrors: All faults of the file, each with line and column.
@@ -36,11 +46,22 @@ def load(path: str | Path, *, schemas: str | Path | None = None) -> Specificatio
     if known.read is None:
         raise UsageError(f"{path}: {known.title} is written, not read", code="format")
     text = read_file(path)
+    others = [(str(p), read_file(Path(p))) for p in (BESIDE.get() if beside is None else beside)]
     folder = SCHEMAS.get() if schemas is None else Path(schemas)
     if folder is not None and known.name in ("yawl", "bpmn"):
         from weft.schema.xsd import check_schema
 
-        check_schema(text, folder, file=str(path))
+        for name, each in ((str(path), text), *others):
+            check_schema(each, folder, file=name)
+    if others:
+        if known.name not in ("bpmn", "xml"):
+            raise UsageError(
+                f"{path}: only a BPMN file calls processes of other files; this is {known.title}",
+                code="format",
+            )
+        from weft.schema.bpmn_merge import with_called
+
+        text = with_called(text, others, file=str(path))
     return known.read(text, str(path), path.resolve().parent)
 
 

@@ -61,10 +61,12 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         _CHANGED, "the rest is withdrawn, even if the file says that it may be finished"
     ),
     "adHocSubProcess, ordering Sequential": Construct(_RUNS, "one at a time, in any order"),
-    "callActivity": Construct(_RUNS, "runs the process of the file that it names, as a net"),
+    "callActivity": Construct(
+        _RUNS, "runs the process that it names, of the file or of one given beside it, as a net"
+    ),
     "callActivity, of a global task": Construct(_RUNS, "a work item, for somebody to do"),
     "callActivity, of something elsewhere": Construct(
-        _CHANGED, "what it calls is not in the file: a work item, for somebody to do"
+        _CHANGED, "what it calls is in no file that was given: a work item, for somebody to do"
     ),
     # ── tasks ────────────────────────────────────────────────────────────────────────────────
     "task": Construct(_RUNS, "a work item; whoever completes it gives the values of variables"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from weft.cli.group import answering, store_option
+from weft.cli.group import answering, beside_option, store_option
 from weft.cli.nets import GRAVEST_FIRST
 from weft.cli.output import Exit, Screen, error_object, exit_of_error
 from weft.cli.own import engine_options, own_options
@@ -30,6 +30,7 @@ __all__ = ["deploy", "emit"]
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @own_options
 @store_option
+@beside_option
 @answering
 def deploy(files: Sequence[str], store: str, screen: Screen) -> Exit:
     """Keep specifications in the store: to be run by name, and started by events.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from weft.cli.group import answering, schemas_option
+from weft.cli.group import answering, beside_option, schemas_option
 from weft.cli.output import Exit, Screen
 from weft.schema.errors import UsageError
 
@@ -21,6 +21,7 @@ __all__ = ["convert"]
     help="The format to write (native, steps…); by default what the suffix of OUT means.",
 )  # fmt: skip
 @schemas_option
+@beside_option
 @answering
 def convert(source: Path, target: Path, name: str | None, screen: Screen) -> Exit:
     """Write a specification in another format; what that format cannot say is told, all at once.

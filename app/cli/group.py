@@ -12,7 +12,7 @@ import click
 from weft.cli.output import Screen
 
 __all__ = [
-    "STORE", "Sections", "answering", "asks_for_json", "schemas_option", "store_option", "versions",
+    "STORE", "Sections", "answering", "asks_for_json", "beside_option", "schemas_option", "store_option", "versions",
 ]  # fmt: skip
 
 STORE = "sqlite:///.weft/weft.db"
@@ -53,6 +53,29 @@ def _use_schemas(context: click.Context, _: click.Parameter, folder: Path | None
 
     SCHEMAS.set(folder)
     context.call_on_close(lambda: SCHEMAS.set(None))
+
+
+def beside_option(command: C) -> C:
+    """The option ``--with``: for the time of the command, files whose processes are called."""
+    return click.option(
+        "--with",
+        "beside",
+        metavar="FILE",
+        multiple=True,
+        expose_value=False,
+        callback=_use_beside,
+        type=click.Path(path_type=Path),
+        help="A BPMN file with a process that FILE calls; may be given several times.",
+    )(command)
+
+
+def _use_beside(context: click.Context, _: click.Parameter, files: tuple[Path, ...]) -> None:
+    if not files or context.resilient_parsing:
+        return
+    from weft.loading import BESIDE
+
+    BESIDE.set(files)
+    context.call_on_close(lambda: BESIDE.set(()))
 
 
 def answering(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from weft.cli.group import answering, schemas_option
+from weft.cli.group import answering, beside_option, schemas_option
 from weft.cli.output import Exit, Screen, duration, error_object, exit_of_error
 from weft.schema.errors import DefinitionError, UsageError, WeftError
 
@@ -139,6 +139,7 @@ def _lines(
     help="Write the findings to this file as SARIF 2.1.0, for code hosts.",
 )  # fmt: skip
 @schemas_option
+@beside_option
 @answering
 def verify(
     files: Sequence[Path], max_states: int | None, sarif: Path | None, screen: Screen

@@ -14,7 +14,7 @@ import click
 
 from weft.cli import completion
 from weft.cli.catalogue import numbered
-from weft.cli.group import answering, schemas_option, store_option
+from weft.cli.group import answering, beside_option, schemas_option, store_option
 from weft.cli.output import Exit, Screen, clock_time, compact, local_time, table, timestamp
 from weft.cli.own import own_options
 from weft.cli.stores import read, reading, refuse_missing
@@ -301,6 +301,7 @@ def specs(store: str, screen: Screen) -> Exit:
 @own_options
 @store_option
 @schemas_option
+@beside_option
 @answering
 def show(what: str, store: str, screen: Screen) -> Exit:
     """A specification: its tasks, and the patterns that it uses. Its faults, if it has any."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weft.cli import completion
-from weft.cli.group import answering, schemas_option, store_option
+from weft.cli.group import answering, beside_option, schemas_option, store_option
 from weft.cli.output import Exit, Screen
 from weft.cli.own import own_options
 from weft.cli.telling import otlp_option
@@ -59,6 +59,7 @@ __all__ = ["answer_outcome", "cancel", "json_value", "listening", "resume", "run
 @otlp_option
 @store_option
 @schemas_option
+@beside_option
 @answering
 def run(
     what: str | None,
