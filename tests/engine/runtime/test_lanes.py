@@ -132,7 +132,7 @@ async def play(
             for _ in range(4):
                 with anyio.fail_after(20):
                     await case.wait()
-                found.append((case.idle, journal.worklist(), case.work_list()))
+                found.append((case.idle, list(journal.worklist()), list(case.work_list())))
                 if source.random() < 0.5:  # who asks has the state made
                     found.append((case.work_items, case.state))
                 if not case.work_list():
