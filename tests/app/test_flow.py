@@ -67,9 +67,6 @@ from weft.handles import (
 )
 from weft.patterns import builtin as builtin_patterns
 
-# Told of or not, the same has to happen: these run as where nobody listens, in lanes.
-pytestmark = pytest.mark.weft_live_check(off=True)
-
 # ── the tasks that the tests are about ───────────────────────────────────────────────────────
 
 

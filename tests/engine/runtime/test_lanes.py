@@ -27,7 +27,7 @@ from weft.engine.runtime.live import LiveCase
 from weft.schema.errors import WeftError
 from weft.schema.specification import Specification
 
-# An engine that tells OpenTelemetry what it does takes the long way.
+# Here nobody is told of each batch; where somebody is, cases take turns (test_turns.py).
 pytestmark = pytest.mark.weft_live_check(off=True)
 
 if compiled_lane() is None:
