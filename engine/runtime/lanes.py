@@ -483,6 +483,7 @@ def _task(
         and task.child is None
         and (task.multiple is None or several is not None)
         and task.due is None
+        and task.expires is None
         and not task.undoable
         and task.undoes is None
         and outputs is not None

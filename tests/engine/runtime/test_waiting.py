@@ -278,6 +278,16 @@ async def test_work_of_the_engine_is_stopped_when_the_data_say_so(world: World) 
     assert world.functions.calls[:2] == [("a/1", 1), ("a/1", 2)]
 
 
+async def test_work_that_is_done_at_once_has_its_time_recorded(world: World) -> None:
+    """However a case is driven: its events do not depend on it."""
+    async with world.engine() as engine:
+        case = await engine.start(timed({"for": "patience"}, kind="auto"), {"patience": "5s"})
+        assert await case.wait() is CaseStatus.COMPLETED
+        events = [e.decode(record) for record in engine.journal.records(case.id)]
+        started = [x.expires for x in events if isinstance(x, e.WorkItemStarted)]
+        assert started == [MILLENNIUM + 5 * SECOND, None]
+
+
 async def test_a_time_that_cannot_be_told_fails_the_case(world: World) -> None:
     async with world.engine() as engine:
         case = await engine.start(timed({"for": "patience"}), {"patience": "soon"})
