@@ -30,8 +30,8 @@ RUNS = 80
 """Files for each format."""
 
 BPMN = """<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:v="urn:v">
-<message id="m" name="stop"/><error id="e" errorCode="E1"/>
-<process id="p" isExecutable="true"><laneSet id="ls"><lane id="l" name="Sales">
+<message id="m" name="stop"/><error id="e" errorCode="E1"/><escalation id="es" escalationCode="x"/>
+<globalUserTask id="gt"/><process id="p" isExecutable="true"><laneSet id="ls"><lane id="l" name="Sales">
 <flowNodeRef>a</flowNodeRef></lane></laneSet><property id="pr" name="amount"/>
 <startEvent id="s"/><userTask id="a" name="Ask" v:candidateGroups="x"><documentation>d</documentation>
 <multiInstanceLoopCharacteristics id="mi" isSequential="true"><loopCardinality>3</loopCardinality>
@@ -46,6 +46,27 @@ BPMN = """<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns
 <eventBasedGateway id="eg"/><intermediateCatchEvent id="c1"><signalEventDefinition/></intermediateCatchEvent>
 <intermediateCatchEvent id="c2"><timerEventDefinition><timeDate>2030-01-01T00:00:00Z</timeDate>
 </timerEventDefinition></intermediateCatchEvent><endEvent id="x"><terminateEventDefinition/></endEvent>
+<adHocSubProcess id="ah" ordering="Sequential"><task id="t1"/><task id="t2"/>
+<completionCondition>amount = 3</completionCondition></adHocSubProcess>
+<transaction id="tx"><startEvent id="ts"/><task id="tt"><standardLoopCharacteristics loopMaximum="3">
+<loopCondition>${x}</loopCondition></standardLoopCharacteristics></task>
+<boundaryEvent id="tb" attachedToRef="tt"><compensateEventDefinition/></boundaryEvent>
+<task id="tu" isForCompensation="true"/><association id="ta" sourceRef="tb" targetRef="tu"/>
+<intermediateThrowEvent id="te"><escalationEventDefinition escalationRef="es"/>
+<messageEventDefinition messageRef="m"/></intermediateThrowEvent><endEvent id="tc"><cancelEventDefinition/></endEvent>
+<sequenceFlow id="tf1" sourceRef="ts" targetRef="tt"/><sequenceFlow id="tf2" sourceRef="tt" targetRef="te"/>
+<sequenceFlow id="tf3" sourceRef="te" targetRef="tc"/></transaction>
+<boundaryEvent id="bx" attachedToRef="tx" cancelActivity="false"><escalationEventDefinition/></boundaryEvent>
+<boundaryEvent id="bc" attachedToRef="tx"><cancelEventDefinition/></boundaryEvent>
+<boundaryEvent id="bm" attachedToRef="tx" parallelMultiple="true"><signalEventDefinition/>
+<conditionalEventDefinition><condition>amount &gt; 5</condition></conditionalEventDefinition></boundaryEvent>
+<callActivity id="ca" calledElement="gt"/><complexGateway id="cx"><activationCondition>n >= 1</activationCondition>
+</complexGateway><intermediateCatchEvent id="cc"><conditionalEventDefinition><condition>amount &lt; 9
+</condition></conditionalEventDefinition></intermediateCatchEvent>
+<sequenceFlow id="g1" sourceRef="s" targetRef="ah"/><sequenceFlow id="g2" sourceRef="ah" targetRef="tx"/>
+<sequenceFlow id="g3" sourceRef="tx" targetRef="cx"/><sequenceFlow id="g4" sourceRef="bx" targetRef="ca"/>
+<sequenceFlow id="g5" sourceRef="bc" targetRef="cx"/><sequenceFlow id="g6" sourceRef="bm" targetRef="cc"/>
+<sequenceFlow id="g7" sourceRef="cc" targetRef="cx"/><sequenceFlow id="g8" sourceRef="cx" targetRef="x"/>
 <subProcess id="h" triggeredByEvent="true"><startEvent id="hs"><messageEventDefinition messageRef="m"/>
 </startEvent></subProcess>
 <sequenceFlow id="f1" sourceRef="s" targetRef="a"/><sequenceFlow id="f2" sourceRef="a" targetRef="g"/>
@@ -68,7 +89,7 @@ YAWL = """<specificationSet xmlns="http://www.yawlfoundation.org/yawlschema" ver
 <split code="or"/><startingMappings><mapping><expression query="&lt;w&gt;{/n/v + 1}&lt;/w&gt;"/>
 <mapsTo>w</mapsTo></mapping></startingMappings><completedMappings><mapping>
 <expression query="/d/w"/><mapsTo>v</mapsTo></mapping></completedMappings>
-<timer><trigger>OnEnabled</trigger><duration>PT1H</duration></timer><decomposesTo id="d"/></task>
+<timer><trigger>OnEnabled</trigger><netparam>v</netparam></timer><decomposesTo id="d"/></task>
 <condition id="c"><flowsInto><nextElementRef id="b"/></flowsInto><flowsInto><nextElementRef id="k"/>
 </flowsInto></condition><task id="b"><flowsInto><nextElementRef id="o"/></flowsInto><join code="xor"/>
 <split code="and"/><removesTokens id="m"/><removesTokensFromFlow><flowSource id="a"/>
