@@ -123,6 +123,8 @@ class MemoryJournal:
         self._nets: dict[str, bytes] = {}
         self._blobs: dict[str, bytes] = {}
         self._specifications: dict[tuple[str, str], StoredSpecification] = {}
+        self.revision = [0]
+        """Has another number whenever a specification has been kept, by whoever shares the store."""
         self._host, self._borrowed = "here", False
         self._owners: dict[CaseId, EngineId] = {}
         self._leases: dict[EngineId, tuple[str, Microseconds]] = {}
@@ -224,17 +226,23 @@ class MemoryJournal:
         """Whether `hear` may be called: all events are kept, and nobody watches `append`."""
         return self._keep_events and type(self) is MemoryJournal and "append" not in vars(self)
 
-    def begin(self, case: CaseId, owner: EngineId, told: Told) -> None:
-        """Claim a new case, of which somebody tells when somebody reads (`claim`, `hear`)."""
-        if case in self._owners or owner not in self._leases or case in self._cases:
+    def begin(self, case: CaseId, owner: EngineId, told: Told) -> bool:
+        """Claim a new case, of which somebody tells when somebody reads (`claim`, `hear`).
+
+        False: there is a case with this id.
+        """
+        if self._closed:
+            self._check_open()
+        if case in self._cases or case in self._told:
+            return False
+        if case in self._owners or owner not in self._leases:
             self.claim(case, owner)
-            self.hear(case, told)
-            return
-        self._check_open()
-        self._owners[case] = self._claims[case] = owner
+        else:
+            self._owners[case] = self._claims[case] = owner
         told.number = next(self._numbers)
         self._told[case] = told
         told.hear(self)
+        return True
 
     def offered(self, told: Told, item: str) -> None:
         """An item is offered in a case of which somebody tells."""
@@ -487,6 +495,7 @@ class MemoryJournal:
         """Keep a specification; see `weft.engine.ports.Journal.put_specification`."""
         self._check_open()
         key = (specification.name, specification.version)
+        self.revision[0] += 1
         self._specifications.pop(key, None)  # so that it becomes the last of the dictionary
         self._specifications[key] = specification
 
@@ -553,7 +562,8 @@ class MemoryJournal:
 
     def release(self, case: CaseId, owner: EngineId) -> None:
         """Give a claim back; see `weft.engine.ports.Journal.release`."""
-        self._check_open()
+        if self._closed:
+            self._check_open()
         if self._claims.get(case) == owner:
             del self._claims[case]
             if self._owners.get(case) == owner:

@@ -368,6 +368,7 @@ cdef class Route:
     cdef readonly Place then
     cdef dict serials_before
     cdef dict serials_after
+    cdef list names  # of the items that it starts then
     cdef bint repeats  # a task starts more than once
     cdef list written  # those of its events that are always the same, encoded
     cdef bint many  # instances begin, start or end, or something is offered
@@ -818,6 +819,18 @@ cdef class Lane:
         for step in route.steps:
             if type(step) is Start:
                 task = (<Start> step).task
+                if same and not route.many:
+                    item = Item.__new__(Item)
+                    item.name = <str> route.names[index]
+                    item.task = task
+                    item.inputs = <tuple> starts[index]
+                    item.instance = -1
+                    item.born = self.born
+                    self.born += 1
+                    index += 1
+                    log.append(item)
+                    self.waiting.append(item)
+                    continue
                 before = PyDict_GetItemWithError(serials, task.name)
                 number = 1 if before is NULL else <long> <object> before + 1
                 instance = -1
@@ -870,6 +883,8 @@ cdef class Lane:
             self.serials = route.serials_after
         elif starts and known is not None and route.serials_before is None and not route.repeats:
             route.serials_after = serials
+            if not route.many:
+                route.names = [(<Item> started).name for started in log[len(log) - index :]]
             route.serials_before = known
             self.serials_shared = True
         self.sequence += route.events

@@ -21,7 +21,7 @@ from functools import partial
 from heapq import heappop, heappush
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import anyio
 import attrs
@@ -203,7 +203,8 @@ class _Driven:
 class _Admitted:
     """A specification that cases may be started of, and what they need.
 
-    ``stored`` is what the store had of it then; None: it was compiled by somebody else.
+    ``stored`` is what the store had of it then; None: it was compiled by somebody else. A store in
+    memory has kept no other since, while it has the same ``revision``.
     """
 
     specification: Specification | CompiledSpecification
@@ -213,6 +214,7 @@ class _Admitted:
     book: Book | None
     stored: StoredSpecification | None
     verified: bool
+    revision: int
 
 
 class Engine:
@@ -291,6 +293,7 @@ class Engine:
         self._bound: dict[tuple[str, Path | None], Mapping[tuple[str, str], Performer | None]] = {}
         self._admitted: dict[int, _Admitted] = {}
         self._books: dict[tuple[str, Path | None], Book | None] = {}
+        self._memory = journal if isinstance(journal, MemoryJournal) else None
         self._hear = journal.hear if isinstance(journal, MemoryJournal) else _nobody
         self._turns = Turns(self)
         self._rides: deque[Any] = deque()
@@ -565,12 +568,12 @@ class Engine:
         if self._draining:
             raise CommandRejected("the engine is stopping and takes no new cases", code="stopping")
         known = self._admit(specification, origin, verified=not (unverified or self.unverified))
-        compiled = known.compiled
-        name = self._case_id(compiled.name, case)
         if known.book is not None and token is None and not chain:
-            lane = self._start_in_lane(known, name, data)
+            lane = self._start_in_lane(known, case, data)
             if lane is not None:
                 return Case(self, lane)
+        compiled = known.compiled
+        name = self._case_id(compiled.name, case)
         driven = self._take(known.performers, known.book)
         self.journal.claim(name, self.id, now=self.clock.now())
         self._held[name] = driven
@@ -606,7 +609,9 @@ class Engine:
             if known.stored is None:
                 if known.origin == origin:
                     return known
-            elif known.stored is self.journal.specification(
+            elif (
+                self._memory is not None and known.revision == self._memory.revision[0]
+            ) or known.stored is self.journal.specification(
                 known.compiled.name, known.compiled.version
             ):
                 return known
@@ -627,6 +632,7 @@ class Engine:
         known = _Admitted(
             *(specification, compiled, origin, performers),
             *(self._book(compiled, origin), stored, verified),
+            -1 if self._memory is None else self._memory.revision[0],
         )
         while len(self._admitted) >= ADMITTED:
             del self._admitted[next(iter(self._admitted))]
@@ -1034,26 +1040,31 @@ class Engine:
         return live.book is not None and live.broken is None and not self._draining
 
     def _start_in_lane(
-        self, known: _Admitted, name: CaseId, given: Mapping[str, JsonValue] | None
+        self, known: _Admitted, wanted: str | None, given: Mapping[str, JsonValue] | None
     ) -> Any:
         """The lane of a case that starts by a route; None: it has to start the long way."""
-        book = known.book
+        book, journal = known.book, self._memory
         assert book is not None
         if (
-            book.first is None
+            journal is None
+            or book.first is None
             or not book.silent
             or self.listeners
             or self.tracing is not None
             or self._lets_go
         ):
             return None
+        name: Any = (
+            f"{known.compiled.name}-{self._ids.getrandbits(40):010x}"
+            if wanted is None
+            else self._case_id(known.compiled.name, wanted)
+        )
         data = initial_data(known.compiled.net, given) if given else book.defaults()
         lane = book.started(name, data, known, self.clock, self.snapshot_every)
-        if lane is None:
+        if lane is None or not journal.begin(name, self.id, lane):
             return None
-        cast("MemoryJournal", self.journal).begin(name, self.id, lane)
         if lane.ended:
-            self.journal.release(name, self.id)
+            journal.release(name, self.id)
             return lane
         self._lanes[name] = lane
         self._rides.append(lane)
@@ -1654,7 +1665,8 @@ class Case:
     @property
     def status(self) -> CaseStatus:
         """Where the case stands."""
-        lane = self._lane
+        held = self._held
+        lane = held if type(held) is not _Driven and held.attached else self._lane
         if lane is None:
             return self.state.status
         status: CaseStatus = lane.status
@@ -1669,7 +1681,8 @@ class Case:
     @property
     def data(self) -> dict[str, JsonValue]:
         """A copy of the case's variables."""
-        lane = self._lane
+        held = self._held
+        lane = held if type(held) is not _Driven and held.attached else self._lane
         copied: dict[str, JsonValue] | None = None if lane is None else lane.copied()
         if copied is None:
             data = self.state.data if lane is None else lane.data
