@@ -102,7 +102,8 @@ _BESIDE = {
     "property": "property",
 }
 _NAME_OF_TRIGGER = re.compile("[^A-Za-z0-9_.:/-]")
-_TAKEN = ("end", "error", START_EVENT)
+_TAKEN = frozenset(("end", "error", START_EVENT)) | RESERVED
+"""Names that no task has: its result could not be called so."""
 _MAX_TITLE = 200
 
 

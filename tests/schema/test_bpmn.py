@@ -397,6 +397,15 @@ def test_what_no_flow_leads_to_is_left_out_and_told() -> None:
     ]
 
 
+def test_a_task_that_is_called_like_a_word_of_the_expressions() -> None:
+    amount = node("property", "p", name="amount")
+    specification = read(amount + START + node("task", "true") + flow("start", "true"))
+    case = Driven(specification)
+    assert case.open == ["true_2"]
+    case.do("true_2", amount=3)
+    assert case.case.data["true_2"] == {"amount": 3}
+
+
 def test_two_flows_between_the_same_nodes_are_two() -> None:
     case = Driven(
         read(
