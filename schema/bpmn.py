@@ -599,7 +599,14 @@ class _Reader:
             self.tell(x, f"{kind}, that starts a process")
         elif kind == "receiveTask":
             self.tell(x, kind)
-            part.uses.append(Use("persistent-trigger", self.awaited(x, x, part.name)))
+            waits = Use("persistent-trigger", self.awaited(x, x, part.name))
+            if first(x, *_LOOPS) is None:
+                part.uses.append(waits)
+            else:  # only work is done many times: here it is a net, which waits
+                part.child = name_of(x.get("id", ""), {*self.nets, "net"})
+                inner = self.nets[part.child] = _Scope(part.child)
+                inner.starts = [inner.part(x.get("id", ""), x, uses=[waits]).name]
+                part.uses.append(Use("net", part.child))
         elif kind == "sendTask" and x.get("messageRef") and not self.performed_outside(x):
             self.tell(x, f"{kind}, of a message that has a name")
             self.sends(part, x, x, "messageRef")

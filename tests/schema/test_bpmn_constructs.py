@@ -536,6 +536,22 @@ def test_the_results_of_many_instances_are_collected(kind: str, vendor: bool) ->
     assert case.case.data["sums"] == [3, 4]
 
 
+@pytest.mark.parametrize("sequential", ["true", "false"])
+def test_a_message_is_received_many_times(sequential: str) -> None:
+    loop = f'<multiInstanceLoopCharacteristics isSequential="{sequential}"><loopCardinality>2'
+    loop += "</loopCardinality></multiInstanceLoopCharacteristics>"
+    specification = read(
+        START + node("receiveTask", "got", loop, messageRef="m") + node("task", "next")
+        + flow("start", "got", "next"), more=NAMES,
+    )  # fmt: skip
+    assert sound(specification)
+    case = Driven(specification)
+    case.case.trigger("word")
+    assert case.open == []
+    case.case.trigger("word")
+    assert case.open == ["next"]
+
+
 def test_an_output_that_is_computed_is_told() -> None:
     inner = (
         "<multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics "
