@@ -21,6 +21,9 @@ __all__ = ["Markings", "explored_markings"]
 REPEATS = 1_000
 """So often a growing loop is tried before its growth counts as not shown."""
 
+TRIED = 3_000_000
+"""So many firings are tried for growth in all; beyond them it counts as not shown."""
+
 FIRST = 1_000
 """So many markings are looked at before all others are explored: mostly they are enough."""
 
@@ -67,6 +70,8 @@ class Markings:
         self.number = {t: i for i, t in enumerate(self.transitions)}
         self.initial = array("i", [net.initial.get(p, 0) for p in self.places]).tobytes()
         self._highest = self._thresholds(net)
+        self.tried = 0
+        """How many firings have been tried for growth."""
 
     @property
     def room(self) -> int:
@@ -118,7 +123,9 @@ class Markings:
         cells, least = memoryview(state).cast("i"), memoryview(before).cast("i")
         if not all(map(ge, cells, least)) or state == before:
             return False
-        return self.monotone or self._repeats(state, [self.number[t] for t in steps()])
+        if self.monotone:
+            return True
+        return self.tried <= TRIED and self._repeats(state, [self.number[t] for t in steps()])
 
     def _repeats(self, state: bytes, steps: Sequence[int]) -> bool:
         taken = [0] * len(self.places)
@@ -128,6 +135,7 @@ class Markings:
                 taken[p] += n
         enough = [most + drop for most, drop in zip(self._highest, taken, strict=True)]
         for _ in range(REPEATS):
+            self.tried += len(steps) + 1
             working = array("i", state)
             for i in steps:
                 if not kernel.enabled(self.image, working, i):

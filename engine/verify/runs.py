@@ -65,6 +65,9 @@ CELL = 8
 REPEATS = 50
 """So often a growing loop is tried before its growth counts as not shown."""
 
+TRIED = 1_000_000
+"""So many steps are tried for growth in all; beyond them it counts as not shown."""
+
 BEGIN = -1
 """Before the initial marking has come to rest."""
 
@@ -172,6 +175,8 @@ class Runs:
         self.work = 0
         self.bytes = 0
         """What an exploration has cost, and what it keeps at most (`MAX_WORK`, `MAX_BYTES`)."""
+        self.tried = 0
+        """How many steps have been tried for growth."""
         self.exhausted: str | None = None
         """The bound that it has met, in words."""
 
@@ -634,7 +639,10 @@ class Runs:
         """
         if state[0] < 0 or before[0] < 0 or not _covers(self.marking(state), self.marking(before)):
             return False
+        if self.tried > TRIED:
+            return False
         path = steps()
+        self.tried += len(path)
         if any(t in self.inputs for label in path for t in self.trails[label]):
             return False  # whether an OR-join will fire in every round is not shown by some
         taken: dict[int, int] = {}
@@ -644,6 +652,7 @@ class Runs:
                     taken[p] = taken.get(p, 0) + n
         for _ in range(REPEATS):
             after: State | None = state
+            self.tried += len(path)
             for label in path:
                 assert after is not None
                 after = next((s for known, s in self.successors(after) if known == label), None)

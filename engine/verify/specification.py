@@ -215,6 +215,9 @@ class _NetVerification:
         facts.proper = True
         if any(t.when for t in self.net.transitions):
             self.abstractions["each condition may be true or false, whatever the data"] = None
+        loop = self.loop()
+        if loop:
+            self.circles((), loop)
         among = sum(len(tasks) * (len(tasks) - 1) // 2 for tasks in self.writers().values())
         most = min(MOST_PAIRS, PAIRS_WORK // max(1, len(plain.transitions)) + 1)
         for one, other, variable in islice(self.writing_pairs(), most):
@@ -233,6 +236,45 @@ class _NetVerification:
                 f"of {among:,} pairs of tasks that write the same variable {most} were looked at",
             )
         return True
+
+    def loop(self) -> Sequence[int]:
+        """A round of transitions that can follow on each other by themselves; none: there is none.
+
+        Of a net that may be taken for a plain one, all of whose transitions can fire: there the
+        conditions on the way round do not contradict each other.
+        """
+        place = self.net.place_index
+        ways = {
+            i: (place[t.take[0].place], [place[a.place] for a in t.put])
+            for i, t in enumerate(self.net.transitions)
+            if not t.external and len(t.take) == 1
+        }
+        behind: dict[int, list[int]] = {}
+        for i, (source, _) in ways.items():
+            behind.setdefault(source, []).append(i)
+        leads = {i: [n for p in put for n in behind.get(p, ())] for i, (_, put) in ways.items()}
+        missing = {i: len(following) for i, following in leads.items()}
+        before: dict[int, list[int]] = {}
+        for i, following in leads.items():
+            for n in following:
+                before.setdefault(n, []).append(i)
+        queue = [i for i, n in missing.items() if not n]
+        while queue:  # what leads out of every round, from its end
+            i = queue.pop()
+            del leads[i]
+            for b in before.get(i, ()):
+                missing[b] -= 1
+                if not missing[b]:
+                    queue.append(b)
+        if not leads:
+            return ()
+        walked: dict[int, None] = {}
+        at = min(leads)
+        while at not in walked:
+            walked[at] = None
+            at = next(n for n in leads[at] if n in leads)
+        order = list(walked)
+        return order[order.index(at) :]
 
     def looked(self, plain: ArcNet, ends: set[int], keep: Sequence[int] = ()) -> Look:
         """Look at the reduced net: with its ends, or without if several threads come to one.

@@ -148,6 +148,23 @@ def test_many_threads_that_end_side_by_side_are_bounded_in_memory() -> None:
     assert report.proper_completion is False
 
 
+@pytest.mark.parametrize("tried", [-1, 1_000])
+def test_growth_that_is_not_tried_is_not_shown(monkeypatch: pytest.MonkeyPatch, tried: int) -> None:
+    monkeypatch.setattr(runs, "TRIED", tried)
+    monkeypatch.setattr(markings, "TRIED", tried)
+    grows = g.net("a", g.task("a", "person", {"parallel-split": ["a", "b"]}), g.task("b", "person"))
+    report = verified(g.specification(grows), max_states=60)
+    assert report.bounded is (None if tried < 0 else False)
+    assert (report.undecided is None) is (tried > 0)
+    plain = net(
+        {"i": 1, "p": 0, "q": 0, "o": 0, "never": 0},
+        external("a", take=["i"], put=["p"]),
+        external("b", take=["p"], put=["p", "q"], lacks=["never"]),
+        external("c", take=["p"], put=["o"]),
+    )
+    assert verify_net(plain, max_states=60).bounded is (None if tried < 0 else False)
+
+
 @pytest.mark.usefixtures("uncovered")
 def test_memory_is_given_back() -> None:
     specification, plain = choices(8), threads(8)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.engine import generated as g
 from tests.engine.verify.replay import walked
+from tests.patterns.exploring import mutant
 from weft.engine.verify.report import Diagnostic, Report
 from weft.engine.verify.specification import verify_specification
 from weft.schema.specification import PlaceDefinition, Termination, Use
@@ -179,3 +180,69 @@ def test_what_goes_on_for_ever_is_named(start: str) -> None:
     found = only(report, "livelock")
     assert found.message.endswith("; what goes on for ever: 'c', 'd'")
     assert found.message.startswith("at the start no end can be reached any more")
+
+
+@pytest.mark.parametrize("reduced", [True, False])
+def test_transitions_that_follow_on_each_other_for_ever_are_named(
+    monkeypatch: pytest.MonkeyPatch, reduced: bool
+) -> None:
+    """Whether or not the states are looked at."""
+    if not reduced:
+        monkeypatch.setattr("weft.engine.verify.specification.plain_form", lambda net: None)
+    report = verified(
+        g.task("a", "person", "b"),
+        g.task("b", None, {"exclusive-choice": [{"when": "x > 0", "to": "c"}, {"to": "d"}]}),
+        g.task("c", None, {"exclusive-choice": [{"when": "y > 0", "to": "b"}, {"to": "d"}]}),
+        g.task("d", "person", "e"),
+        g.task("e", None, "f"),
+        g.task("f", "person"),
+    )
+    assert report.sound is True
+    found = only(report, "endless-run")
+    assert found.level == "warning"
+    assert found.element in ("b", "c")
+    assert "without an event from outside, for ever" in found.message
+    assert all(step in found.message for step in ("b.then.choice 1", "c.then.choice 1"))
+    assert ("a.complete" in found.path) is not reduced
+
+
+def test_a_net_that_only_ends_when_it_ends_further_down() -> None:
+    branches = [{"when": "false", "to": "c"}, {"to": "again"}]
+    inner = g.net(
+        "b",
+        g.task("b", "person", {"exclusive-choice": branches}),
+        g.task("c", "person"),
+        g.task("again", child="inner"),
+        name="inner",
+    )
+    spec = g.specification(
+        {"net": g.net("a", g.task("a", child="inner"), name="net"), "inner": inner}
+    )
+    report = verify_specification(g.compiled(spec), spec)
+    assert report.sound is False
+    found = [d for d in report.diagnostics if d.code == "recursion"]
+    assert [d.element for d in found] == ["inner", "net"]
+    assert "can only end when inner ends inside of it" in found[0].message
+
+
+def test_what_breaks_the_bookkeeping_of_a_pattern_is_shown() -> None:
+    """No specification does that: a transition of the compiled net is changed."""
+    spec = g.specification(
+        g.net(
+            "a",
+            g.task("a", None, {"parallel-split": ["b", "c"]}),
+            g.task("b", "person", "j"),
+            g.task("c", "person", "j"),
+            g.task("j", "person", join="structured-discriminator"),
+        )
+    )
+    nets = g.compiled(spec)
+    assert nets.net.invariants
+    held = next(iter(nets.net.invariants[0].weights))
+    broken = mutant(nets, "b.complete", clear=(held,))
+    report = verify_specification(broken, spec)
+    assert report.sound is False
+    found = only(report, "invariant")
+    assert found.element == "j"
+    assert "b.complete" in found.path
+    assert "no longer add up" in found.message
