@@ -1,13 +1,17 @@
 """The short way: plain steps of a case without asking again what is known already.
 
 What a command does to the *control* of a case, which transitions fire and which tasks start, is a
-function of little: in a case that is *plain* (one net, nothing held, offered or waiting, no
-instances, nothing to undo) it is the marking, the task whose item is completed, and what the
+function of little: in a case that is *plain* (one net, nothing held or waiting, nothing to undo)
+it is the marking, the task whose item is completed, and what the
 guards say that are asked. So what `weft.engine.decide` answered once for a marking and a task is a
-*route*, to be taken again: a `Book` keeps the routes of a net, with a fork at each guard, and
-learns them from the decisions of the long way. Nothing else is ever written in it. (The idea is
+*route*, to be taken again: a `Book` keeps the routes of a net, with a fork at each guard and at
+each number of instances, and learns them from the decisions of the long way. Nothing else is ever written in it. (The idea is
 that of tracing compilers: Bala, Duesterwald, Banerjia, *Dynamo*, 2000; the interpreter is the
 specification, and what it did is recorded with the conditions under which it does so again.)
+
+The completion of one of many instances mostly has nothing follow on it, and each leads to another
+marking: no route is learnt for those. Nothing follows where none of the transitions that the
+completion touches is enabled then, and that is asked of the kernel, as the long way asks it.
 
 The data are worked out anew at each step: inputs, outputs and their types, and the guards. Where
 anything is out of the ordinary, a fault, a large value, a route that nobody has learnt, the step
@@ -19,6 +23,10 @@ is made a `CaseState` when somebody asks for it, and its events become the recor
 the same bytes and the same chain of hashes, when somebody reads there. That is possible where an
 append is done on return and nobody is told of each batch: a journal in memory, no listeners, no
 seed. The functions of tasks are called one after the other, as inline functions always are.
+
+Where nothing is left but what is offered to somebody, the case is *parked*: it stays in its lane, a
+row of the work list is made when somebody reads that list, and the case leaves the lane when
+somebody acts.
 
 ``WEFT_KERNEL=reference``, or a kernel that is not compiled, closes the lanes.
 """
