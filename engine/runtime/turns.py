@@ -10,7 +10,8 @@ the price of a commit is shared by all cases that have something to do, and a ca
 from what is not durable. (Group commit: DeWitt et al., "Implementation Techniques for Main Memory
 Database Systems", SIGMOD 1984.)
 
-Nothing else runs within a turn but the functions of tasks. A turn ends when all have taken their
+Nothing else runs within a turn but the functions of tasks, and listeners, in the context (of
+variables, and of the trace) that the case came with. A turn ends when all have taken their
 step, or when it has lasted as long as the last commit did: a slow disk is asked less often.
 
 What cannot be committed did not happen: the case is as its journal says, and is set aside like any
@@ -23,6 +24,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextvars import Context, copy_context
 from typing import Any, Protocol
 
 from weft.engine.journal.batch import Encoded
@@ -40,6 +42,10 @@ TURN_SECONDS = 0.001
 def encoded(case: CaseId, compiled: CompiledSpecification, started: Microseconds) -> Encoded:
     """What the steps of a case become, one after the other."""
     return Encoded(case, compiled.name, compiled.version, compiled.hash, started)
+
+
+_Place = tuple[Any, Any, Context]
+"""What takes part: what the engine knows of a case, its lane, and the context that it came with."""
 
 
 class Conducts(Protocol):
@@ -75,20 +81,20 @@ class Turns:
 
     def __init__(self, engine: Conducts) -> None:
         self._engine = engine
-        self._lanes: deque[tuple[Any, Any]] = deque()
-        self._starts: list[tuple[Any, Any, asyncio.Future[None]]] = []
+        self._lanes: deque[_Place] = deque()
+        self._starts: list[tuple[_Place, asyncio.Future[None]]] = []
         self._scheduled = False
         self._commit_seconds = 0.0
 
     def add(self, driven: Any) -> None:
         """A case has come into a lane: it takes part in the turns for as long as it is there."""
-        self._lanes.append((driven, driven.live.lane))
+        self._lanes.append((driven, driven.live.lane, copy_context()))
         self._schedule()
 
     def start(self, driven: Any, lane: Any) -> asyncio.Future[None]:
         """Make the start of a case durable, which a lane has planned, with the next turn."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._starts.append((driven, lane, future))
+        self._starts.append(((driven, lane, copy_context()), future))
         self._schedule()
         return future
 
@@ -101,67 +107,77 @@ class Turns:
         """Let each case take a step, make all of it durable, and let it happen."""
         self._scheduled = False
         starts, self._starts = self._starts, []
-        steps: list[tuple[Any, Any]] = []
+        steps: list[_Place] = []
         try:
-            if not self._engine.stands:
-                self._take_steps(steps)
+            self._take_steps(steps)
         finally:  # Ctrl-C in a function is none of the others' business
             self._commit(starts, steps)
             if self._lanes and not self._engine.stands:
                 self._schedule()
 
-    def _take_steps(self, steps: list[tuple[Any, Any]]) -> None:
+    def _take_steps(self, steps: list[_Place]) -> None:
         engine, lanes = self._engine, self._lanes
         until = time.perf_counter() + max(TURN_SECONDS, self._commit_seconds)
         for _ in range(len(lanes)):
             if engine.stands:
                 break
-            driven, lane = lanes.popleft()
+            place = lanes.popleft()
+            driven, lane, context = place
             if driven.live.lane is not lane:  # it has left it
                 continue
-            if engine.step(driven):
-                steps.append((driven, lane))
+            if context.run(engine.step, driven):
+                steps.append(place)
             if time.perf_counter() > until:
                 break
 
     def _commit(
-        self,
-        starts: Sequence[tuple[Any, Any, asyncio.Future[None]]],
-        steps: Sequence[tuple[Any, Any]],
+        self, starts: Sequence[tuple[_Place, asyncio.Future[None]]], steps: Sequence[_Place]
     ) -> None:
-        engine = self._engine
         # What was planned and has left its lane since goes the long way.
-        steps = [(driven, lane) for driven, lane in steps if driven.live.lane is lane]
-        made = [lane.batch for _, lane, *_ in (*starts, *steps)]
+        steps = [place for place in steps if place[0].live.lane is place[1]]
+        made = [place[1].batch for place in (*(place for place, _ in starts), *steps)]
         if not made:
             return
         began = time.perf_counter()
         try:
-            engine.journal.append_all(made)
-        except JournalError as error:
-            for batch in made:
-                batch.failure = error
-        self._commit_seconds = time.perf_counter() - began
-        for driven, lane, future in starts:
+            self._engine.journal.append_all(made)
+        except BaseException as error:
+            if not isinstance(error, JournalError):  # Ctrl-C
+                self._refuse(starts, steps, JournalError("a commit was interrupted"))
+                raise
+            self._refuse(starts, steps, error)
+            return
+        finally:
+            self._commit_seconds = time.perf_counter() - began
+        for place, future in starts:
+            driven, lane, context = place
             failure = lane.batch.failure
             if failure is None:
                 driven.live.lane = lane
-                self._happens(driven, lane)
-            if future.done():
-                continue
+                context.run(self._happens, place)
+            _settle(future, failure)
+        for place in steps:
+            failure = place[1].batch.failure
             if failure is None:
-                future.set_result(None)
+                place[2].run(self._happens, place)
             else:
-                future.set_exception(failure)
-        for driven, lane in steps:
-            failure = lane.batch.failure
-            if failure is None:
-                self._happens(driven, lane)
-            else:
-                engine.refused(driven, failure)
+                self._engine.refused(place[0], failure)
 
-    def _happens(self, driven: Any, lane: Any) -> None:
+    def _refuse(
+        self,
+        starts: Sequence[tuple[_Place, asyncio.Future[None]]],
+        steps: Sequence[_Place],
+        failure: JournalError,
+    ) -> None:
+        """Nothing of a turn is durable."""
+        for _, future in starts:
+            _settle(future, failure)
+        for driven, _, _ in steps:
+            self._engine.refused(driven, failure)
+
+    def _happens(self, place: _Place) -> None:
         """What a lane has planned is durable."""
+        driven, lane, _ = place
         batch = lane.batch
         listeners = self._engine.listeners
         if listeners:
@@ -177,4 +193,14 @@ class Turns:
             if lane.ended:
                 self._engine.end_lane(lane)
             else:
-                self._lanes.append((driven, lane))
+                self._lanes.append(place)
+
+
+def _settle(future: asyncio.Future[None], failure: Exception | None) -> None:
+    """Tell who waits for a start."""
+    if future.done():
+        return
+    if failure is None:
+        future.set_result(None)
+    else:
+        future.set_exception(failure)

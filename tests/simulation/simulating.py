@@ -37,6 +37,7 @@ from weft.engine.journal.batch import Encoded
 from weft.engine.journal.sqlite import SqliteJournal
 from weft.engine.lifecycle import CaseStatus, ItemStatus
 from weft.engine.ports import CaseId, Microseconds, Performer, Record, Work, Worker
+from weft.engine.runtime import turns
 from weft.engine.runtime.engine import Case, Engine
 from weft.engine.runtime.live import Batch, replay
 from weft.engine.runtime.virtual import LoopClock, VirtualLoop
@@ -679,6 +680,7 @@ def simulate(seed: int, report: Report, *, tells: Callable[[str], object] | None
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)  # what fails here fails on purpose
     simulation = Simulation(seed, folder, report)
+    seconds, turns.TURN_SECONDS = turns.TURN_SECONDS, 3600.0  # no turn ends by real time
     try:
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             runner.run(simulation.run())
@@ -692,6 +694,7 @@ def simulate(seed: int, report: Report, *, tells: Callable[[str], object] | None
     finally:
         for line in simulation.trail if tells is not None else ():
             tells(line)
+        turns.TURN_SECONDS = seconds
         logger.setLevel(level)
         shutil.rmtree(folder, ignore_errors=True)
 

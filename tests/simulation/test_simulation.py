@@ -139,12 +139,12 @@ def _happens_too_soon(patch: pytest.MonkeyPatch) -> None:
     commit = Turns._commit
 
     def hasty(self: Turns, starts: Any, steps: Any) -> None:
-        planned = [(driven, lane) for driven, lane in steps if driven.live.lane is lane]
-        for driven, lane in planned:
-            self._happens(driven, lane)
+        planned = [place for place in steps if place[0].live.lane is place[1]]
+        for place in planned:
+            self._happens(place)
         commit(self, starts, [])
         if planned:
-            self._engine.journal.append_all([lane.batch for _, lane in planned])
+            self._engine.journal.append_all([lane.batch for _, lane, _ in planned])
 
     patch.setattr(Turns, "_commit", hasty)
 

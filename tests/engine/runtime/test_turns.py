@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -371,6 +372,69 @@ async def test_a_listener_that_comes_later_is_told_from_then_on() -> None:
         assert told == list(engine.journal.records(case.id))[-len(told) :]
         states = [batch.before for batch in batches[1:]]
         assert states == [batch.after for batch in batches[:-1]]
+
+
+WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
+
+
+async def test_functions_and_listeners_have_the_context_of_who_started_the_case(
+    made: Made, steps: list[int]
+) -> None:
+    seen: set[tuple[str, str, str]] = set()
+
+    def add(work: weft.Work, n: int) -> int:
+        seen.add(("called", work.case, WHO.get()))
+        return n + 1
+
+    async def start(name: str) -> None:
+        WHO.set(name)
+        await engine.start(weft.loads(LOOP), case=name)
+
+    async with weft.open(made(), functions={"add": add}) as engine:
+        engine.listeners.append(lambda batch: seen.add(("told", batch.case, WHO.get())))
+        names = ["first", *(f"c{number}" for number in range(3))]
+        for name in names:
+            async with anyio.create_task_group() as group:
+                group.start_soon(start, name)
+            if name == "first":
+                await (await engine.open(name)).wait()
+        for name in names[1:]:
+            await (await engine.open(name)).wait()
+    assert seen == {(what, name, name) for what in ("called", "told") for name in names}
+
+
+async def test_a_commit_that_is_interrupted_leaves_nobody_waiting(tmp_path: Path) -> None:
+    specification = weft.loads(LOOP)
+    journal = quick_file(tmp_path / "weft.db")
+    turn, write = Turns._turn, journal._write
+    interrupted: list[bool] = []
+
+    def shielded(self: Turns) -> None:
+        try:
+            turn(self)
+        except KeyboardInterrupt:
+            interrupted.append(True)
+
+    def writes(group: Any) -> None:
+        if armed and group:
+            armed.pop()
+            raise KeyboardInterrupt
+        write(group)
+
+    armed: list[bool] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Turns, "_turn", shielded)
+        async with weft.open(journal, functions={"add": lambda n: n + 1}) as engine:
+            await (await engine.start(specification, case="first")).wait()
+            case = await engine.start(specification, case="second")
+            patch.setattr(journal, "_write", writes)
+            armed.append(True)
+            with pytest.raises(weft.JournalError, match="interrupted"):
+                await case.wait()
+            armed.append(True)
+            with pytest.raises(weft.JournalError, match="interrupted"):
+                await engine.start(specification, case="third")
+    assert len(interrupted) == 2
 
 
 # ── the power is cut ─────────────────────────────────────────────────────────────────────────
