@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import weft
+from weft.formats import formats
 from weft.schema.bpmn_constructs import CONSTRUCTS
 from weft.schema.imports import Verdict
 from weft.schema.specification import Specification, Use
@@ -104,6 +105,15 @@ def test_a_model_loads_is_sound_and_runs(path: Path) -> None:
         work.case.wait()
     assert work.case.status in ("completed", "running"), work.case.status
     assert work.case.status == "completed" or not work.case.work_list(), "it waits for an event"
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.name)
+def test_a_model_goes_to_the_native_format_and_back(path: Path) -> None:
+    specification = weft.load(path)
+    text = formats().write(specification, formats().named("native")).text
+    again = weft.loads(text.decode())
+    assert again.nets == specification.nets
+    assert (again.triggers, again.schedules) == (specification.triggers, specification.schedules)
 
 
 def test_the_processes_of_a_file_and_what_they_are_called() -> None:
