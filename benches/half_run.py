@@ -7,10 +7,8 @@ store in memory with all their events, and in the hands of the engine. What is m
 more memory the process holds (its resident set, after a collection of garbage) than before the
 first of them, and the processor time of each. The bar is 50 MB, the aim 20.
 
-Then somebody reads the whole work list, and completes the item of each of a thousand cases, which
-go on to their end: what that takes beside completing one that was never held so has no row, since
-there is no other way to hold one; so waking is measured alone, as the time until a case is in the
-form in which commands change it.
+Then the whole work list is read; the state of a thousand cases is asked for; and a thousand others
+are woken: their person's item is completed, and they go on to their end.
 """
 
 from __future__ import annotations
