@@ -718,8 +718,11 @@ class Engine:
         try:
             summary = self.find(name)  # only now: the one who had it may have written
             compiled = self._stored(summary.net)
-            performers = self._bind(compiled, self._origin(summary)) if perform else None
-            book = None if performers is None else self._book(compiled, self._origin(summary))
+            performers, book = None, None
+            if perform:
+                origin = self._origin(summary)
+                performers = self._bind(compiled, origin)
+                book = self._book(compiled, origin)
             driven = self._take(performers, book)
             driven.live.take_over(read_case(self.journal, summary, compiled))
             driven.crashed = crashed
