@@ -149,19 +149,22 @@ class Turns:
             return
         finally:
             self._commit_seconds = time.perf_counter() - began
+        # All of it happens before anybody is told of anything: who is may turn to any case.
+        happened: list[tuple[_Place, Batch | None]] = []
         for place, future in starts:
-            driven, lane, context = place
-            failure = lane.batch.failure
+            failure = place[1].batch.failure
             if failure is None:
-                driven.live.lane = lane
-                context.run(self._happens, place)
+                place[0].live.lane = place[1]
+                happened.append((place, self._happens(place)))
             _settle(future, failure)
         for place in steps:
             failure = place[1].batch.failure
             if failure is None:
-                place[2].run(self._happens, place)
+                happened.append((place, self._happens(place)))
             else:
                 self._engine.refused(place[0], failure)
+        for place, told in happened:
+            place[2].run(self._go_on, place, told)
 
     def _refuse(
         self,
@@ -175,19 +178,24 @@ class Turns:
         for driven, _, _ in steps:
             self._engine.refused(driven, failure)
 
-    def _happens(self, place: _Place) -> None:
-        """What a lane has planned is durable."""
-        driven, lane, _ = place
+    def _happens(self, place: _Place) -> Batch | None:
+        """What a lane has planned is durable, and happens; what those who listen are told."""
+        _, lane, _ = place
         batch = lane.batch
-        listeners = self._engine.listeners
-        if listeners:
-            before = lane.freeze() if batch.expected else None
-            events = lane.events
-        lane.confirm(batch.rows[-1][4])
-        if listeners:
-            touched = touched_by(before, events)
-            after = lane.freeze()
-            told = Batch(batch.case, before, after, tuple(events), batch.records, touched)
+        link = batch.rows[-1][4]
+        if not self._engine.listeners:
+            lane.confirm(link)
+            return None
+        before = lane.freeze() if batch.expected else None
+        events = tuple(lane.events)
+        lane.confirm(link)
+        touched = touched_by(before, events)
+        return Batch(batch.case, before, lane.freeze(), events, batch.records, touched)
+
+    def _go_on(self, place: _Place, told: Batch | None) -> None:
+        """A case has made a step: it goes on, or has ended."""
+        driven, lane, _ = place
+        if told is not None:
             self._engine.tell(told)
         if driven.live.lane is lane:
             if lane.ended:

@@ -374,6 +374,26 @@ async def test_a_listener_that_comes_later_is_told_from_then_on() -> None:
         assert states == [batch.after for batch in batches[:-1]]
 
 
+async def test_a_listener_turns_to_a_case_whose_step_is_in_the_same_commit(made: Made) -> None:
+    def heard(batch: Any) -> None:
+        for case in cases:
+            if case.id != batch.case and batch.records[0].sequence > 12:
+                assert case._driven.attempts is not None  # which takes it out of its lane
+                n = case.data["n"]
+                written = engine.journal.records(case.id)
+                assert sum(r.type == "WorkItemCompleted" for r in written) == n
+
+    cases: list[Any] = []
+    specification = weft.loads(LOOP)
+    async with weft.open(made(), functions={"add": lambda n: n + 1}) as engine:
+        engine.listeners.append(heard)
+        await (await engine.start(specification, case="first")).wait()
+        cases += [await engine.start(specification, case=f"c{number}") for number in range(3)]
+        for case in cases:
+            assert await case.wait() is weft.CaseStatus.COMPLETED
+            ended(engine, case.id, LAST)
+
+
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
 
 
