@@ -431,7 +431,7 @@ class Book:
         if scope is None or not waiting:
             return None
         first = case.items.get(waiting[0])
-        if first is None:
+        if first is None or first.scope:  # a net in the net has tasks of its own
             return None
         done = self.tasks[first.task]
         if told and done.several is not None:

@@ -236,6 +236,34 @@ async def test_the_claim_of_a_case_goes_with_its_last_step(tmp_path: Path) -> No
         assert not journal.claim(CaseId("second"), engine.id)
 
 
+NESTED = """
+weft: 1
+name: nested
+data: {n: {type: integer, default: 0}}
+net:
+  start: outer
+  tasks:
+    outer: {python: {call: add, run-in: inline}, in: {n: n}, out: {n: result}, then: inside}
+    inside: {net: child, in: {n: n}, out: {n: result.n}}
+nets:
+  child:
+    data: {n: {type: integer, default: 0}}
+    start: other
+    tasks:
+      other: {python: {call: add, run-in: inline}, in: {n: n}, out: {n: result}, then: another}
+      another: {python: {call: add, run-in: inline}, in: {n: n}, out: {n: result}}
+"""
+
+
+async def test_tasks_of_a_net_in_the_net_go_the_long_way(made: Made) -> None:
+    async with weft.open(made(), functions={"add": lambda n: n + 1}) as engine:
+        for _ in range(3):
+            case = await engine.start(weft.loads(NESTED))
+            with anyio.fail_after(20):
+                assert await case.wait() is weft.CaseStatus.COMPLETED
+            ended(engine, case.id, 3)
+
+
 # ── who comes between ────────────────────────────────────────────────────────────────────────
 
 
