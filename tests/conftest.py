@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = 2
 """How many seeds each test that draws schedules tries, if nobody asks for another number."""
+
+MEASURED_EXAMPLES = 20
+"""So many examples of a property are measured: more show few new lines, and take twice the time."""
 
 # No deadline: a loaded machine is not a bug. In CI the examples are the same on every run, so a
 # failure there is the change's own; `dev` goes on looking. A failure prints how to repeat it.
@@ -27,6 +35,41 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("schedules")
     group.addoption("--seeds", type=int, default=SEEDS, help="how many seeds each such test tries")
     group.addoption("--seed", type=int, default=1, help="the first of them")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Measure the coverage of the first examples of a property; the others only run."""
+    property_ = getattr(getattr(item, "obj", None), "hypothesis", None)
+    measured = Coverage.current()
+    if property_ is None or measured is None:
+        yield
+        return
+    inner, examples = property_.inner_test, itertools.count()
+
+    def begin() -> None:
+        if next(examples) == MEASURED_EXAMPLES:
+            measured.stop()
+
+    if inspect.iscoroutinefunction(inner):
+
+        @functools.wraps(inner)
+        async def counted(*arguments: Any, **named: Any) -> None:
+            begin()
+            await inner(*arguments, **named)
+
+    else:
+
+        @functools.wraps(inner)
+        def counted(*arguments: Any, **named: Any) -> None:
+            begin()
+            inner(*arguments, **named)
+
+    property_.inner_test = counted
+    yield
+    property_.inner_test = inner
+    if next(examples) > MEASURED_EXAMPLES:
+        measured.start()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.schema.specifications import specifications
@@ -352,6 +352,7 @@ def test_steps_stand_under_the_tasks_that_they_mean() -> None:
     assert positions[at("net", "tasks", "b", "shell", 1)] == (6, 17)
 
 
+@settings(max_examples=50)  # large ones, each read and written
 @given(specifications())
 def test_every_part_of_a_specification_has_a_position(specification: Specification) -> None:
     text = write_native(specification)

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from tests.schema.specifications import specifications
 from weft.schema.errors import DefinitionError
@@ -91,6 +91,7 @@ def test_the_documented_files_are_accepted(repository: Path) -> None:
         assert accepted(instance(text)), text
 
 
+@settings(max_examples=50)  # large ones
 @given(specifications())
 def test_what_is_written_is_accepted(specification: Specification) -> None:
     """With any connector and pattern, since generated names are none of them."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from tests.schema.specifications import specifications
 from weft.schema.errors import DefinitionErrors
@@ -26,6 +26,7 @@ from weft.schema.specification import (
 )
 
 
+@settings(max_examples=50)  # large ones, each written and read twice
 @given(specifications())
 def test_reading_is_the_inverse_of_writing(specification: Specification) -> None:
     text = write_native(specification)
