@@ -438,14 +438,6 @@ class Registry:
         for executor in executors:
             self.register(executor)
 
-    def copy(self, others: Others | None = None) -> Registry:
-        """A registry with the same patterns, which are not inspected again; more can be added."""
-        made = Registry(others=others)
-        made._by_key = dict(self._by_key)
-        made._by_id = dict(self._by_id)
-        made._by_word = {word: list(patterns) for word, patterns in self._by_word.items()}
-        return made
-
     def seek(self, names: Iterable[str] | None = None) -> None:
         """Register what other packages bring, if one of the names (None: any) is unknown here."""
         if self._others is None:

@@ -36,12 +36,7 @@ def installed() -> Registry:
     A distribution that cannot be loaded is named in its `Registry.faults`, and its patterns are
     missing; nothing else changes.
     """
-    return _own().copy(others=_brought)
-
-
-@functools.cache
-def _own() -> Registry:
-    return Registry(EXECUTORS)
+    return Registry(EXECUTORS, others=_brought)
 
 
 @functools.cache
