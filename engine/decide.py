@@ -264,6 +264,9 @@ class _Run:
             self.consider_case_wide()
 
     def consider(self, scope: int, transition: int, net: Net) -> None:
+        if transition in net.or_joins:  # it waits for all others (`fire_join`)
+            self.joins.add(scope)
+            return
         key = (scope, transition)
         if key not in self.queued:
             self.queued.add(key)

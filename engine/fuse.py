@@ -290,14 +290,17 @@ class _Fusion:
         that stayed would always be faster than the external transitions that the others become.
         """
         found = dict.fromkeys(name for name, t in self.transitions.items() if self.passes_on(t))
-        while True:
-            staying = [
-                name for name in found if not all(map(found.__contains__, self.rivals(name)))
-            ]
-            if not staying:
-                return list(found)
-            for name in staying:
-                del found[name]
+        places = dict.fromkeys(p for name in found for p in self.transitions[name].sources)
+        spoiled = [p for p in places if any(r not in found for r in self.immediates(p))]
+        seen = set(spoiled)
+        while spoiled:  # each place once: thousands may compete for one
+            for name in self.readers[spoiled.pop()]:
+                if name in found:
+                    del found[name]
+                    others = [p for p in self.transitions[name].sources if p not in seen]
+                    spoiled += others
+                    seen.update(others)
+        return list(found)
 
     def passes_on(self, t: Transition) -> bool:
         """Whether a plain immediate only feeds a place that external transitions take from.
@@ -318,10 +321,9 @@ class _Fusion:
         feeds = all((s.external or (chosen and s.when)) and Arc(place) in s.take for s in starts)
         return bool(starts) and feeds and not joined
 
-    def rivals(self, name: str) -> list[str]:
-        """The immediates that take from a place that this one takes from."""
-        read = (r for place in self.transitions[name].sources for r in self.readers[place])
-        return [r for r in read if not self.transitions[r].external]
+    def immediates(self, place: str) -> list[str]:
+        """The transitions that take from a place as soon as they can: they compete for it."""
+        return [r for r in self.readers[place] if not self.transitions[r].external]
 
     def pre(self, name: str) -> None:
         """Let the external readers of a plain immediate's one output take what it would take."""

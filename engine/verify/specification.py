@@ -247,7 +247,7 @@ class _NetVerification:
         ways = {
             i: (place[t.take[0].place], [place[a.place] for a in t.put])
             for i, t in enumerate(self.net.transitions)
-            if not t.external and len(t.take) == 1
+            if not t.external and t.ends is None and len(t.take) == 1
         }
         behind: dict[int, list[int]] = {}
         for i, (source, _) in ways.items():

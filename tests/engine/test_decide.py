@@ -794,6 +794,31 @@ def test_a_count_that_is_none_fails_the_case(count: str, code: str) -> None:
     assert (case.error or {})["code"] == code
 
 
+def test_an_or_join_that_competes_with_other_immediates_comes_last() -> None:
+    """Even if it is declared first and looked at together with them."""
+    spec = g.net(
+        ("a", "b"),
+        g.task("a", "person", {"deferred-choice": ["j", "m"]}),
+        g.task("b", "person", {"deferred-choice": ["j", "m"]}),
+        g.task(
+            "j",
+            "person",
+            join="general-synchronizing-merge",
+            around=[Use("structured-loop", {"until": "true"})],
+        ),
+        g.task(
+            "m",
+            "person",
+            join="multi-merge",
+            around=[Use("structured-loop", {"while": "true"})],
+        ),
+    )
+    nets = g.compiled(spec)
+    assert [t for t in nets.nets["net"].transitions if t.or_join and not t.external]
+    case = do(g.begin(nets), start("a/1"), complete("a/1"), start("b/1"), complete("b/1"))
+    assert {item.task for item in case.items.values()} == {"m"}
+
+
 def test_concurrent_writes_are_merged_as_declared() -> None:
     variables = {
         "log": Variable("log", DataType("array"), merge="append"),

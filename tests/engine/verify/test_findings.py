@@ -206,6 +206,16 @@ def test_transitions_that_follow_on_each_other_for_ever_are_named(
     assert ("a.complete" in found.path) is not reduced
 
 
+def test_a_choice_of_which_no_branch_may_hold_is_no_endless_run() -> None:
+    """The case fails there; that its token is kept where the choice was leads nowhere."""
+    branches = [{"when": "x > 0", "to": "b"}, {"when": "x > 1", "to": "c"}]
+    report = verified(
+        g.task("a", None, {"multi-choice": branches}), g.task("b", "person"), g.task("c", "person")
+    )
+    assert report.sound is True
+    assert not report.diagnostics
+
+
 def test_a_net_that_only_ends_when_it_ends_further_down() -> None:
     branches = [{"when": "false", "to": "c"}, {"to": "again"}]
     inner = g.net(
