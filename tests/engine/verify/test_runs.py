@@ -10,7 +10,8 @@ from weft.engine import commands as c
 from weft.engine.case import CaseState
 from weft.engine.lifecycle import CaseStatus
 from weft.engine.orjoin import Undecided
-from weft.engine.verify import runs as bounds
+from weft.engine.verify import runs as by_run
+from weft.engine.verify import workflow
 from weft.engine.verify.graph import explored
 from weft.engine.verify.runs import COMPLETED, Runs
 from weft.engine.verify.specification import verify_specification
@@ -23,7 +24,8 @@ MOST = 300
 def little_work():
     """A few nets that race much at once would take more time than all others: they are left out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bounds, "MAX_WORK", 200_000)
+        patch.setattr(by_run, "MAX_WORK", 200_000)
+        patch.setattr(workflow, "PATH_STATES", 3_000)
         yield
 
 
@@ -78,6 +80,7 @@ def test_every_state_of_a_case_is_a_state_of_its_runs(spec, steps) -> None:
 
 
 @given(g.specifications(), g.STEPS)
+@settings(max_examples=70)
 def test_a_sound_specification_never_deadlocks(spec, steps) -> None:
     nets = compiled(spec)
     if nets is None:
