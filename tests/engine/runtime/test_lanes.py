@@ -568,19 +568,6 @@ async def test_a_case_in_a_lane_goes_on_without_anybody_waiting_and_can_be_cance
         assert cases[2].status is weft.CaseStatus.CANCELLED
 
 
-async def test_a_listener_is_told_of_each_batch() -> None:
-    specification = weft.loads(LOOP)
-    batches: list[Any] = []
-    async with weft.open("memory:", functions={"add": lambda n: n + 1}) as engine:
-        await (await engine.start(specification)).wait()
-        case = await engine.start(specification)
-        engine.listeners.append(batches.append)
-        await case.wait()
-        told = [r for batch in batches for r in batch.records]
-        assert told == list(engine.journal.records(case.id))[-len(told) :]
-        assert len(told) > 600
-
-
 async def test_a_writer_who_was_first_is_noticed() -> None:
     specification = weft.loads(LOOP)
     journal = MemoryJournal()
