@@ -46,6 +46,9 @@ TRIGGERS = 2
 MAX_RUN = 20_000
 """The most markings that are looked at within one step."""
 
+TOLD = 20
+"""So many firings tell of a run that neither ends nor goes round."""
+
 MAX_WORK = 40_000_000
 """So many tokens and places are looked at within all steps of an exploration: some twenty
 seconds of them."""
@@ -422,15 +425,15 @@ class Runs:
             if not following:
                 yield spot.trail, self.state(spot.marking, assignment)
             for after in following:
-                loop: Sequence[int] = ()
+                trail, loop = after.trail, ()
                 if after.key in seen:
                     loop = self._loop(after, assignment)
                     if not loop:
                         continue
                 elif len(seen) >= MAX_RUN:
-                    loop = after.trail[-20:]
+                    trail, loop = repeated(after.trail)
                 if loop:
-                    self.loops.setdefault(frozenset(loop), (after.trail, tuple(loop)))
+                    self.loops.setdefault(frozenset(loop), (trail, loop))
                     yield after.trail, (BROKEN,)
                     if len(seen) >= MAX_RUN:
                         return
@@ -438,7 +441,7 @@ class Runs:
                 seen.add(after.key)
                 queue.append(after)
 
-    def _loop(self, spot: _Spot, assignment: int) -> Sequence[int]:
+    def _loop(self, spot: _Spot, assignment: int) -> tuple[int, ...]:
         """The transitions in which a run goes round for ever that has met a moment again.
 
         None: it has only come to where another one has been.
@@ -683,6 +686,20 @@ class Runs:
 def _covers(marking: Marking, other: Marking) -> bool:
     """Whether a marking has at least the tokens of another one, and more."""
     return marking != other and all(marking.get(p, 0) >= n for p, n in other.items())
+
+
+def repeated(trail: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """A long run that does not end, as far as it is worth telling: up to its first round, and that.
+
+    A run that grows without going round is told by its beginning and its last firings.
+    """
+    for period in range(1, len(trail) // 4):
+        end = len(trail)
+        while trail[end - 2 * period : end - period] == trail[end - period : end]:
+            end -= period
+        if end - period < len(trail) // 2:  # most of it is the same again and again
+            return trail[:end], trail[end - period : end]
+    return trail[:TOLD], trail[-TOLD:]
 
 
 _FAILING = (Role.RETRY, Role.FAIL, Role.GIVE_UP, Role.TIME_OUT)

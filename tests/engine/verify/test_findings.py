@@ -10,6 +10,7 @@ from tests.engine import generated as g
 from tests.engine.verify.replay import walked
 from tests.patterns.exploring import mutant
 from weft.engine.verify.report import Diagnostic, Report
+from weft.engine.verify.runs import TOLD, repeated
 from weft.engine.verify.specification import verify_specification
 from weft.schema.specification import PlaceDefinition, Termination, Use
 
@@ -204,6 +205,25 @@ def test_transitions_that_follow_on_each_other_for_ever_are_named(
     assert "without an event from outside, for ever" in found.message
     assert all(step in found.message for step in ("b.then.choice 1", "c.then.choice 1"))
     assert ("a.complete" in found.path) is not reduced
+
+
+def test_a_run_that_grows_for_ever_is_told_by_its_first_round() -> None:
+    report = verified(
+        g.task("a", "person", "b"),
+        g.task("b", None, {"parallel-split": ["d", "c"]}),
+        g.task("d", None, "b"),
+        g.task("c", "person"),
+    )
+    found = only(report, "endless-run")
+    assert found.path == ("a.complete", "d.then.next")
+    assert "for ever, if their conditions hold: d.then.next; the case would fail" in found.message
+
+
+def test_a_run_that_neither_ends_nor_repeats_is_told_by_its_beginning() -> None:
+    growing = tuple(n for size in range(200) for n in (7, *[8] * size))
+    trail, loop = repeated(growing)
+    assert (trail, loop) == (growing[:TOLD], growing[-TOLD:])
+    assert repeated((1, 2, *(3, 4) * 500)) == ((1, 2, 3, 4), (3, 4))
 
 
 def test_a_choice_of_which_no_branch_may_hold_is_no_endless_run() -> None:
