@@ -425,7 +425,8 @@ class Runs:
             if not following:
                 yield spot.trail, self.state(spot.marking, assignment)
             for after in following:
-                trail, loop = after.trail, ()
+                trail = after.trail
+                loop: tuple[int, ...] = ()
                 if after.key in seen:
                     loop = self._loop(after, assignment)
                     if not loop:
