@@ -25,12 +25,10 @@ import anyio
 from weft.connectors import EmitConnector, ModuleSource
 from weft.connectors import builtin as builtin_connectors
 from weft.engine.decide import DEFAULT_LIMITS, Limits
-from weft.engine.fragment import Fragment
 from weft.engine.journal import open_journal
 from weft.engine.ports import CaseSummary, Connector, Journal, OpenItem
 from weft.engine.runtime.engine import Case, Engine
 from weft.loading import load
-from weft.patterns.installed import installed
 from weft.schema.errors import UsageError
 from weft.telemetry import telemetry as telemetry_for
 
@@ -40,9 +38,11 @@ if TYPE_CHECKING:
     from weft.bus import Bus, Emitted
     from weft.connectors.emit import Receivers
     from weft.engine.case import CaseState, WorkItem
+    from weft.engine.fragment import Fragment
     from weft.engine.lifecycle import CaseStatus
     from weft.engine.net import CompiledSpecification
     from weft.engine.ports import CaseId, Work
+    from weft.engine.registry import Registry
     from weft.engine.runtime.engine import Delivery
     from weft.engine.starting import BusEvent
     from weft.engine.tokens import CancelToken
@@ -123,6 +123,16 @@ def open(  # noqa: A001  # read as weft.open
     )
 
 
+def _installed(patterns: Iterable[Callable[..., Fragment]] = ()) -> Registry:
+    """The patterns that there are, with some of one's own."""
+    from weft.patterns.installed import installed  # only when a specification is compiled
+
+    registry = installed()
+    for executor in patterns:
+        registry.register(executor)
+    return registry
+
+
 class Session(AbstractAsyncContextManager["Engine"]):
     """What `open` gives: an engine as soon as it is entered; entered once."""
 
@@ -139,9 +149,8 @@ class Session(AbstractAsyncContextManager["Engine"]):
         telemetry: Telemetry | str | bool | None = None,
         **options: Any,
     ) -> None:
-        registry = installed()
-        for executor in patterns:
-            registry.register(executor)
+        of_ones_own = tuple(patterns)
+        registry = _installed(of_ones_own) if of_ones_own else _installed
         # With a seed the order of attempts is drawn, so nothing may run beside the drawn one.
         seeded = options.get("seed") is not None
         kinds = dict(

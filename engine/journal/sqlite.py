@@ -257,7 +257,7 @@ QUERIES: Final[Mapping[str, str]] = {
     "awaiting": f"{_WAITS} WHERE w.trigger = ?1",
     # Of those that wait for any key and for this one, each found by the index.
     "awaiting by key": f"{_WAITS} WHERE w.trigger = ?1 AND w.key IS NULL"
-    f" UNION ALL {_WAITS} WHERE w.trigger = ?1 AND w.key = ?2 ORDER BY 1",
+    f" UNION ALL {_WAITS} WHERE w.trigger = ?1 AND w.key = ?2",
     "waits by case": f"{_WAITS} WHERE w.case_no = (SELECT no FROM cases WHERE id = ?)",
     "items": f"{_ITEMS} ORDER BY i.no",
     "items by role": f"{_ITEMS} WHERE i.role = ? ORDER BY i.no",
@@ -956,9 +956,10 @@ class SqliteJournal:
     def awaiting(self, trigger: str, *, key: str | None = None) -> Sequence[CaseId]:
         """The cases that a trigger is for; see `weft.engine.ports.Journal.awaiting`."""
         if key is None:
-            rows = sorted(self._rows("awaiting", (trigger,)), key=itemgetter(0))
+            rows = self._rows("awaiting", (trigger,))
         else:
             rows = self._rows("awaiting by key", (trigger, key))
+        rows.sort(key=itemgetter(0))  # oldest first; SQLite takes longer to merge the two
         return list(dict.fromkeys(self._awaited(row).case for row in rows))
 
     def _awaited(self, row: Row) -> AwaitedTrigger:
@@ -1137,15 +1138,14 @@ class SqliteJournal:
         rows: list[tuple[int, int]] = []
         try:
             # Who only starts new cases need not wait for those that write, nor look twice.
-            heads: dict[CaseId, list[Row]] = {c: self._rows("head", (c,)) for c in cases}
-            exists = any(heads.values())
+            exists = any(self._rows("head", (case,)) for case in cases)
             with (
                 _Transaction(self._connection, durable=False)
                 if exists
                 else contextlib.nullcontext()
             ):
                 for case in cases:
-                    head = self._rows("head", (case,)) if exists else heads[case]
+                    head = self._rows("head", (case,)) if exists else []
                     holder = head[0][2] if head else self._claims.get(case)
                     if holder is not None:
                         if holder not in known:

@@ -21,7 +21,7 @@ from functools import partial
 from heapq import heappop, heappush
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 import attrs
@@ -29,7 +29,6 @@ import attrs
 from weft.engine import commands as c
 from weft.engine import events as e
 from weft.engine.case import CaseState, WorkItem
-from weft.engine.compile import compile_specification
 from weft.engine.decide import DEFAULT_LIMITS, Limits, initial_data
 from weft.engine.journal.batch import takes_turns
 from weft.engine.journal.memory import MemoryJournal
@@ -52,7 +51,6 @@ from weft.engine.ports import (
     Work,
     Worker,
 )
-from weft.engine.registry import Registry
 from weft.engine.runtime.attempts import (
     Attempt,
     Outcome,
@@ -91,6 +89,9 @@ from weft.schema.errors import (
 )
 from weft.schema.jsonvalue import JsonValue
 from weft.schema.specification import Specification
+
+if TYPE_CHECKING:
+    from weft.engine.registry import Registry
 
 __all__ = ["Case", "Delivery", "Engine", "Listener"]
 
@@ -222,7 +223,8 @@ class Engine:
 
     Args:
         journal: Where events are kept; closed with the engine.
-        registry: The patterns that specifications may use.
+        registry: The patterns that specifications may use, or what makes them when the first
+            specification is compiled: an engine that only goes on with cases needs none.
         connectors: What performs work items, by kind.
         clock: The clock; by default the machine's, or a virtual one with ``seed``.
         seed: Makes the run reproducible: a virtual clock, one attempt at a time in an order drawn
@@ -243,7 +245,7 @@ class Engine:
         self,
         journal: Journal,
         *,
-        registry: Registry,
+        registry: Registry | Callable[[], Registry],
         connectors: Mapping[str, Connector],
         clock: Clock | None = None,
         seed: int | None = None,
@@ -261,7 +263,7 @@ class Engine:
         if snapshot_every < 1:
             raise UsageError(f"snapshot_every is at least 1, not {snapshot_every}")
         self.journal = journal
-        self.registry = registry
+        self._registry = registry
         self.connectors = connectors
         self.seed = seed
         # Each kind of draw has a stream of its own, so that none hangs on how often another draws.
@@ -474,8 +476,18 @@ class Engine:
         self._compiled[compiled.hash] = compiled
         return compiled
 
+    @property
+    def registry(self) -> Registry:
+        """The patterns that specifications may use."""
+        if callable(self._registry):
+            self._registry = self._registry()
+        return self._registry
+
     def _compile(self, specification: Specification) -> CompiledSpecification:
         """The compiled specification; many cases of the very same one compile it once."""
+        # The compiler and the patterns take a tenth of all imports; who recovers asks for neither.
+        from weft.engine.compile import compile_specification
+
         for known, compiled in self._compiled_from:
             if known is specification:
                 return compiled
@@ -713,14 +725,28 @@ class Engine:
         crashed = self.journal.claim(name, self.id, now=self.clock.now())
         return Case(self, self._load(name, crashed=crashed, perform=perform))
 
-    def _load(self, name: CaseId, *, crashed: bool, perform: bool = True) -> _Driven:
-        """Read a case that was claimed for this engine; the claim goes back if that fails."""
+    def _load(
+        self,
+        name: CaseId,
+        *,
+        crashed: bool,
+        perform: bool = True,
+        origins: dict[tuple[str, str], Path | None] | None = None,
+    ) -> _Driven:
+        """Read a case that was claimed for this engine; the claim goes back if that fails.
+
+        ``origins`` remembers the origins of specifications for who reads many cases in one go.
+        """
         try:
             summary = self.find(name)  # only now: the one who had it may have written
             compiled = self._stored(summary.net)
             performers, book = None, None
             if perform:
-                origin = self._origin(summary)
+                version = (summary.specification, summary.version)
+                origins = {} if origins is None else origins
+                if version not in origins:
+                    origins[version] = self._origin(summary)
+                origin = origins[version]
                 performers = self._bind(compiled, origin)
                 book = self._book(compiled, origin)
             driven = self._take(performers, book)
@@ -834,12 +860,15 @@ class Engine:
             with _uncollected():
                 claimed = self.journal.claim_all(some, self.id, now=self.clock.now())
                 loaded = []
+                origins: dict[tuple[str, str], Path | None] = {}
                 for case in some:
                     if case not in claimed:
                         logger.info("case %s is not taken over: another engine drives it", case)
                         continue
                     try:
-                        loaded.append(Case(self, self._load(case, crashed=claimed[case])))
+                        loaded.append(
+                            Case(self, self._load(case, crashed=claimed[case], origins=origins))
+                        )
                     except WeftError as error:
                         failed(case, error)
                 if self.seed is not None:

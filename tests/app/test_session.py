@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -221,6 +222,34 @@ def test_public_names_are_listed_and_others_refused():
 def test_names_are_imported_when_they_are_used():
     program = "import sys, weft; sys.exit(any(m.startswith('weft.engine') for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_who_goes_on_with_cases_imports_no_compiler(tmp_path: Path) -> None:
+    text = """
+weft: 1
+name: signed
+net:
+  start: sign
+  tasks:
+    sign: {person: {title: Sign}, then: archive}
+    archive: {python: {call: archive, run-in: inline}}
+"""
+    store = f"sqlite:///{tmp_path}/signed.db"
+    with weft.open(store, functions={"archive": lambda: None}) as engine:
+        engine.start(weft.loads(text), case="c1")
+    program = f"""
+import sys, weft
+with weft.open({store!r}, functions={{"archive": lambda: None}}) as engine:
+    case = engine.resume("c1")
+    case.complete("sign/1")
+    assert case.wait() == "completed"
+    unwanted = {{"weft.engine.compile", "weft.engine.registry", "weft.patterns"}}
+    sys.exit(repr(unwanted & set(sys.modules)) if unwanted & set(sys.modules) else 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_package_can_be_imported_again():
