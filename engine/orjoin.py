@@ -43,7 +43,7 @@ from weft.engine.coverability import (
 )
 from weft.engine.net import Arc, MergeRule, Net, OrJoin, Outcome, Transition
 from weft.native import kernel
-from weft.native.image import Arcs, NetImage
+from weft.native.image import CELL_MAX, Arcs, NetImage
 
 __all__ = [
     "Arrival",
@@ -305,21 +305,16 @@ class _Question:
         live = model.live(extended)
         if not any(target in model.moves[m].put for m in live):
             return None
-        found: Sequence[int] | None
         saturation = self.saturation(model, target, live, work)
-        saturation.work = min(work, LITTLE_WORK)
         try:
-            found = saturation.path(extended)
+            return saturation.path(extended, work=min(work, LITTLE_WORK))
         except OutOfBounds:
             moves = [model.moves[m] for m in live]
             most = min(MOST_MARKINGS, work // 500)
             searched = cover(moves, extended, {target: 1}, most=most)
             if isinstance(searched, OutOfBounds):
-                saturation.work = work
-                found = saturation.path(extended)
-            else:
-                found = searched
-        return None if found is None else [live[i] for i in found]
+                return saturation.path(extended)
+            return None if searched is None else [live[i] for i in searched]
 
     def saturation(
         self, model: _Model, target: int, live: tuple[int, ...], work: int
@@ -329,8 +324,8 @@ class _Question:
         if found is None:
             if len(self._saturations) >= MOST_SATURATIONS:
                 self._saturations.clear()
-            net = ResetNet([model.moves[m] for m in live], model.reset_net.limits)
-            found = self._saturations[key] = Saturation(net, {target: 1})
+            found = Saturation(model.reset_net, {target: 1}, work=work, moves=live)
+            self._saturations[key] = found
         return found
 
     def arrivals(self, marking: Marking, work: int) -> Iterator[Arrival]:
@@ -490,7 +485,7 @@ class _Model:
         self.real = {p: back.get(p, p) for p in range(self.size)}
         self.limits = limits
         sums = [({self.whole.get(p, p): 1, c: 1}, self.bounds[p]) for p, c in self.lack.items()]
-        self.reset_net = ResetNet(self.moves, (*limits, *sums))
+        self.reset_net = ResetNet(self.size, self.moves, (*limits, *sums))
         self._feeders: dict[int, frozenset[int] | None] = {}
 
     def _move(self, f: _Firing) -> Move:
@@ -697,7 +692,7 @@ def _bounds(net: Net, alone: bool) -> Mapping[int, int]:
         if alone or not a.case_wide
     }
     proven = {
-        p: total // weights[p]
+        p: min(total // weights[p], CELL_MAX)
         for weights, total in _limits(net, alone)
         for p in lacked & set(weights)
     }

@@ -24,8 +24,10 @@ from libc.string cimport memcmp, memcpy
 import atexit
 from array import array
 from operator import index
+from threading import RLock
 
 from weft.native import reference
+from weft.native.backward import OutOfBounds
 from weft.native.image import NetImage
 from weft.native.imagefile import HEADER, StoredImage, layout_of
 from weft.native.space import Space
@@ -214,6 +216,32 @@ cdef extern from "space.h" nogil:
     void unpack(
         const Packing *packing, const uint64_t *marking, Py_ssize_t places, int32_t *cells
     )
+
+
+cdef extern from "backward.h" nogil:
+    ctypedef struct Known:
+        int32_t move
+        int32_t then
+
+    ctypedef struct Backward:
+        Known *known
+        int64_t done
+        int32_t looked
+        int32_t count
+
+    enum: SEARCHING
+    enum: COVERED
+    enum: NOT_COVERED
+    enum: NO_MEMORY
+
+    bint backward_make(
+        Backward *search, const Net *net, const unsigned char *moves, const int32_t *target,
+        const Rows *limits, const int32_t *totals, int32_t limit_count, int64_t most_bytes
+    )
+    int backward_look(
+        Backward *search, const int32_t *cells, int64_t work, int64_t slice, int32_t *found
+    )
+    void backward_free(Backward *search)
 
 
 cdef extern from "imagefile.h" nogil:
@@ -1541,6 +1569,85 @@ cdef class Explored:
         if not 0 <= i < <Py_ssize_t> self.space.count:
             raise IndexError(f"marking {number} is not one of the {self.space.count} found")
         return i
+
+
+def saturation(image, target, limits=None, moves=b"", max_bytes=2**30):
+    return Saturated(
+        compiled_of(image), *reference._sought(image, target, limits, moves, max_bytes)
+    )
+
+
+cdef class Saturated:
+    """A `Saturation` of `weft.native.backward`."""
+
+    cdef Backward search
+    cdef Compiled compiled
+    cdef list kept  # what the search has pointers to
+    cdef object lock
+
+    def __cinit__(self, Compiled compiled, target, limits, bytes moves, max_bytes):
+        cdef Rows rows
+        self.compiled = compiled
+        self.lock = RLock()
+        self.kept = [limits, moves]
+        rows.start = self.pointer(limits.rows.start)
+        rows.place = self.pointer(limits.rows.place)
+        rows.weight = self.pointer(limits.rows.weight)
+        if not backward_make(
+            &self.search, &compiled.net, moves, self.pointer(target), &rows,
+            self.pointer(limits.totals), <int32_t> len(limits.totals), clipped(max_bytes),
+        ):
+            raise self.no_memory()
+
+    def __dealloc__(self):
+        backward_free(&self.search)
+
+    cdef const int32_t *pointer(self, numbers) except? NULL:
+        view = memoryview(numbers)
+        self.kept.append(view)
+        return <const int32_t *> PyMemoryView_GET_BUFFER(view).buf
+
+    cdef no_memory(self):
+        return MemoryError(f"no memory to search a net of {self.compiled.net.places} places")
+
+    @property
+    def done(self):
+        return self.search.done
+
+    def path(self, marking, work):
+        cdef int64_t most = clipped(index(work))
+        cdef int32_t found = -1
+        cdef int why = SEARCHING
+        cdef const int32_t *cells
+        cdef list moves = []
+        # Aligned, and nobody else's while others run.
+        view = memoryview(
+            array("i", reference._cells(marking, self.compiled.net.places).tobytes())
+        )
+        cells = <const int32_t *> PyMemoryView_GET_BUFFER(view).buf
+        with self.lock:
+            self.search.looked = 0
+            if self.search.count < ROOM:  # most are short: letting the lock go would take longer
+                why = backward_look(&self.search, cells, most, ROOM, &found)
+            while why == SEARCHING:
+                PyErr_CheckSignals()
+                with nogil:
+                    why = backward_look(&self.search, cells, most, SLICE, &found)
+            if why == COVERED:
+                while self.search.known[found].then >= 0:
+                    moves.append(self.search.known[found].move)
+                    found = self.search.known[found].then
+        if why == COVERED:
+            return moves
+        if why == NOT_COVERED:
+            return None
+        if why == NO_MEMORY:
+            raise self.no_memory()
+        raise OutOfBounds
+
+
+cdef int64_t clipped(number) except? -1:
+    return max(min(number, 2**63 - 1), -2**63)
 
 
 def open_image(data):

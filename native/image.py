@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import attrs
 
-__all__ = ["CELL_MAX", "Arcs", "NetImage", "Relation"]
+__all__ = ["CELL_MAX", "Arcs", "NetImage", "Relation", "checked_relation", "relation_of"]
 
 CELL_MAX: Final = 2**31 - 1
 """The most tokens a place can hold, and the heaviest weight."""
@@ -128,11 +128,11 @@ class NetImage:
             raise ValueError(f"a net has 0 to {CELL_MAX} places, not {n}")
         self._set(
             transitions=m,
-            take=_checked("take", self.take, n, m, lightest=1),
-            put=_checked("put", self.put, n, m, lightest=0, ascending=False),
-            needs=_checked("needs", self.needs, n, m, lightest=1),
-            lacks=_checked("lacks", self.lacks, n, m, lightest=1),
-            clear=_checked("clear", self.clear, n, m, lightest=None),
+            take=checked_relation("take", self.take, n, m, lightest=1),
+            put=checked_relation("put", self.put, n, m, lightest=0, ascending=False),
+            needs=checked_relation("needs", self.needs, n, m, lightest=1),
+            lacks=checked_relation("lacks", self.lacks, n, m, lightest=1),
+            clear=checked_relation("clear", self.clear, n, m, lightest=None),
         )
         readers: list[list[int]] = [[] for _ in range(n)]
         for t in range(m):
@@ -163,10 +163,10 @@ class NetImage:
         return cls(
             places=places,
             external=[a.external for a in arcs],
-            take=_relation([sorted(a.take) for a in arcs]),
-            put=_relation([a.put for a in arcs]),
-            needs=_relation([sorted(a.needs) for a in arcs]),
-            lacks=_relation([sorted(a.lacks) for a in arcs]),
+            take=relation_of([sorted(a.take) for a in arcs]),
+            put=relation_of([a.put for a in arcs]),
+            needs=relation_of([sorted(a.needs) for a in arcs]),
+            lacks=relation_of([sorted(a.lacks) for a in arcs]),
             clear=Relation(
                 start=list(accumulate((len(a.clear) for a in arcs), initial=0)),
                 place=[p for a in arcs for p in sorted(a.clear)],
@@ -272,7 +272,7 @@ def _restored(places: int, external: bytes, relations: tuple[Relation, ...]) -> 
     )
 
 
-def _relation(rows: Sequence[Sequence[tuple[int, int]]]) -> Relation:
+def relation_of(rows: Sequence[Sequence[tuple[int, int]]]) -> Relation:
     """The rows of all transitions, one after the other."""
     return Relation(
         start=list(accumulate(map(len, rows), initial=0)),
@@ -281,7 +281,7 @@ def _relation(rows: Sequence[Sequence[tuple[int, int]]]) -> Relation:
     )
 
 
-def _checked(
+def checked_relation(
     kind: str,
     relation: Relation,
     places: int,

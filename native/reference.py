@@ -22,8 +22,10 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from operator import index
+from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias
 
+from weft.native.backward import Limits, OutOfBounds, Saturation
 from weft.native.image import CELL_MAX, NetImage
 from weft.native.imagefile import StoredImage, check_arrays, layout_of
 from weft.native.space import Ended, ListedGraph, Space
@@ -50,6 +52,7 @@ __all__ = [  # noqa: RUF022, in the order in which both modules define them
     "pack_cases",
     "enabled_cases",
     "explore",
+    "saturation",
     "open_image",
     "clear_places",
 ]
@@ -58,6 +61,10 @@ Marking: TypeAlias = "array[int] | bytes | bytearray | memoryview"
 Buffer: TypeAlias = "bytes | bytearray | memoryview | mmap"
 
 _WORD = 2**64 - 1
+_KEEPING = 20  # what keeping a marking counts as, in comparisons: memory is bounded with the work
+_LONG = 64  # a marking of so many places counts as one comparison more, and so on
+_KEPT_BYTES = 64  # of a marking that is kept
+_PAIR_BYTES = 8  # and of each of its marked places
 _BLOCK = bytes(1024)
 _NOT_ZERO = re.compile(rb"[^\0]")
 
@@ -514,6 +521,42 @@ def explore(
     )
 
 
+def saturation(
+    image: NetImage,
+    target: Marking,
+    limits: Limits | None = None,
+    moves: bytes = b"",
+    max_bytes: int = 2**30,
+) -> Saturation:
+    """Begin to find the markings from which at least ``target`` can be reached.
+
+    This is *coverability*, decided by saturation: begin with the target, and add the least marking
+    from which each firing leads to at least one that is there, until nothing smaller is found. A
+    set of markings that is closed upwards is known by its least members, of which there are
+    always finitely many (Dickson's lemma), so this ends: P. A. Abdulla, K. Čerāns, B. Jonsson,
+    Y.-K. Tsay, "General Decidability Theorems for Infinite-State Systems" (LICS 1996). It stays
+    right with reset arcs, where coverability is decidable though reachability is not: C. Dufourd,
+    A. Finkel, Ph. Schnoebelen, "Reset Nets Between Decidability and Undecidability" (ICALP 1998).
+
+    All transitions may fire at any time, external or immediate. A counted put is zero to many.
+    Markings of which a cell would pass `CELL_MAX` are not looked at, since there are none.
+    Markings are expanded by their number of tokens, then in the order in which they were found.
+
+    Args:
+        image: The net; no move lacks anything. A place that is lacked and whose tokens never pass
+            a bound is told by its complement, a place that holds what it could hold more.
+        target: The tokens to be covered.
+        limits: Sums that no marking in question passes, so that others are not looked at.
+        moves: A byte a transition, 1 where it may fire; nothing when all may.
+        max_bytes: Keep no more than this, about.
+
+    Raises:
+        ValueError: A move lacks something; ``moves`` or ``limits`` do not fit the net; a cell is
+            negative; ``max_bytes`` is less than 1.
+    """
+    return _Saturation(image, *_sought(image, target, limits, moves, max_bytes))
+
+
 def open_image(data: Buffer) -> StoredImage:
     """The image of a net in a file's bytes (see `weft.native.imagefile`), used where they lie.
 
@@ -630,6 +673,146 @@ def _explored(
         ended=ended,
         graph=found if graph else None,
     )
+
+
+def _sought(
+    image: NetImage, target: Marking, limits: Limits | None, moves: bytes, max_bytes: int
+) -> tuple[array[int], Limits, bytes, int]:
+    """What `saturation` is given, checked, and no longer anybody else's."""
+    cells = array("i", _cells(target, image.places).tobytes())
+    max_bytes, moves = index(max_bytes), bytes(memoryview(moves)) or b"\1" * image.transitions
+    if max_bytes < 1:
+        raise ValueError(f"max_bytes is at least 1, not {max_bytes}")
+    if len(moves) != image.transitions:
+        raise ValueError(f"{len(moves)} transitions are said to be moves or not, not all")
+    if min(cells, default=0) < 0:
+        raise ValueError(f"a marking has no cell below 0, but there is {min(cells)}")
+    limits = Limits.build(places=image.places) if limits is None else limits
+    if type(limits) is not Limits:
+        raise TypeError(f"Limits are needed, not {type(limits).__name__}")
+    if limits.places != image.places:
+        raise ValueError(f"the limits are of {limits.places} places, the net has {image.places}")
+    for t in range(image.transitions) if image.lacks.place else ():
+        if moves[t] and image.lacks.row(t):
+            raise ValueError(
+                f"transition {t} lacks something, so what comes before it has no least marking"
+            )
+    return cells, limits, moves, max_bytes
+
+
+_Small: TypeAlias = tuple[tuple[int, int], ...]
+"""A marking by its marked places, ascending, with their tokens; here a least member."""
+
+
+class _Saturation:
+    """`saturation`, of what has been checked."""
+
+    def __init__(
+        self, image: NetImage, target: array[int], limits: Limits, moves: bytes, max_bytes: int
+    ) -> None:
+        self.done = 0
+        self._image = image
+        self._makers: dict[int, list[int]] = {}
+        for t in range(image.transitions):
+            for place in {place for place, _ in image.put.arcs(t)} if moves[t] else ():
+                self._makers.setdefault(place, []).append(t)
+        self._totals = limits.totals
+        self._limited: dict[int, list[tuple[int, int]]] = {}
+        for limit in range(len(limits.totals)):
+            for place, weight in limits.rows.arcs(limit):
+                self._limited.setdefault(place, []).append((limit, weight))
+        self._bytes = max_bytes
+        self._known: list[tuple[_Small, int, int]] = []  # by which move, and what follows then
+        self._by_first: dict[int, list[int]] = {}
+        self._open: list[tuple[int, int]] = []
+        self._lock = RLock()
+        self._add(tuple((p, n) for p, n in enumerate(target) if n), -1, -1)
+
+    def path(self, marking: Marking, work: int) -> list[int] | None:
+        """See `Saturation`."""
+        work, cells = index(work), _cells(marking, self._image.places)
+        with self._lock:
+            at = self._from(cells, work)
+        if at is None:
+            return None
+        moves = []
+        while self._known[at][2] >= 0:
+            _, move, at = self._known[at]
+            moves.append(move)
+        return moves
+
+    def _from(self, cells: memoryview, work: int) -> int | None:
+        """The first known marking that is covered."""
+        at = 0
+        while True:
+            for i in range(at, len(self._known)):
+                if all(cells[p] >= n for p, n in self._known[i][0]):
+                    return i
+            if self._bytes < 0 or (self._open and self.done > work):
+                raise OutOfBounds
+            if not self._open:
+                return None
+            at = len(self._known)
+            self._expand()
+
+    def _expand(self) -> None:
+        """Take one step: what comes before the least open marking."""
+        _, at = heappop(self._open)
+        least, _, _ = self._known[at]
+        if self._redundant(least, at):
+            return
+        for t in dict.fromkeys(t for place, _ in least for t in self._makers.get(place, ())):
+            if self._bytes < 0:
+                return
+            self.done += 1 + len(least) // _LONG
+            before = self._before(least, t)
+            if before is not None and self._possible(before):
+                self._add(before, t, at)
+
+    def _before(self, after: _Small, t: int) -> _Small | None:
+        """The least marking from which ``t`` leads to ``after`` or more; None: there is none."""
+        image, least = self._image, dict(after)
+        for place, weight in image.put.arcs(t):
+            if place in least:
+                least[place] = max(0, least[place] - weight) if weight else 0
+        if any(least.get(image.clear.place[k]) for k in image.clear.row(t)):
+            return None
+        for place, weight in image.take.arcs(t):
+            least[place] = least.get(place, 0) + weight
+        for place, weight in image.needs.arcs(t):
+            least[place] = max(least.get(place, 0), weight)
+        if max(least.values(), default=0) > CELL_MAX:
+            return None
+        return tuple(sorted((p, n) for p, n in least.items() if n))
+
+    def _possible(self, marking: _Small) -> bool:
+        """Whether a marking keeps within the limits."""
+        sums: dict[int, int] = {}
+        for place, tokens in marking:
+            for limit, weight in self._limited.get(place, ()):
+                sums[limit] = sums.get(limit, 0) + tokens * weight
+        return all(number <= self._totals[limit] for limit, number in sums.items())
+
+    def _add(self, marking: _Small, move: int, then: int) -> None:
+        """Keep a marking, unless it covers a known one."""
+        if self._redundant(marking, -1):
+            return
+        at = len(self._known)
+        self.done += _KEEPING + len(marking) // _LONG
+        self._bytes -= _KEPT_BYTES + _PAIR_BYTES * len(marking)
+        self._known.append((marking, move, then))
+        self._by_first.setdefault(marking[0][0] if marking else -1, []).append(at)
+        heappush(self._open, (sum(n for _, n in marking), at))
+
+    def _redundant(self, marking: _Small, itself: int) -> bool:
+        """Whether a marking covers a known one, other than itself: its first place is there too."""
+        cells = dict(marking)
+        for place in (-1, *cells):
+            for i in self._by_first.get(place, ()):
+                self.done += 1
+                if i != itself and all(cells.get(p, 0) >= n for p, n in self._known[i][0]):
+                    return True
+        return False
 
 
 def _firing(image: NetImage, cells: memoryview, guarded: bytes) -> list[int]:

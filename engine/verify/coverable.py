@@ -251,6 +251,7 @@ class Backwards:
 
         self.numbers = list(net.transitions)
         self.net = ResetNet(
+            len(places),
             [
                 Move(
                     take=cells(t.take),
@@ -259,7 +260,7 @@ class Backwards:
                     clear=frozenset(cell[p] for p in t.clear),
                 )
                 for t in net.transitions.values()
-            ]
+            ],
         )
         self.initial = tuple(net.initial.get(p, 0) for p in places)
         self.left = ALL_BACKWARDS_WORK

@@ -93,7 +93,7 @@ def sparse(cells: Cells) -> dict[int, int]:
 @given(nets, st.lists(markings, min_size=1, max_size=4), markings)
 @settings(max_examples=100, deadline=None)
 def test_it_agrees_with_both_slow_ways(net: list[Move], starts: list[Cells], goal: Cells) -> None:
-    saturation = Saturation(ResetNet(net), sparse(goal))
+    saturation = Saturation(ResetNet(PLACES, net), sparse(goal))
     for start in starts:
         found = saturation.covers(start)
         assert found == backwards(net, start, goal)
@@ -108,7 +108,7 @@ def test_it_agrees_with_both_slow_ways(net: list[Move], starts: list[Cells], goa
 @given(nets, markings, markings)
 @settings(max_examples=100, deadline=None)
 def test_its_path_can_be_fired(net: list[Move], start: Cells, goal: Cells) -> None:
-    path = Saturation(ResetNet(net), sparse(goal)).path(start)
+    path = Saturation(ResetNet(PLACES, net), sparse(goal)).path(start)
     if path is None:
         return
     assert reaches(net, path, start, goal)
@@ -125,9 +125,9 @@ def test_an_answer_does_not_depend_on_what_was_asked_before(
         except OutOfBounds:
             return None
 
-    shared = Saturation(ResetNet(net), sparse(goal), work=work)
+    shared = Saturation(ResetNet(PLACES, net), sparse(goal), work=work)
     for start in starts:
-        fresh = Saturation(ResetNet(net), sparse(goal), work=work)
+        fresh = Saturation(ResetNet(PLACES, net), sparse(goal), work=work)
         assert answer(shared, start) == answer(fresh, start)
 
 
@@ -135,17 +135,17 @@ def test_limits_spare_work_and_change_no_answer() -> None:
     ring = [Move(take={p: 1}, put={(p + 1) % 6: 1}) for p in range(6)]
     ring += [Move(take={p: 1, (p + 3) % 6: 1}, put={p: 2}) for p in range(6)]
     limits = [(dict.fromkeys(range(6), 1), 2)]
-    free, held = (Saturation(ResetNet(ring, given), {0: 2}) for given in ((), limits))
+    free, held = (Saturation(ResetNet(6, ring, given), {0: 2}) for given in ((), limits))
     for start in ((1, 0, 0, 0, 0, 0), (0, 1, 0, 1, 0, 0)):
         assert free.covers(start) == held.covers(start)
     assert held.done < free.done
-    assert not Saturation(ResetNet(ring, limits), {0: 3}).covers((2, 0, 0, 0, 0, 0))
+    assert not Saturation(ResetNet(6, ring, limits), {0: 3}).covers((2, 0, 0, 0, 0, 0))
 
 
 def test_it_gives_up_at_its_bound_and_says_so() -> None:
     wide = [Move(take={p: 1, p + 1: 1}, put={p + 2: 1, p: 1}) for p in range(30)]
     wide += [Move(take={p + 2: 1}, put={p: 1, p + 1: 2}) for p in range(30)]
-    saturation = Saturation(ResetNet(wide), {31: 5}, work=1000)
+    saturation = Saturation(ResetNet(33, wide), {31: 5}, work=1000)
     with pytest.raises(OutOfBounds):
         saturation.covers([0] * 33)
     assert saturation.done < 20_000

@@ -1,12 +1,13 @@
 /* Random nets through the loops of the kernel, for sanitizers and valgrind: `make sanitize`.
  *
- *     fuzz SEED ROUNDS [firing|space|many|image|pool]
+ *     fuzz SEED ROUNDS [firing|space|many|image|pool|backward]
  *
  * Each round makes a net and a marking of all kinds (places beyond a word or two, weights near
  * 2**31, transitions that take nothing, immediate loops) and holds each loop against the plainest
  * one: `settle` in every packing, which allocates nothing once its plans are made, exploration by one thread and by three, with records and
  * without, enabledness of many cases. The arrays of an image file are damaged, and those that are
- * still believed are run. Pools of all sizes do jobs whose items make more items. It ends with 1 at
+ * still believed are run. What comes before a target, backwards, is held against all known
+ * markings one by one. Pools of all sizes do jobs whose items make more items. It ends with 1 at
  * the first difference.
  */
 #define _GNU_SOURCE
@@ -24,6 +25,7 @@ static void *noted(void *memory) {
 #define realloc(memory, size) noted(realloc(memory, size))
 #define aligned_alloc(alignment, size) noted(aligned_alloc(alignment, size))
 
+#include "backward.h"
 #include "imagefile.h"
 #include "many.h"
 #include "space.h"
@@ -390,6 +392,57 @@ static int team(Case *c, int round) {
     return bad || live != expected ? fail("a team", round) : 0;
 }
 
+static bool below_known(const Backward *b, int a, int of) {
+    const Pair *x = b->pairs + b->known[a].start, *y = b->pairs + b->known[of].start;
+    for (int i = 0, j = 0; i < b->known[a].length; i++) {
+        while (j < b->known[of].length && y[j].place < x[i].place) j++;
+        if (j == b->known[of].length || y[j].place != x[i].place || y[j].count < x[i].count)
+            return false;
+    }
+    return true;
+}
+
+/* A search backwards, asked in slices: no marking is kept that covers an earlier one, each leads to
+ * the one that it came from, and the answer is that of looking at all of them. */
+static int backward(Case *c, int round) {
+    Backward b;
+    unsigned char moves[TRANSITIONS];
+    int32_t target[PLACES] = {0}, totals[2], start[3] = {0}, place[2 * PLACES], weight[2 * PLACES];
+    Rows limits = {start, place, weight};
+    int32_t found = -1, first = -1, cells[PLACES];
+    int64_t work = below(4000);
+    int bad = 0, why, count = (int)below(3);
+    for (ptrdiff_t t = 0; t < c->net.transitions; t++) moves[t] = below(5) != 0;
+    for (uint32_t k = below(4); k > 0; k--)
+        target[below((uint32_t)c->net.places)] = below(9) ? (int32_t)below(4) : INT32_MAX - (int32_t)below(3);
+    for (int l = 0; l < count; l++) {
+        totals[l] = below(3) ? (int32_t)below(50) : INT32_MAX;
+        start[l + 1] = start[l];
+        for (int p = 0; p < c->net.places; p++)
+            if (below(5) == 0) {
+                place[start[l + 1]] = p;
+                weight[start[l + 1]++] = below(8) ? 1 + (int32_t)below(3) : INT32_MAX;
+            }
+    }
+    if (!backward_make(&b, &c->net, moves, target, &limits, totals, count,
+                       below(3) ? 1 << 20 : 300))
+        return fail("memory", round);
+    for (int p = 0; p < c->net.places; p++) cells[p] = c->cells[p] + (int32_t)below(2) * (c->cells[p] < 9);
+    do why = backward_look(&b, cells, work, 100, &found);
+    while (why == SEARCHING);
+    for (int i = 0; i < b.count && first < 0; i++)
+        if (holds(&b, cells, i)) first = i;
+    bad |= first != found || (why == COVERED) != (found >= 0) || why == NO_MEMORY;
+    for (int i = 0; i < b.count && i < 300; i++) {
+        for (int j = 0; j < i; j++) bad |= below_known(&b, j, i);
+        bad |= i ? b.known[i].then < 0 || b.known[i].then >= i || !moves[b.known[i].move]
+                 : b.known[i].then != -1;
+    }
+    for (int p = 0; p < c->net.places; p++) bad |= b.cells[p] != 0;
+    backward_free(&b);
+    return bad ? fail("backward", round) : 0;
+}
+
 int main(int count, char **arguments) {
     static Case c;
     int rounds = count > 2 ? atoi(arguments[2]) : 1000;
@@ -403,6 +456,7 @@ int main(int count, char **arguments) {
         if (!*which || !strcmp(which, "many")) bad |= many(&c, round);
         if (!*which || !strcmp(which, "image")) bad |= image(&c, round);
         if (!*which || !strcmp(which, "pool")) bad |= pool(&c, round) || (round % 8 == 0 && team(&c, round));
+        if (!*which || !strcmp(which, "backward")) bad |= backward(&c, round);
         if (bad) return 1;
     }
     printf("%d rounds, no difference\n", rounds);
