@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import Context, copy_context
 from typing import Any, Protocol
 
@@ -111,9 +111,11 @@ class Turns:
         try:
             self._take_steps(steps)
         finally:  # Ctrl-C in a function is none of the others' business
-            self._commit(starts, steps)
-            if self._lanes and not self._engine.stands:
-                self._schedule()
+            try:
+                self._commit(starts, steps)
+            finally:
+                if self._lanes and not self._engine.stands:
+                    self._schedule()
 
     def _take_steps(self, steps: list[_Place]) -> None:
         engine, lanes = self._engine, self._lanes
@@ -163,8 +165,7 @@ class Turns:
                 happened.append((place, self._happens(place)))
             else:
                 self._engine.refused(place[0], failure)
-        for place, told in happened:
-            place[2].run(self._go_on, place, told)
+        self._all_go_on(iter(happened))
 
     def _refuse(
         self,
@@ -192,16 +193,27 @@ class Turns:
         touched = touched_by(before, events)
         return Batch(batch.case, before, lane.freeze(), events, batch.records, touched)
 
+    def _all_go_on(self, happened: Iterator[tuple[_Place, Batch | None]]) -> None:
+        """The cases of a turn go on; Ctrl-C in a listener is none of the others' business."""
+        for place, told in happened:
+            try:
+                place[2].run(self._go_on, place, told)
+            except BaseException:
+                self._all_go_on(happened)
+                raise
+
     def _go_on(self, place: _Place, told: Batch | None) -> None:
         """A case has made a step: it goes on, or has ended."""
         driven, lane, _ = place
-        if told is not None:
-            self._engine.tell(told)
-        if driven.live.lane is lane:
-            if lane.ended:
-                self._engine.end_lane(lane)
-            else:
-                self._lanes.append(place)
+        try:
+            if told is not None:
+                self._engine.tell(told)
+        finally:
+            if driven.live.lane is lane:
+                if lane.ended:
+                    self._engine.end_lane(lane)
+                else:
+                    self._lanes.append(place)
 
 
 def _settle(future: asyncio.Future[None], failure: Exception | None) -> None:

@@ -451,6 +451,39 @@ async def test_functions_and_listeners_have_the_context_of_who_started_the_case(
     assert seen == {(what, name, name) for what in ("called", "told") for name in names}
 
 
+async def test_an_interrupted_listener_leaves_nobody_behind(tmp_path: Path) -> None:
+    turn = Turns._turn
+    interrupted: list[bool] = []
+    heard: dict[str, int] = {}
+
+    def shielded(self: Turns) -> None:
+        try:
+            turn(self)
+        except KeyboardInterrupt:
+            interrupted.append(True)
+
+    def listen(batch: Any) -> None:
+        heard[batch.case] = heard.get(batch.case, 0) + len(batch.records)
+        if batch.case == "c1" and heard["c1"] > 30 and not interrupted:
+            raise KeyboardInterrupt
+
+    specification = weft.loads(LOOP)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Turns, "_turn", shielded)
+        async with weft.open(
+            quick_file(tmp_path / "a.db"), functions={"add": lambda n: n + 1}
+        ) as engine:
+            await (await engine.start(specification, case="first")).wait()
+            engine.listeners.append(listen)
+            cases = [await engine.start(specification, case=f"c{i}") for i in range(3)]
+            for case in cases:
+                with anyio.fail_after(20):
+                    await case.wait()
+                ended(engine, case.id, LAST)
+    assert interrupted == [True]
+    assert heard == {case.id: case.events for case in cases}
+
+
 async def test_a_commit_that_is_interrupted_leaves_nobody_waiting(tmp_path: Path) -> None:
     specification = weft.loads(LOOP)
     journal = quick_file(tmp_path / "weft.db")
