@@ -665,7 +665,7 @@ class Engine:
         drawn: CaseId
         if wanted is None:
             while True:
-                drawn = f"{name}-{self._ids.getrandbits(40):010x}"  # type: ignore[assignment]  # a call
+                drawn = CaseId(f"{name}-{self._ids.getrandbits(40):010x}")
                 if (
                     drawn not in self._lanes
                     and drawn not in self._held

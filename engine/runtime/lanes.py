@@ -406,7 +406,7 @@ class Book:
             if not lane.plan_start(event, self.first, now):
                 return None
             lane.write()
-        except Exception:  # noqa: BLE001  # an expression fails, or what cannot be stored
+        except Exception:  # noqa: BLE001  # of an expression, or what cannot be stored: as above
             return None
         return lane
 
