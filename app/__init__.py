@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from weft.engine.verify.report import DeadMarking, Diagnostic, Report
     from weft.flow import task
     from weft.loading import load, loads
+    from weft.receipts import Receipt
     from weft.schema.errors import (
         CommandRejected,
         DefinitionError,
@@ -79,6 +80,7 @@ _WHERE = {
         *("JournalError", "UsageError", "WeftError", "WorkFailed"),
     ),
     "weft.schema.specification": ("Specification",),
+    "weft.receipts": ("Receipt",),
     "weft.session": ("Session", "SyncCase", "SyncEngine", "open", "run"),
     "weft.verifying": ("verify",),
 }
@@ -112,6 +114,7 @@ __all__ = [
     "JournalError",
     "OpenItem",
     "Performer",
+    "Receipt",
     "Record",
     "Registry",
     "Report",

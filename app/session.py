@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from weft.engine.starting import BusEvent
     from weft.engine.tokens import CancelToken
     from weft.engine.waiting import WaitingJoin
+    from weft.receipts import Receipt
     from weft.schema.jsonvalue import JsonValue
     from weft.schema.specification import Specification
     from weft.stepping import Stepping
@@ -374,6 +375,16 @@ class SyncEngine:
     def work_list(self, *, role: str | None = None) -> Sequence[OpenItem]:
         """The open items that somebody may act on, oldest first."""
         return self._read(self._engine.journal.worklist, role=role)
+
+    def receipt(self, case: str, disclose: Sequence[int] = ()) -> Receipt:
+        """What the journal of a case says now, to keep elsewhere; see `Receipt.of`."""
+        from weft.receipts import Receipt
+
+        return self._read(Receipt.of, self._engine.journal, case, disclose)
+
+    def fault_in(self, receipt: Receipt) -> str | None:
+        """What the journal says now that differs from a receipt that was kept; None: nothing."""
+        return self._read(receipt.fault_in, self._engine.journal)
 
     def _case(self, case: Case) -> SyncCase:
         return SyncCase(self, case)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -18,7 +19,7 @@ from weft.cli.group import answering, beside_option, schemas_option, store_optio
 from weft.cli.output import Exit, Screen, clock_time, compact, local_time, table, timestamp
 from weft.cli.own import own_options
 from weft.cli.stores import read, reading, refuse_missing
-from weft.schema.errors import JournalError
+from weft.schema.errors import JournalError, UsageError
 
 if TYPE_CHECKING:
     from weft.engine.net import Net
@@ -129,21 +130,34 @@ def _status_in_words(summary: CaseSummary) -> str:
 @click.command()
 @click.argument("case", shell_complete=completion.cases)
 @click.option("--verify", is_flag=True, help="Check the hash chain; exit 1 if it is broken.")
+@click.option(
+    "--receipt", "kept", type=click.Path(path_type=Path), metavar="FILE",
+    help="Check it against the receipt in FILE, too; exit 1 if it says something else.",
+)  # fmt: skip
 @click.option("--at", type=click.IntRange(min=1), metavar="N", help="The case as it was after N.")
 @store_option
 @answering
-def history(case: str, verify: bool, at: int | None, store: str, screen: Screen) -> Exit:
+def history(
+    case: str, verify: bool, kept: Path | None, at: int | None, store: str, screen: Screen
+) -> Exit:
     """What has happened in a case, one event a line."""
+    from weft.cli.receipts import read_receipt
     from weft.engine.runtime.live import find_case
+
+    receipt = None if kept is None else read_receipt(kept)
+    if receipt is not None and receipt.case != case:
+        raise UsageError(f"{kept} is a receipt of case {receipt.case}", code="receipt")
 
     answer: dict[str, Any] = {}
     lines: list[str] = []
     intact: bool | None = None
     fault: str | None = None
     with reading(store, needed=True) as journal:
-        if verify:
+        if verify or receipt is not None:
             summary = find_case(journal, case)
             records, fault = checked_records(journal, summary.case, until=at)
+            if fault is None and receipt is not None:
+                fault = receipt.fault_in(journal)
             intact = fault is None
         elif at is not None:
             stored = read(journal, case, at=at)
@@ -157,7 +171,8 @@ def history(case: str, verify: bool, at: int | None, store: str, screen: Screen)
     )
     screen.say(*(event_line(r) for r in records), *lines)
     if intact:
-        screen.say(f"intact: the chain of {len(records)} events is unbroken")
+        told = "" if receipt is None else f", and begins with the {receipt.events} of the receipt"
+        screen.say(f"intact: the chain of {len(records)} events is unbroken{told}")
     elif fault is not None:
         screen.say(f"not intact: {fault}")
     return Exit.NO if fault is not None else Exit.DONE
