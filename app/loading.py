@@ -11,10 +11,13 @@ from weft.schema.errors import UsageError
 from weft.schema.files import read_file
 from weft.schema.specification import Specification
 
-__all__ = ["BESIDE", "SCHEMAS", "load", "loads"]
+__all__ = ["BESIDE", "PROCESS", "SCHEMAS", "load", "loads"]
 
 BESIDE: ContextVar[tuple[Path, ...]] = ContextVar("BESIDE", default=())
 """The BPMN files that a command has been given beside the one that calls their processes."""
+
+PROCESS: ContextVar[str | None] = ContextVar("PROCESS", default=None)
+"""The process of a BPMN file that a command has been told to take."""
 
 SCHEMAS: ContextVar[Path | None] = ContextVar("SCHEMAS", default=None)
 """The folder of schemas that a command has been given; files in XML are held against them."""
@@ -25,6 +28,7 @@ def load(
     *,
     schemas: str | Path | None = None,
     beside: Iterable[str | Path] | None = None,
+    process: str | None = None,
 ) -> Specification:
     """Read a specification from a file; its suffix tells the format, or its keys do.
 
@@ -35,6 +39,8 @@ def load(
         schemas: A folder with the schemas (XSD) of YAWL or BPMN: a file of theirs is held
             against that of its version before it is read.
         beside: Other BPMN files, with processes that this one calls; they become part of it.
+        process: Which process of a BPMN file is meant, where it has several: its identifier or
+            name, or that of its pool.
 
     Raises:
         DefinitionErrors: All faults of the file, each with line and column.
@@ -53,15 +59,18 @@ def load(
 
         for name, each in ((str(path), text), *others):
             check_schema(each, folder, file=name)
-    if others:
+    chosen = PROCESS.get() if process is None else process
+    if others or chosen is not None:
         if known.name not in ("bpmn", "xml"):
+            what = "calls processes of other files" if others else "has several processes"
             raise UsageError(
-                f"{path}: only a BPMN file calls processes of other files; this is {known.title}",
-                code="format",
+                f"{path}: only a BPMN file {what}; this is {known.title}", code="format"
             )
-        from weft.schema.bpmn_merge import with_called
+        from weft.schema.bpmn_merge import with_called, with_chosen
 
-        text = with_called(text, others, file=str(path))
+        if chosen is not None:
+            text = with_chosen(text, chosen, file=str(path))
+        text = with_called(text, others, file=str(path)) if others else text
     return known.read(text, str(path), path.resolve().parent)
 
 

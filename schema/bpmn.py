@@ -252,6 +252,8 @@ class _Reader:
         """Event to its definitions."""
         self.each = "each"
         """What an instance's item is called."""
+        self.names: list[Any] = []
+        """Definitions of events that name what is not declared."""
         self.caught_by: dict[str, Any] = {}
         """What throws an escalation, to the event that catches it."""
 
@@ -341,7 +343,8 @@ class _Reader:
             if local(element) == "process" and element.get("id"):
                 self.processes.setdefault(element.get("id"), element)
             elif local(element) in ("choreography", "globalConversation", "conversation"):
-                self.tell(element, "choreography")
+                other = any(children(x, *_NODES) for x in children(document, "process"))
+                self.tell(element, "choreography" + (", beside a process" if other else ""))
             elif local(element) == "collaboration":
                 for part in children(element, "participant", "messageFlow"):
                     self.tell(part, local(part))
@@ -370,12 +373,23 @@ class _Reader:
         return chosen
 
     def lanes(self, document: Any) -> None:
+        shapes: dict[str, list[float]] | None = None
         for lane in document.iter(f"{{{MODEL}}}lane"):
             name = _line(lane.get("name", ""))
             self.tell(lane, "lane")
-            for reference in children(lane, "flowNodeRef"):
-                if name:
-                    self.roles[text_of(reference)] = name  # an inner lane comes after the outer one
+            held = [text_of(reference) for reference in children(lane, "flowNodeRef")]
+            if not held and name and not children(lane, "childLaneSet"):
+                if shapes is None:
+                    shapes = _shapes(document)
+                held = [id_ for id_ in _within(shapes, lane.get("id", "")) if self.flows_in(id_)]
+                if held:
+                    self.tell(lane, "lane, that names nothing in it")
+            for reference in held:
+                if name:  # an inner lane comes after the outer one
+                    self.roles[reference if reference in self.ids else _tail(reference)] = name
+
+    def flows_in(self, id_: str) -> bool:
+        return id_ in self.ids and local(self.ids[id_]) in _NODES
 
     def correlations(self, document: Any) -> None:
         """The properties by which messages find who waits for them."""
@@ -406,7 +420,7 @@ class _Reader:
 
     def scope(self, element: Any, name: str) -> None:
         """The net of a process; one with event sub-processes gets a net around it."""
-        handlers = [x for x in children(element, *_SUBS) if _true(x, "triggeredByEvent")]
+        handlers = [x for x in children(element, *_SUBS) if self.handles(x)]
         if not handlers:
             self.nets[name] = _Scope(name)
             self.fill(self.nets[name], element)
@@ -420,10 +434,7 @@ class _Reader:
         catches = []
         for handler in handlers:
             self.tell(handler, "subProcess, triggered by an event")
-            start = next(iter(children(handler, "startEvent")), None)
-            if start is None:
-                self.fault(handler, f"{_called(handler)}: an event sub-process has a start event")
-                continue
+            start = children(handler, "startEvent")[0]
             body = self.activity(scope, handler)
             part, caught = self.caught(scope, start, interrupts=_interrupts(start))
             part.ways.append(_Way(body.name))
@@ -433,6 +444,21 @@ class _Reader:
             catches.append(_Catch(ended, error=True, code=TERMINATED))
         self.attach(scope, main, catches)
         scope.starts = [scope.entries.get(main.name, main.name)]
+
+    def handles(self, x: Any) -> bool:
+        """Whether a sub-process waits for an event beside all else; what cannot is told."""
+        if not _true(x, "triggeredByEvent"):
+            return False
+        construct = "subProcess, triggered by an event"
+        start = first(x, "startEvent")
+        if start is None:
+            self.tell(x, f"{construct}, without a start event")
+        elif _compensates(x):
+            if local(x.getparent()) == "process":
+                self.tell(x, f"{construct}, that undoes a whole process")
+        else:
+            return True
+        return False
 
     def fill(self, scope: _Scope, element: Any) -> None:
         """The nodes of a process, their boundary events, and the flows between them."""
@@ -456,6 +482,10 @@ class _Reader:
         for id_, x in nodes.items():
             if local(x) == "boundaryEvent":
                 host = x.get("attachedToRef", "").rpartition(":")[2]
+                around = self.ids.get(host)
+                if around is not None and _true(around, "triggeredByEvent"):
+                    self.tell(x, "boundaryEvent, of a sub-process that an event triggers")
+                    continue
                 if host not in nodes or local(nodes[host]) not in _ACTIVITIES:
                     self.fault(
                         x, f"{_called(x)} is attached to {host!r}, which is no activity beside it"
@@ -581,8 +611,9 @@ class _Reader:
                 part.join = Use("structured-partial-join", {"n": int(number[1])})
             else:
                 part.join = Use("complex")  # told when it turns out that it joins
-        if x.get("eventGatewayType") == "Parallel":
+        if kind == "eventBasedGateway" and x.get("eventGatewayType") == "Parallel":
             self.tell(x, "eventBasedGateway, of the type Parallel")
+            part.split = "parallel-split"
         if _true(x, "instantiate"):
             self.tell(x, "eventBasedGateway, that starts a process")
         elif kind in ("parallelGateway", "eventBasedGateway", "complexGateway"):
@@ -694,7 +725,15 @@ class _Reader:
             name = _line("" if resource is None else resource.get("name", ""))
             if name:
                 return name
-        return self.roles.get(x.get("id", ""), "")
+        return self.laned(x)
+
+    def laned(self, x: Any) -> str:
+        """The lane that something is in; what is in a sub-process is in the lane of that."""
+        while x is not None:
+            if x.get("id", "") in self.roles:
+                return self.roles[x.get("id", "")]
+            x = x.getparent()
+        return ""
 
     def repeated(self, part: _Part, x: Any) -> None:
         """A loop or many instances."""
@@ -1029,6 +1068,11 @@ class _Reader:
                 continue
             self.tell(x, "compensateEventDefinition, caught")
             found[x.get("attachedToRef", "").rpartition(":")[2]] = handler
+        for id_, x in nodes.items():
+            inner = next((y for y in children(x, *_SUBS) if _compensates(y)), None)
+            if inner is not None and id_ not in found:
+                self.tell(inner, "compensateEventDefinition, of a sub-process")
+                found[id_] = inner
         used = [handler.get("id") for handler in found.values()]
         for id_, x in nodes.items():
             if _undoes(x):
@@ -1189,12 +1233,12 @@ class _Reader:
             attribute = kind.replace("EventDefinition", "Ref")
             made.use = Use("persistent-trigger", self.referred(definition, attribute, name))
         elif kind == "conditionalEventDefinition":
-            self.conditional(made, x, definition)
+            self.conditional(scope, made, x, definition)
         else:
             self.fault(x, f"{_called(x)} cannot wait for a {kind}")
         return made
 
-    def conditional(self, made: _Catch, x: Any, definition: Any) -> None:
+    def conditional(self, scope: _Scope, made: _Catch, x: Any, definition: Any) -> None:
         """An event that occurs when its condition holds."""
         condition = self.condition(first(definition, "condition"))
         kind = "conditionalEventDefinition"
@@ -1204,9 +1248,15 @@ class _Reader:
             self.tell(x, f"{kind}, that cannot be evaluated", more=why)
             made.use, made.repeats = Use("persistent-trigger", made.part.name), False
             return
-        once = local(x) == "boundaryEvent" and not _interrupts(x)
-        self.tell(x, kind + (", that does not interrupt" if once else ""))
-        made.use, made.repeats = Use("await", _present(condition)), False
+        again = local(x) == "boundaryEvent" and not _interrupts(x)
+        self.tell(x, kind + (", that does not interrupt" if again else ""))
+        holds = _present(condition)
+        made.use, made.repeats = Use("await", holds), False
+        if again:  # each time that it begins to hold
+            rest = scope.part(f"{made.part.name}_past", x, uses=[Use("await", f"!({holds})")])
+            rest.ways.append(_Way(made.part.name))
+            made.part.ways.append(_Way(rest.name))
+            made.also = [rest]
 
     def timer(self, scope: _Scope, made: _Catch, x: Any, definition: Any) -> None:
         """The time that a timer names; without one that can be read, a trigger."""
@@ -1268,11 +1318,24 @@ class _Reader:
         found = (
             self.ids.get(wanted) if wanted in self.ids else self.ids.get(wanted.rpartition(":")[2])
         )
-        if wanted and found is None:
+        undeclared = bool(wanted) and found is None
+        if undeclared and attribute == "signalRef":
+            self.undeclared(definition, "signal", wanted)
+        elif undeclared:
             self.fault(definition, f"{attribute} names {wanted!r}, which is not in the file")
-        told = name if found is None else found.get("name") or found.get("id") or name
+        told = (
+            (wanted if undeclared else name)
+            if found is None
+            else (found.get("name") or found.get("id") or name)
+        )
         made = _NAME_OF_TRIGGER.sub("_", _line(told))[:200]
         return made if re.match("[A-Za-z0-9_]", made) else f"_{made}"[:200]
+
+    def undeclared(self, definition: Any, kind: str, wanted: str) -> None:
+        """What several engines allow: a reference that is no reference, but the name itself."""
+        if definition not in self.names:
+            self.names.append(definition)
+            self.tell(definition, f"{kind}EventDefinition, of what is not declared", more=wanted)
 
     def error_code(self, definition: Any) -> str | None:
         wanted = definition.get("errorRef", "")
@@ -1280,8 +1343,8 @@ class _Reader:
             return None
         found = self.ids.get(wanted.rpartition(":")[2])
         if found is None:
-            self.fault(definition, f"errorRef names {wanted!r}, which is not in the file")
-            return None
+            self.undeclared(definition, "error", wanted)
+            return _line(wanted)
         return _line(found.get("errorCode") or found.get("name") or wanted)
 
     def attach(
@@ -1386,6 +1449,46 @@ class _Reader:
                         part.join = Use("general-synchronizing-merge", {"rule": "structural"})
                         self.tell(x, "complexGateway, whose condition names no number")
                 self.lead(scope, part, x, outgoing.get(id_, []))
+        for id_, x in nodes.items():
+            if _starts(x) and not incoming[id_] and id_ in scope.exits:
+                self.started_at(scope, scope.parts[scope.exits[id_]], nodes, outgoing, id_)
+
+    def started_at(
+        self,
+        scope: _Scope,
+        gate: _Part,
+        nodes: Mapping[str, Any],
+        outgoing: Mapping[str, list[Any]],
+        id_: str,
+    ) -> None:
+        """A gateway whose events start cases: the event that did is not waited for again."""
+        targets = [_tail(flow.get("targetRef", "")) for flow in outgoing.get(id_, ())]
+        waiting = {t: scope.entries[t] for t in targets if t in scope.entries}
+        began: list[_Way] = []
+        for target, entry in waiting.items():
+            x, event = nodes[target], scope.parts[scope.exits[target]]
+            if not self.heard(x):
+                continue
+            past = scope.part(f"{target}_past", x, split=event.split)
+            past.ways, event.ways, event.split = event.ways, [_Way(past.name)], "parallel-split"
+            to = past
+            if gate.split == "parallel-split":
+                to = scope.part(f"{target}_first", x)
+                others = [_Way(e) for e in waiting.values() if e != entry]
+                to.ways = [_Way(past.name), *others]
+            began.append(_Way(to.name, when=f"{START_EVENT} == {_literal(target)}"))
+        if not began:
+            return
+        waits = scope.part(f"{gate.name}_waits", gate.element, split=gate.split)
+        waits.ways = gate.ways
+        gate.split, gate.ways = "exclusive-choice", [*began, _Way(waits.name, default=True)]
+        self.declare([START_EVENT])
+
+    def heard(self, x: Any) -> list[tuple[Any, str]]:
+        """The messages and signals by which an event starts a case, each with what names it."""
+        if local(x) == "receiveTask":
+            return [(x, "messageRef")]
+        return [(d, _SENT[local(d)]) for d in self.definitions(x) if local(d) in _SENT]
 
     def lead(self, scope: _Scope, part: _Part, x: Any, flows: list[Any]) -> None:
         """The ways on from a node."""
@@ -1395,6 +1498,9 @@ class _Reader:
         choosing = part.split in ("exclusive-choice", "multi-choice")
         texts = [text_of(first(f, "conditionExpression")) for f in flows]
         default = x.get("default", "").rpartition(":")[2]
+        if kind == "eventBasedGateway" and part.split == "parallel-split":
+            part.ways += ways
+            return
         if kind == "eventBasedGateway":
             part.ways += [_Way(n) for w in ways for n in scope.instead.get(w.to, [w.to])]
             return
@@ -1487,7 +1593,7 @@ class _Reader:
             )
         title = _line(x.get("name", "")) or f"Where does the flow go from {x.get('id', 'here')}?"
         asked: dict[str, JsonValue] = {"title": title}
-        role = self.roles.get(x.get("id", ""))
+        role = self.laned(x)
         if role:
             asked["role"] = role
         variable = _variable(part.name)
@@ -1577,6 +1683,17 @@ class _Reader:
         for x in children(process, "receiveTask"):
             if _true(x, "instantiate"):
                 self.started_by(x, x, "messageRef", {})
+        flows = children(process, "sequenceFlow")
+        entered = {_tail(flow.get("targetRef", "")) for flow in flows}
+        for flow in () if starting else flows:
+            gate = self.ids.get(_tail(flow.get("sourceRef", "")))
+            event = self.ids.get(_tail(flow.get("targetRef", "")))
+            if gate is None or event is None or not _starts(gate):
+                continue
+            if gate.get("id") not in entered:
+                for definition, attribute in self.heard(event):
+                    said = {START_EVENT: _literal(event.get("id", ""))}
+                    self.started_by(event, definition, attribute, said)
         for x, definition in [(y, d) for y in starting for d in self.definitions(y) or [None]]:
             kind = "" if definition is None else local(definition)
             chosen: dict[str, JsonValue] = {}
@@ -1632,17 +1749,7 @@ class _Reader:
 
     def layout(self, document: Any) -> dict[str, JsonValue]:
         """Where nodes stand in the file's diagram: net, task, and x, y, width, height in pixels."""
-        bounds: dict[str, JsonValue] = {}
-        for shape in document.iter("{*}BPMNShape"):
-            box = first(shape, "Bounds")
-            try:
-                if box is not None:
-                    corner = [float(box.get(k, "")) for k in ("x", "y", "width", "height")]
-                    bounds[shape.get("bpmnElement", "").rpartition(":")[2]] = [
-                        n for n in corner if abs(n) < 1e9
-                    ]
-            except ValueError:
-                continue  # a picture is no reason to refuse a process
+        bounds = _shapes(document)
         if bounds:
             self.imported.append(
                 Imported("diagram", CONSTRUCTS["diagram"].verdict, CONSTRUCTS["diagram"].note)
@@ -1650,11 +1757,10 @@ class _Reader:
         found: dict[str, JsonValue] = {}
         for name, scope in self.nets.items():
             places: dict[str, JsonValue] = {
-                part.name: box
+                part.name: [*box]
                 for part in scope.parts.values()
                 if part.element is not None
-                and isinstance(box := bounds.get(part.element.get("id", "")), list)
-                and len(box) == 4
+                and (box := bounds.get(part.element.get("id", ""))) is not None
                 and part.name == name_of(part.element.get("id", ""), _TAKEN)
             }
             if places:
@@ -1784,7 +1890,7 @@ _IGNORED = (
     *("documentation", "extensionElements", "incoming", "outgoing", "auditing", "monitoring"),
     *("ioSpecification", "supportedInterfaceRef", "correlationSubscription", "resourceRole"),
     *("performer", "humanPerformer", "potentialOwner", "supports", "completionCondition", *_LOOPS),
-    *("ioBinding", "artifact"),
+    *("ioBinding", "artifact", "dataInput", "dataOutput", "inputSet", "outputSet"),
 )
 _INSTANCES = {
     "nrOfCompletedInstances": "completed",
@@ -1844,6 +1950,49 @@ def _keyed(use: Use, name: str) -> Use:
 
 def _performed(part: _Part) -> bool:
     return part.works or part.child is not None
+
+
+def _shapes(document: Any) -> dict[str, list[float]]:
+    """Where the shapes of the diagrams are, by what they stand for: x, y, width, height."""
+    bounds: dict[str, list[float]] = {}
+    for shape in document.iter("{*}BPMNShape"):
+        box = first(shape, "Bounds")
+        try:
+            if box is not None:
+                corner = [float(box.get(k, "")) for k in ("x", "y", "width", "height")]
+                if all(abs(n) < 1e9 for n in corner):
+                    bounds[_tail(shape.get("bpmnElement", ""))] = corner
+        except ValueError:
+            continue  # a picture is no reason to refuse a process
+    return bounds
+
+
+def _within(shapes: Mapping[str, list[float]], id_: str) -> list[str]:
+    """What has its middle within a shape."""
+    if id_ not in shapes:
+        return []
+    left, top, width, height = shapes[id_]
+    return [
+        other
+        for other, (x, y, w, h) in shapes.items()
+        if other != id_ and 0 <= x + w / 2 - left <= width and 0 <= y + h / 2 - top <= height
+    ]
+
+
+def _compensates(x: Any) -> bool:
+    """Whether a sub-process within another is what undoes that one."""
+    start = first(x, "startEvent") if _true(x, "triggeredByEvent") else None
+    return first(start, "compensateEventDefinition") is not None
+
+
+def _starts(x: Any) -> bool:
+    """Whether a node is a gateway whose events start cases."""
+    return local(x) == "eventBasedGateway" and _true(x, "instantiate")
+
+
+def _tail(reference: str) -> str:
+    """A reference without its prefix."""
+    return reference.rpartition(":")[2]
 
 
 def _true(element: Any, attribute: str) -> bool:

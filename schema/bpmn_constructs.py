@@ -33,13 +33,26 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     "messageFlow": Construct(
         _KEPT, "messages go by their names, whoever the diagram says they are from"
     ),
-    "lane": Construct(_RUNS, "its name is the role of the work in it, unless the work names one"),
+    "lane": Construct(
+        _RUNS,
+        "its name is the role of the work in it, and in sub-processes in it, unless the work names "
+        "one",
+    ),
+    "lane, that names nothing in it": Construct(
+        _CHANGED, "what the diagram shows in it counts as being in it"
+    ),
     "subProcess": Construct(
         _RUNS,
         "a net of its own; it works on a copy of the variables, written back when it completes",
     ),
     "subProcess, triggered by an event": Construct(
         _RUNS, "waits beside everything else of its process while that runs; may interrupt it"
+    ),
+    "subProcess, triggered by an event, without a start event": Construct(
+        _CHANGED, "can never begin: it is left out"
+    ),
+    "subProcess, triggered by an event, that undoes a whole process": Construct(
+        _CHANGED, "nothing calls a process to be undone: it is left out"
     ),
     "subProcess, without content": Construct(_CHANGED, "a work item, for somebody to do"),
     "transaction": Construct(
@@ -134,10 +147,12 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     ),
     "eventBasedGateway": Construct(_RUNS, "whatever happens first withdraws the others"),
     "eventBasedGateway, that starts a process": Construct(
-        _CHANGED, "the case is started from outside, and waits there"
+        _RUNS,
+        "a message or signal that it waits for starts a case, which goes on behind that; one that "
+        "is started from outside waits there",
     ),
     "eventBasedGateway, of the type Parallel": Construct(
-        _CHANGED, "the first event alone: it does not wait for the others"
+        _RUNS, "all events are waited for, and each is passed by itself"
     ),
     "complexGateway": Construct(
         _CHANGED, "goes on at the n-th token where its condition says n; splits as an inclusive one"
@@ -160,6 +175,9 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     "intermediateCatchEvent": Construct(_RUNS, "waits for what it names"),
     "boundaryEvent": Construct(
         _RUNS, "waits beside its activity; interrupts it, or begins a branch each time"
+    ),
+    "boundaryEvent, of a sub-process that an event triggers": Construct(
+        _CHANGED, "the standard has none there: it is left out"
     ),
     # ── events: what ─────────────────────────────────────────────────────────────────────────
     "timerEventDefinition": Construct(_RUNS, "a duration or a date"),
@@ -199,6 +217,12 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     "errorEventDefinition": Construct(
         _RUNS, "thrown: the net fails with its code; caught: the error branch for that code"
     ),
+    "signalEventDefinition, of what is not declared": Construct(
+        _CHANGED, "the reference is the name of the signal, as several engines have it"
+    ),
+    "errorEventDefinition, of what is not declared": Construct(
+        _CHANGED, "the reference is the code of the error, as several engines have it"
+    ),
     "escalationEventDefinition": Construct(
         _RUNS, "caught: interrupts what threw it, or begins a branch each time that it is thrown"
     ),
@@ -219,7 +243,7 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         "it is triggered by its name",
     ),
     "conditionalEventDefinition, that does not interrupt": Construct(
-        _CHANGED, "begins its branch once, when its condition first holds"
+        _RUNS, "begins its branch each time that its condition begins to hold"
     ),
     "conditionalEventDefinition, that cannot be evaluated": Construct(
         _CHANGED, "waits for a trigger with the name of the event: say when the condition holds"
@@ -235,6 +259,9 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     ),
     "compensateEventDefinition, caught": Construct(
         _RUNS, "the activity with its handler: what has been done can be undone"
+    ),
+    "compensateEventDefinition, of a sub-process": Construct(
+        _RUNS, "an event sub-process in it that begins by compensation is its handler"
     ),
     "compensateEventDefinition, without a handler": Construct(
         _CHANGED, "no association leads to what undoes the activity: it is left out"
@@ -266,6 +293,7 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     "extensions": Construct(_KEPT, "what a vendor adds is for the vendor's engine"),
     "diagram": Construct(_KEPT, "the positions are kept, for pictures"),
     "choreography": Construct(_REFUSED, "it has no process: nobody would perform it"),
+    "choreography, beside a process": Construct(_KEPT, "it is no part of the flow"),
 }
 
 

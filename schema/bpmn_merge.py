@@ -17,13 +17,50 @@ from lxml import etree
 from weft.schema.errors import DefinitionError
 from weft.schema.xml import children, local, name_of, parse_xml
 
-__all__ = ["with_called"]
+__all__ = ["with_called", "with_chosen"]
 
 _LEFT = ("process", "collaboration", "choreography", "BPMNDiagram", "import", "relationship")
 """What is not taken along with a process from the top of its file."""
 
 _NAMES = ("default", "calledElement", "processId")
 _WITHIN = ("incoming", "outgoing", "source", "target")
+
+
+def with_chosen(text: bytes, process: str, *, file: str | None = None) -> bytes:
+    """A file of several processes with the one that is run marked as the executable one.
+
+    Args:
+        text: The file.
+        process: The identifier or the name of the process, or of the pool that it is in.
+        file: The name of the file, for faults.
+
+    Raises:
+        DefinitionError: It is no XML; it has no such process, or several of that name.
+    """
+    document, _ = parse_xml(text, file=file)
+    found = children(document, "process")
+    pools = [y for x in children(document, "collaboration") for y in children(x, "participant")]
+    meant = {
+        _local_id(pool.get("processRef", ""))
+        for pool in pools
+        if process in (pool.get("id"), pool.get("name"))
+    }
+    named = [x for x in found if process == x.get("id")] or [
+        x for x in found if process == x.get("name") or x.get("id") in meant
+    ]
+    if len(named) != 1:
+        what = "there is no process" if not named else "there are several processes called"
+        known = ", ".join(repr(x.get("id", "")) for x in found) or "none"
+        raise DefinitionError(
+            f"{what} {process!r}; the processes of the file are {known}", code="process", file=file
+        )
+    for x in found:
+        x.set("isExecutable", "true" if x is named[0] else "false")
+    return bytes(etree.tostring(document, encoding="utf-8", xml_declaration=True))
+
+
+def _local_id(reference: str) -> str:
+    return reference.rpartition(":")[2]
 
 
 def with_called(

@@ -240,9 +240,7 @@ class _Reader:
                 if made is None or bounds is None:
                     continue
                 try:
-                    corner = [
-                        float(bounds.get(k, "").replace(",", "")) for k in ("x", "y", "w", "h")
-                    ]
+                    corner = [_coordinate(bounds.get(k, "")) for k in ("x", "y", "w", "h")]
                 except ValueError:
                     continue  # a picture is no reason to refuse a net
                 if all(abs(n) < 1e9 for n in corner):
@@ -947,6 +945,22 @@ def _answer(targets: list[str]) -> str:
     known = ", ".join(f'"{name}"' for name in targets)
     asked = f"result.to in [{known}] ? [result.to] : result.to"
     return f"result == null ? [] : has(result.to) ? ({asked}) : []"
+
+
+def _coordinate(text: str) -> float:
+    """A number of a layout, which is written by the customs of a country: 1,184.0 or 1.184,0.
+
+    Raises:
+        ValueError: It is none.
+    """
+    text = re.sub(r"[\s\u2019']", "", text)
+    whole, sign, part = text[: (at := max(text.rfind(","), text.rfind(".")))], text[at:], ""
+    if at < 0:
+        return float(text)
+    part = sign[1:]
+    if sign[:1] == "," and len(part) == 3 and "." not in whole:
+        whole, part = whole + part, ""  # thousands
+    return float(f"{re.sub('[.,]', '', whole)}.{part or 0}")
 
 
 def _used(root: str, nets: Mapping[str, NetDefinition]) -> set[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from weft.cli.group import answering, store_option
+from weft.cli.group import answering, beside_option, store_option
 from weft.cli.output import Exit, Screen
 from weft.schema.errors import UsageError
 
@@ -34,6 +34,7 @@ __all__ = ["draw"]
     help="Highlight this path of transitions of the net.",
 )  # fmt: skip
 @store_option
+@beside_option
 @answering
 def draw(
     what: str | None,

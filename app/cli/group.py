@@ -56,7 +56,15 @@ def _use_schemas(context: click.Context, _: click.Parameter, folder: Path | None
 
 
 def beside_option(command: C) -> C:
-    """The option ``--with``: for the time of the command, files whose processes are called."""
+    """The options ``--with`` and ``--process``: files beside a BPMN file, and a process of it."""
+    command = click.option(
+        "--process",
+        "chosen_process",
+        metavar="NAME",
+        expose_value=False,
+        callback=_use_process,
+        help="The process of a BPMN file that is meant, by its id or name, or its pool's.",
+    )(command)
     return click.option(
         "--with",
         "beside",
@@ -76,6 +84,15 @@ def _use_beside(context: click.Context, _: click.Parameter, files: tuple[Path, .
 
     BESIDE.set(files)
     context.call_on_close(lambda: BESIDE.set(()))
+
+
+def _use_process(context: click.Context, _: click.Parameter, name: str | None) -> None:
+    if name is None or context.resilient_parsing:
+        return
+    from weft.loading import PROCESS
+
+    PROCESS.set(name)
+    context.call_on_close(lambda: PROCESS.set(None))
 
 
 def answering(command: Callable[..., Any]) -> Callable[..., Any]:

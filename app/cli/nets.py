@@ -64,6 +64,7 @@ def net_of(path: Path) -> Net:
     type=click.IntRange(min=1),
     help="Stop after so many markings of a net; by default when they take 4 GiB of memory.",
 )
+@beside_option
 @answering
 def statespace(files: Sequence[Path], max_states: int | None, screen: Screen) -> Exit:
     """All markings of nets: of PNML files, of specifications, or of images (.weftnet)."""

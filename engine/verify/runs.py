@@ -16,7 +16,8 @@ What cannot be known from the net is left open, and said:
     are taken as running.
 *   The net of a composite task completes or fails as work does; it is verified by itself.
 *   A trigger that begins a branch comes at most `TRIGGERS` times in a case, a reminder of a task
-    once; so does one that waits for itself again beside a branch; instances are added so often (`weft.engine.verify.adding`).
+    once; so does one that waits for itself again beside a branch, and so often a condition comes
+    to hold that is awaited again once it holds no more; instances are added so often (`weft.engine.verify.adding`).
 *   A time that is waited for comes, and a trigger that is waited for may come, at any moment.
 """
 
@@ -225,7 +226,8 @@ class Runs:
             again = (
                 t.role in (Role.TRIGGER, Role.TIMER) and not source and _awaits_itself(t, passing)
             )
-            if source or again or t.role is Role.REMIND:
+            held = not t.external and t.when is not None and _alternates(t, passing)
+            if source or again or held or t.role is Role.REMIND:
                 kind = t.task if t.role is Role.REMIND else t.name
                 times = 1 if t.role is Role.REMIND else TRIGGERS
                 if kind not in places:
@@ -236,6 +238,8 @@ class Runs:
                 if source:
                     self.external_sources.add(i)
                 what = "a trigger that begins a branch comes"
+                if held:
+                    what = "a condition that begins a branch comes to hold"
                 if t.role is Role.REMIND:
                     what = "a reminder comes"
                 often = "once" if times == 1 else f"{times} times"
@@ -706,6 +710,26 @@ def repeated(trail: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
 _FAILING = (Role.RETRY, Role.FAIL, Role.GIVE_UP, Role.TIME_OUT)
 
 _ENDS = {Outcome.COMPLETED: COMPLETED, Outcome.FAILED: FAILED, Outcome.CANCELLED: CANCELLED}
+
+
+def _alternates(awaited: Transition, passing: Mapping[str, Sequence[Transition]]) -> bool:
+    """Whether a condition is awaited again beside a branch, once it does not hold any more.
+
+    Then its negation stands on the way back, and neither is more than an event from outside
+    could make true.
+    """
+    if not _awaits_itself(awaited, passing):
+        return False
+    seen = {arc.place for arc in awaited.put}
+    queue = list(seen)
+    while queue:
+        for t in passing.get(queue.pop(), ()):
+            if t.when == f"!({awaited.when})":
+                return True
+            new = {arc.place for arc in t.put} - seen
+            seen |= new
+            queue += new
+    return False
 
 
 def _awaits_itself(trigger: Transition, passing: Mapping[str, Sequence[Transition]]) -> bool:

@@ -198,10 +198,13 @@ def test_a_condition_at_a_boundary(interrupts: bool) -> None:
         return
     assert case.do("set", amount=7, again=True) == ["other", "set", "work"]
     told = "conditionalEventDefinition, that does not interrupt"
-    assert verdicts(specification, told) == CHANGED
-    assert case.do("set", amount=8, again=False) == ["other", "work"], "it occurs once"
-    assert case.do("work") == ["next", "other"]
-    for task in ("next", "other"):
+    assert verdicts(specification, told) == RUNS
+    assert sound(specification)
+    assert case.do("set", amount=8, again=True) == ["other", "set", "work"], "it holds still"
+    assert case.do("set", amount=2, again=True) == ["other", "set", "work"], "it holds no more"
+    assert case.do("set", amount=9, again=False) == ["other", "other", "work"], "each time"
+    assert case.do("work") == ["next", "other", "other"]
+    for task in ("next", "other", "other"):
         case.do(task)
     assert case.case.status == "completed"
 
@@ -581,11 +584,6 @@ def test_a_task_that_receives_starts_a_process() -> None:
         (node("task", "a", startQuantity="2"), "startQuantity"),
         (node("task", "a", completionQuantity="3"), "completionQuantity"),
         (
-            node("eventBasedGateway", "a", eventGatewayType="Parallel")
-            + node("receiveTask", "b", messageRef="m") + flow("a", "b"),
-            "eventBasedGateway, of the type Parallel",
-        ),
-        (
             node("task", "a", '<multiInstanceLoopCharacteristics behavior="One"/>'),
             "multiInstanceLoopCharacteristics, behavior",
         ),
@@ -659,3 +657,133 @@ def test_a_maximum_of_a_loop_that_is_no_number_is_refused() -> None:
     loop = '<standardLoopCharacteristics loopMaximum="often"/>'
     with pytest.raises(DefinitionErrors, match="loopMaximum is 'often'"):
         read(START + node("task", "a", loop) + flow("start", "a"))
+
+
+# ── what several engines write ───────────────────────────────────────────────────────────────
+
+
+EVENTS = (
+    node("intermediateCatchEvent", "mailed", ONE) + node("intermediateCatchEvent", "rung", SIGNAL)
+    + node("task", "a") + node("task", "b") + node("parallelGateway", "j") + node("task", "last")
+    + flow("gate", "mailed", "a", "j", "last") + flow("gate", "rung", "b", "j")
+)  # fmt: skip
+
+
+def test_a_gateway_of_events_that_starts_a_process_goes_on_behind_the_one_that_came() -> None:
+    gate = node("eventBasedGateway", "gate", instantiate="true")
+    events = EVENTS.replace("parallelGateway", "exclusiveGateway")
+    specification = read(gate + events, more=NAMES)
+    assert verdicts(specification, "eventBasedGateway, that starts a process") == RUNS
+    assert sound(specification)
+    engine = Driven.engines.enter_context(weft.open(seed=1))
+    engine.add(specification)
+    for event, task in (("word", "a"), ("alarm", "b")):
+        (started,) = engine.emit(event).started
+        assert [i.task for i in engine.open(started.case).work_list()] == [task]
+    case = Driven(specification)
+    assert case.open == []
+    case.case.trigger("word")
+    assert case.open == ["a"], "one that is started from outside waits for either"
+
+
+def test_a_parallel_gateway_of_events_waits_for_all_of_them() -> None:
+    gate = node("eventBasedGateway", "gate", instantiate="true", eventGatewayType="Parallel")
+    specification = read(gate + EVENTS, more=NAMES)
+    assert verdicts(specification, "eventBasedGateway, of the type Parallel") == RUNS
+    assert sound(specification)
+    engine = Driven.engines.enter_context(weft.open(seed=1))
+    engine.add(specification)
+    (started,) = engine.emit("alarm").started
+    case = engine.open(started.case)
+    assert [i.task for i in case.work_list()] == ["b"]
+    case.trigger("word")
+    for task in ("a", "b", "last"):
+        case.complete(next(i.item for i in case.work_list() if i.task == task))
+        case.wait()
+    assert case.status == "completed"
+
+
+def test_an_error_or_a_signal_that_is_not_declared_is_called_as_it_is_referred_to() -> None:
+    inner = node("startEvent", "in") + node("endEvent", "bad",
+        '<errorEventDefinition errorRef="tooMuch"/>') + flow("in", "bad")  # fmt: skip
+    specification = read(
+        START + node("subProcess", "s", inner)
+        + node("boundaryEvent", "edge", '<errorEventDefinition errorRef="tooMuch"/>', attachedToRef="s")
+        + node("intermediateCatchEvent", "rung", '<signalEventDefinition signalRef="bell"/>')
+        + node("task", "a") + flow("start", "s", "a") + flow("edge", "rung", "a")
+    )  # fmt: skip
+    assert verdicts(specification, "errorEventDefinition, of what is not declared") == CHANGED * 2
+    assert verdicts(specification, "signalEventDefinition, of what is not declared") == CHANGED
+    case = Driven(specification)
+    assert case.open == []
+    case.case.trigger("bell")
+    assert case.open == ["a"]
+
+
+def test_event_sub_processes_that_cannot_begin_are_left_out_and_told() -> None:
+    handler = node("subProcess", "never", triggeredByEvent="true")
+    undo = node("subProcess", "undo", node("startEvent", "u", "<compensateEventDefinition/>"),
+        triggeredByEvent="true")  # fmt: skip
+    edge = node("boundaryEvent", "edge", ONE, attachedToRef="never")
+    specification = read(
+        START + node("task", "a") + handler + undo + edge + node("task", "lost")
+        + flow("start", "a") + flow("edge", "lost"), more=NAMES,
+    )  # fmt: skip
+    for construct in (
+        "subProcess, triggered by an event, without a start event",
+        "subProcess, triggered by an event, that undoes a whole process",
+        "boundaryEvent, of a sub-process that an event triggers",
+    ):
+        assert verdicts(specification, construct) == CHANGED
+    case = Driven(specification)
+    assert case.do("a") == []
+    assert case.case.status == "completed"
+
+
+def test_an_event_sub_process_undoes_the_sub_process_that_it_is_in() -> None:
+    undo = node("subProcess", "undo", node("startEvent", "u", "<compensateEventDefinition/>")
+        + node("task", "back") + flow("u", "back"), triggeredByEvent="true")  # fmt: skip
+    inner = node("startEvent", "in") + node("task", "book") + flow("in", "book") + undo
+    specification = read(
+        START + node("subProcess", "trip", inner) + node("task", "check")
+        + node("endEvent", "off", "<compensateEventDefinition/>")
+        + flow("start", "trip", "check", "off")
+    )  # fmt: skip
+    assert verdicts(specification, "compensateEventDefinition, of a sub-process") == RUNS
+    assert sound(specification)
+    case = Driven(specification)
+    assert case.do("book") == ["check"]
+    assert case.do("check") == ["back"]
+    case.do("back")
+    assert case.case.status == "completed"
+
+
+def test_a_choreography_beside_a_process_is_kept() -> None:
+    specification = read(START, more=node("choreography", "c"))
+    assert verdicts(specification, "choreography, beside a process") == [Verdict.KEPT]
+
+
+def test_lanes_are_those_of_sub_processes_too_and_of_what_the_diagram_shows_in_them() -> None:
+    def shape(id: str, x: int) -> str:
+        box = f'<d:Bounds x="{x}" y="0" width="50" height="50" xmlns:d="d"/>'
+        return f'<b:BPMNShape bpmnElement="{id}" xmlns:b="b">{box}</b:BPMNShape>'
+
+    inner = node("startEvent", "in") + node("userTask", "ask") + flow("in", "ask")
+    lanes = (
+        "<laneSet><lane id='l1' name='Sales'><flowNodeRef>x:s</flowNodeRef></lane>"
+        "<lane id='l2' name='Stock'/></laneSet>"
+    )
+    specification = read(
+        lanes + START + node("subProcess", "s", inner) + node("userTask", "pack")
+        + flow("start", "s", "pack"),
+        more=f"<diagram>{shape('l2', 100)}{shape('pack', 110)}{shape('s', 400)}</diagram>",
+    )  # fmt: skip
+    assert verdicts(specification, "lane, that names nothing in it") == CHANGED
+    roles = {
+        name: use.argument["role"]
+        for net in specification.nets.values()
+        for name, task in net.tasks.items()
+        for use in task.uses
+        if use.name == "person" and isinstance(use.argument, dict)
+    }
+    assert roles == {"ask": "Sales", "pack": "Stock"}

@@ -105,3 +105,31 @@ def test_the_command_line_takes_files_beside(
     assert '"ask_2"' in capsys.readouterr().out
     assert main(["show", str(files["order"]), "--json"]) == 0
     assert '"ask_2"' not in capsys.readouterr().out, "they are given for one command"
+
+
+def test_one_of_several_processes_is_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = '<participant id="pool" name="Stock room" processRef="x:stock"/>'
+    other = f'<process id="stock" name="Stock">{START}{node("task", "pack")}{flow("start", "pack")}'
+    other = other.replace('"start', '"begin') + "</process>"
+    text = START + node("task", "a") + flow("start", "a")
+    path = tmp_path / "shop.bpmn"
+    path.write_bytes(written(text, more=f'<collaboration id="c">{pool}</collaboration>{other}'))
+    assert weft.load(path).name == "order"
+    for chosen in ("stock", "Stock", "Stock room", "pool"):
+        specification = weft.load(path, process=chosen)
+        assert (specification.name, [*specification.nets["net"].tasks]) == (
+            "stock", ["begin", "pack"],
+        )  # fmt: skip
+        stored = weft.loads(specification.source.text.decode(), format="bpmn")
+        assert stored.name == "stock", "what is stored is the same process"
+    with pytest.raises(DefinitionError, match=r"no process 'shop'; .* are 'order', 'stock'"):
+        weft.load(path, process="shop")
+    assert main(["statespace", str(path), "--process", "Stock", "--json"]) == 0
+    assert main(["show", str(path), "--process", "Stock", "--json"]) == 0
+    assert '"pack"' in capsys.readouterr().out
+    native = tmp_path / "a.yaml"
+    native.write_text("weft: 1\nname: a\nsequence: [{}]\n")
+    with pytest.raises(UsageError, match="only a BPMN file has several processes"):
+        weft.load(native, process="a")

@@ -29,7 +29,7 @@ DATA: dict[str, dict[str, Any]] = {
         "patience": "P1D",
     },
     "flowable-adhoc.bpmn20.xml": {"days": 3},
-    "jbpm-orders.bpmn2": {"wait": "PT1H"},
+    "jbpm-orders.bpmn2": {"wait": "PT1H", "approved": True},
     "bonita.bpmn": {"days": 40},
     "camunda-8.bpmn": {
         "order": {"id": "o-1", "items": [{"id": 1}], "total": 3},
