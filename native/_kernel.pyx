@@ -23,13 +23,14 @@ from libc.string cimport memcmp, memcpy
 
 import atexit
 from array import array
+from functools import partial
 from operator import index
 from threading import RLock
 
 from weft.native import reference
 from weft.native.backward import OutOfBounds
 from weft.native.image import NetImage
-from weft.native.imagefile import HEADER, StoredImage, layout_of
+from weft.native.imagefile import StoredImage, arrays_of
 from weft.native.space import Space
 
 cdef extern from "Python.h":
@@ -252,7 +253,13 @@ cdef extern from "imagefile.h" nogil:
         Py_ssize_t touch
         Py_ssize_t sources
 
-    bint image_sound(const unsigned char *data, const ImageCounts *counts, Py_ssize_t *counted)
+    enum: IMAGE_HEADER
+    enum: IMAGE_PUT
+
+    bint image_header(const unsigned char *data, size_t size, ImageCounts *counts)
+    bint image_sound(
+        const unsigned char *data, const ImageCounts *counts, Net *net, Py_ssize_t *counted
+    )
 
 
 cdef class Compiled:
@@ -266,10 +273,12 @@ cdef class Compiled:
     cdef bint packed
     cdef bint counted  # some transition has a counted put
 
-    def __cinit__(self, image):
+    def __cinit__(self):
+        self.views = []
+
+    cdef Compiled of_image(self, image):
         if type(image) is not NetImage:
             raise TypeError(f"a NetImage is needed, not {type(image).__name__}")
-        self.views = []
         self.external = image.external
         self.net.places = image.places
         self.net.transitions = image.transitions
@@ -283,8 +292,12 @@ cdef class Compiled:
         self.net.sources = self.pointer(image.sources)
         self.net.source_count = len(image.sources)
         self.net.external = self.external
+        self.count(len(image.put.weight))
+        return self
+
+    cdef void count(self, Py_ssize_t puts) noexcept:
         cdef Py_ssize_t k
-        for k in range(len(image.put.weight)):
+        for k in range(puts):
             self.counted = self.counted or self.net.put.weight[k] == 0
 
     def __dealloc__(self):
@@ -348,7 +361,7 @@ cdef inline const Net *net_of(image) except NULL:
 cdef inline Compiled compiled_of(image):
     compiled = image.compiled
     if compiled is None:
-        compiled = Compiled(image)
+        compiled = Compiled().of_image(image)
         # Another thread may have been first. Its pointers may be in use, and must stay.
         if image.compiled is None:
             object.__setattr__(image, "compiled", compiled)
@@ -1651,23 +1664,37 @@ cdef int64_t clipped(number) except? -1:
 
 
 def open_image(data):
-    view = memoryview(data).toreadonly()
-    layout = layout_of(view)
+    view = memoryview(data)
+    cdef const Py_buffer *buffer = PyMemoryView_GET_BUFFER(view)
+    cdef const unsigned char *start = <const unsigned char *> buffer.buf
     cdef ImageCounts counts
+    cdef Compiled compiled
     cdef Py_ssize_t counted = -1
     cdef bint sound = False
-    cdef const unsigned char *start = <const unsigned char *> PyMemoryView_GET_BUFFER(view).buf
-    counts.places, counts.transitions = layout.places, layout.transitions
-    counts.touch, counts.sources = layout.touch, layout.sources
-    for kind in range(5):
-        counts.arcs[kind] = layout.arcs[kind]
-    start += <Py_ssize_t> HEADER.size
-    if (<uintptr_t> start & 3) == 0:
-        with nogil:
-            sound = image_sound(start, &counts, &counted)
+    if (
+        buffer.ndim != 1 or buffer.itemsize != 1 or not view.c_contiguous
+        or (<uintptr_t> start & 3) != 0
+    ):
+        return reference.open_image(data)
+    compiled = Compiled()
+    with nogil:
+        if image_header(start, buffer.len, &counts):
+            sound = image_sound(start + IMAGE_HEADER, &counts, &compiled.net, &counted)
     if not sound:
         return reference.open_image(data)
-    return StoredImage.of_checked(view, layout, counted)
+    compiled.views.append(view)
+    compiled.count(counts.arcs[IMAGE_PUT])
+    view = view.toreadonly()
+    return StoredImage(
+        NetImage.of_checked(
+            places=counts.places,
+            transitions=counts.transitions,
+            counted_immediate=counted,
+            arrays=partial(arrays_of, view),
+            compiled=compiled,
+        ),
+        view,
+    )
 
 
 def clear_places(marking, places):

@@ -17,10 +17,10 @@ A marking is a buffer of 32-bit integers, one cell a place: ``array('i')`` while
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, pairwise
 from operator import index
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -31,6 +31,12 @@ CELL_MAX: Final = 2**31 - 1
 
 _TOUCHED_MAX: Final = 2**18
 """How many entries of `NetImage.touched` are remembered; a hub place could make m * m of them."""
+
+
+_ARRAYS: Final = frozenset(
+    {"external", "take", "put", "needs", "lacks", "clear", "touch_start", "touch", "sources"}
+)
+"""The attributes of a `NetImage` that the arrays of a file give."""
 
 
 @attrs.frozen
@@ -120,6 +126,7 @@ class NetImage:
     compiled: object = attrs.field(init=False, default=None)
     _touched: dict[tuple[int, bool], tuple[int, ...]] = attrs.field(init=False, factory=dict)
     _touched_size: int = attrs.field(init=False, default=0)
+    _arrays: Callable[[], dict[str, object]] | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         """Check and freeze the relations; derive the rest."""
@@ -178,37 +185,36 @@ class NetImage:
         cls,
         *,
         places: int,
-        external: bytes,
-        relations: Sequence[Relation],
-        touch_start: Sequence[int],
-        touch: Sequence[int],
-        sources: Sequence[int],
+        transitions: int,
         counted_immediate: int,
+        arrays: Callable[[], dict[str, object]],
+        compiled: object = None,
     ) -> NetImage:
         """An image over arrays that somebody has checked and derived already; nothing is copied.
 
-        ``relations`` are take, put, needs, lacks and clear; all else is as the attributes say.
+        ``arrays`` gives them by the names of the attributes, and is called when the first of them
+        is asked for: the compiled kernel, which has its pointers, asks for none.
         """
         self = cls.__new__(cls)
-        take, put, needs, lacks, clear = relations
         self._set(
             places=places,
-            external=external,
-            transitions=len(external),
-            take=take,
-            put=put,
-            needs=needs,
-            lacks=lacks,
-            clear=clear,
-            touch_start=touch_start,
-            touch=touch,
-            sources=sources,
+            transitions=transitions,
             counted_immediate=counted_immediate,
-            compiled=None,
+            compiled=compiled,
             _touched={},
             _touched_size=0,
+            _arrays=arrays,
         )
         return self
+
+    if not TYPE_CHECKING:  # there is nothing that it would not know
+
+        def __getattr__(self, name):
+            """What is not there: the arrays of an image that nobody has asked for them yet."""
+            if name not in _ARRAYS or self._arrays is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            self._set(**self._arrays())
+            return object.__getattribute__(self, name)
 
     def counted(self, transition: int) -> tuple[int, ...]:
         """The places of a transition's counted puts, in the order in which counts are given."""

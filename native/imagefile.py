@@ -28,6 +28,7 @@ import sys
 import zlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Final
 
@@ -199,54 +200,52 @@ class StoredImage:
     """What is in a file, where it lies.
 
     Attributes:
-        image: The net; its arrays are those of the file.
-        initial: The initial marking, to be copied before it is worked on.
-        order: The order of the transitions, as `weft.native.reference.run` wants it.
-        guarded: A byte a transition, 1 where it has a guard.
+        image: The net; its arrays are those of the file, once somebody asks for them.
         data: The bytes of the whole file.
-        layout: Where everything is in them.
     """
 
     image: NetImage
-    initial: memoryview
-    order: memoryview
-    guarded: bytes
     data: memoryview = attrs.field(repr=False)
-    layout: Layout = attrs.field(repr=False)
 
     @classmethod
-    def of_checked(cls, data: memoryview, layout: Layout, counted_immediate: int) -> StoredImage:
+    def of_checked(cls, data: memoryview, counted_immediate: int) -> StoredImage:
         """What is in a file that has been found in order (see `check_arrays`)."""
-        n, m = layout.places, layout.transitions
-        flags_at = len(data) - layout.text - 2 * m
-        numbers = data[HEADER.size : flags_at].cast("i")  # never empty: start has m + 1
-        at = 0
-
-        def part(count: int) -> memoryview:
-            nonlocal at
-            at += count
-            return numbers[at - count : at]
-
+        places, transitions = HEADER.unpack_from(data)[6:8]
         image = NetImage.of_checked(
-            places=n,
-            external=bytes(data[flags_at : flags_at + m]),
-            relations=[
-                Relation(part(m + 1), part(arcs), part(arcs if kind != "clear" else 0))
-                for kind, arcs in zip(RELATIONS, layout.arcs, strict=True)
-            ],
-            touch_start=part(n + 1),
-            touch=part(layout.touch),
-            sources=part(layout.sources),
+            places=places,
+            transitions=transitions,
             counted_immediate=counted_immediate,
+            arrays=partial(arrays_of, data),
         )
-        return cls(
-            image=image,
-            initial=part(n),
-            order=part(m),
-            guarded=bytes(data[flags_at + m : flags_at + 2 * m]),
-            data=data,
-            layout=layout,
-        )
+        return cls(image, data)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where everything is in the data."""
+        return _counted(HEADER.unpack_from(self.data)[6:])
+
+    @property
+    def initial(self) -> memoryview:
+        """The initial marking, to be copied before it is worked on."""
+        layout = self.layout
+        return self._numbers(layout.places, (4 + 2) * layout.transitions)
+
+    @property
+    def order(self) -> memoryview:
+        """The order of the transitions, as `weft.native.reference.run` wants it."""
+        layout = self.layout
+        return self._numbers(layout.transitions, 2 * layout.transitions)
+
+    @property
+    def guarded(self) -> bytes:
+        """A byte a transition, 1 where it has a guard."""
+        at = self.layout.text_at
+        return bytes(self.data[at - self.image.transitions : at])
+
+    def _numbers(self, count: int, before: int) -> memoryview:
+        """So many integers that end ``before`` bytes ahead of the text."""
+        end = self.layout.text_at - before
+        return self.data[end - 4 * count : end].cast("i") if count else _NOTHING
 
     def text(self) -> bytes:
         """The text, looked at only now.
@@ -259,6 +258,30 @@ class StoredImage:
         if zlib.crc32(text) != HEADER.unpack_from(self.data)[5]:
             raise ImageError("text", at, "the checksum does not fit: the text is damaged")
         return text
+
+
+def arrays_of(data: memoryview) -> dict[str, object]:
+    """The arrays of a file that has been found in order, by the names they have in a `NetImage`."""
+    layout = _counted(HEADER.unpack_from(data)[6:])
+    n, m = layout.places, layout.transitions
+    flags_at = layout.text_at - 2 * m
+    numbers = data[HEADER.size : flags_at].cast("i")  # never empty: start has m + 1
+    at = 0
+
+    def part(count: int) -> memoryview:
+        nonlocal at
+        at += count
+        return numbers[at - count : at]
+
+    arrays: dict[str, object] = {
+        kind: Relation(part(m + 1), part(arcs), part(arcs if kind != "clear" else 0))
+        for kind, arcs in zip(RELATIONS, layout.arcs, strict=True)
+    }
+    arrays["touch_start"] = part(n + 1)
+    arrays["touch"] = part(layout.touch)
+    arrays["sources"] = part(layout.sources)
+    arrays["external"] = bytes(data[flags_at : flags_at + m])
+    return arrays
 
 
 _NOTHING: Final = memoryview(array("i")).toreadonly()
@@ -301,14 +324,7 @@ def layout_of(data: memoryview) -> Layout:
         raise ImageError("header", CHECKED_FROM + 80, f"there is one order, not {counts[10]}")
     if any(data[HEADER.size - 8 : HEADER.size]):
         raise ImageError("header", HEADER.size - 8, "what is not used yet is not zero")
-    layout = Layout(
-        places=counts[0],
-        transitions=counts[1],
-        arcs=(counts[2], counts[3], counts[4], counts[5], counts[6]),
-        touch=counts[7],
-        sources=counts[8],
-        text=counts[9],
-    )
+    layout = _counted(counts)
     if layout.size != size:
         raise ImageError(
             "header",
@@ -318,6 +334,18 @@ def layout_of(data: memoryview) -> Layout:
     if zlib.crc32(data[CHECKED_FROM : size - layout.text]) != checksum:
         raise ImageError("header", 24, "the checksum does not fit: the file is damaged")
     return layout
+
+
+def _counted(counts: Sequence[int]) -> Layout:
+    """The layout by the counts of a header."""
+    return Layout(
+        places=counts[0],
+        transitions=counts[1],
+        arcs=(counts[2], counts[3], counts[4], counts[5], counts[6]),
+        touch=counts[7],
+        sources=counts[8],
+        text=counts[9],
+    )
 
 
 def check_arrays(data: memoryview, layout: Layout) -> int:

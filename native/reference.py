@@ -567,8 +567,7 @@ def open_image(data: Buffer) -> StoredImage:
         ImageError: They are no image, or a damaged one.
     """
     view = memoryview(data).toreadonly()
-    layout = layout_of(view)
-    return StoredImage.of_checked(view, layout, check_arrays(view, layout))
+    return StoredImage.of_checked(view, check_arrays(view, layout_of(view)))
 
 
 def clear_places(marking: Marking, places: Iterable[int]) -> None:

@@ -259,29 +259,29 @@ static int image(Case *c, int round) {
     const Rows *rows[] = {&c->net.take, &c->net.put, &c->net.needs, &c->net.lacks, &c->net.clear};
     ptrdiff_t n = c->net.places, m = c->net.transitions, used = 0, room, counted;
     ImageCounts counts = {n, m, {0}, c->touch_start[n], c->net.source_count};
-    int32_t *file, *where[5][3], *touch_start, *touch, *sources;
+    int32_t *file;
     unsigned char *flags;
     bool sound;
+    Net net;
     for (int i = 0; i < 5; i++) counts.arcs[i] = rows[i]->start[m];
     room = 5 * (m + 1) + 2 * n + 1 + counts.touch + counts.sources + m + (2 * m + 3) / 4;
     for (int i = 0; i < 5; i++) room += counts.arcs[i] * (i == IMAGE_CLEAR ? 1 : 2);
     file = calloc((size_t)room, sizeof *file);
 #define ADD(from, count)                                                                        \
-    (memcpy(file + used, (from), (size_t)(count) * sizeof *file), used += (count),              \
-     file + used - (count))
+    (memcpy(file + used, (from), (size_t)(count) * sizeof *file), used += (count))
     for (int i = 0; i < 5; i++) {
-        where[i][0] = ADD(rows[i]->start, m + 1);
-        where[i][1] = ADD(rows[i]->place, counts.arcs[i]);
-        where[i][2] = i == IMAGE_CLEAR ? where[i][1] : ADD(rows[i]->weight, counts.arcs[i]);
+        ADD(rows[i]->start, m + 1);
+        ADD(rows[i]->place, counts.arcs[i]);
+        if (i != IMAGE_CLEAR) ADD(rows[i]->weight, counts.arcs[i]);
     }
-    touch_start = ADD(c->touch_start, n + 1);
-    touch = ADD(c->touch, counts.touch);
-    sources = ADD(c->sources, counts.sources);
-    (void)ADD(c->cells, n);
-    (void)ADD(c->order, m);
+    ADD(c->touch_start, n + 1);
+    ADD(c->touch, counts.touch);
+    ADD(c->sources, counts.sources);
+    ADD(c->cells, n);
+    ADD(c->order, m);
     flags = (unsigned char *)(file + used);
     memcpy(flags, c->external, (size_t)m);
-    if (!image_sound((unsigned char *)file, &counts, &counted) || counted != -1) {
+    if (!image_sound((unsigned char *)file, &counts, &net, &counted) || counted != -1) {
         free(file);
         return fail("a sound image", round);
     }
@@ -290,18 +290,21 @@ static int image(Case *c, int round) {
         if (below(2)) *at = odd[below(sizeof odd / sizeof *odd)];
         else *at ^= (int32_t)1 << below(31);
     }
-    sound = image_sound((unsigned char *)file, &counts, &counted);
+    /* Its checksum, from anywhere to anywhere. */
+    if (image_crc_fast_here()) {
+        size_t from = below((uint32_t)room * 4), length = below((uint32_t)((size_t)room * 4 - from) + 1);
+        uint32_t begin = below(UINT32_MAX);
+        if (image_crc_fast(begin, (unsigned char *)file + from, length) !=
+            image_crc_plain(begin, (unsigned char *)file + from, length)) {
+            free(file);
+            return fail("a checksum", round);
+        }
+    }
+    sound = image_sound((unsigned char *)file, &counts, &net, &counted);
     if (sound && counted < 0) {
-        Net net = c->net;
         Plans plans;
         int32_t cells[PLACES];
         int64_t fired;
-        Rows *own[] = {&net.take, &net.put, &net.needs, &net.lacks, &net.clear};
-        for (int i = 0; i < 5; i++) *own[i] = (Rows){where[i][0], where[i][1], where[i][2]};
-        net.touch_start = touch_start;
-        net.touch = touch;
-        net.sources = sources;
-        net.external = flags;
         memcpy(cells, c->cells, sizeof cells);
         if (plans_make(&plans, &net, c->order)) settle(&plans, cells, 50, &fired, false);
         plans_free(&plans);
