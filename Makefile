@@ -38,10 +38,16 @@ build: build/.kernel build/tree/.made .venv/.installed ## build .venv, compile, 
 run: build ## run the main job over this repository
 	@.venv/bin/weft run $(JOB)
 
+# Coverage measures each process by itself. (pytest-cov would measure a worker's process three
+# times over, and a test could not stop it: see tests/conftest.py.)
 test: build ## all tests, with line coverage and its floor; their telemetry is live-checked
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@$(PY) -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term-missing:skip-covered \
-	    --cov-fail-under=$(COVERAGE_FLOOR) $(TOLD) $(TESTS)
+	@status=0; \
+	$(PY) -m coverage run -m pytest -n $(JOBS) --dist loadgroup $(TOLD) $(TESTS) || status=$$?; \
+	$(PY) -m coverage combine --quiet; \
+	$(PY) -m coverage report --show-missing --skip-covered --fail-under=$(COVERAGE_FLOOR) || \
+	    { test $$status -ne 0 || status=2; }; \
+	exit $$status
 
 # In a copy, since that kernel is slow. gcov maps the C back to the lines of the .pyx.
 native-coverage: build ## line coverage of the compiled kernel, by gcov

@@ -21,6 +21,9 @@ SEEDS = 2
 MEASURED_EXAMPLES = 20
 """So many examples of a property are measured: more show few new lines, and take twice the time."""
 
+OF_PROCESSES = "COVERAGE_PROCESS_CONFIG"
+"""The variable by which coverage measures the processes that a measured one starts."""
+
 # No deadline: a loaded machine is not a bug. In CI the examples are the same on every run, so a
 # failure there is the change's own; `dev` goes on looking. A failure prints how to repeat it.
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -37,13 +40,42 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", type=int, default=1, help="the first of them")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marks that are read here."""
+    config.addinivalue_line(
+        "markers",
+        "no_cover: what the test runs is not measured, nor are the processes that it starts; "
+        "others cover it.",
+    )
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Measure the coverage of the first examples of a property; the others only run."""
-    property_ = getattr(getattr(item, "obj", None), "hypothesis", None)
+    """Measure the coverage of what is worth it: measured code takes several times as long.
+
+    Of a property the first examples are measured, and the others only run; of a test that is
+    marked with ``no_cover``, nothing is.
+    """
     measured = Coverage.current()
-    if property_ is None or measured is None:
+    if measured is None:
         yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("no_cover") is not None:
+            measured.stop()
+            patch.delenv(OF_PROCESSES, raising=False)
+        else:
+            _stop_after_some_examples(item, measured, patch)
+        yield
+    if Coverage.current() is None:
+        measured.start()
+
+
+def _stop_after_some_examples(
+    item: pytest.Item, measured: Coverage, patch: pytest.MonkeyPatch
+) -> None:
+    property_ = getattr(getattr(item, "obj", None), "hypothesis", None)
+    if property_ is None:
         return
     inner, examples = property_.inner_test, itertools.count()
 
@@ -65,11 +97,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
             begin()
             inner(*arguments, **named)
 
-    property_.inner_test = counted
-    yield
-    property_.inner_test = inner
-    if next(examples) > MEASURED_EXAMPLES:
-        measured.start()
+    patch.setattr(property_, "inner_test", counted)
 
 
 @pytest.fixture(scope="session")

@@ -101,5 +101,5 @@ def test_help_lists_every_target(repository: Path, run: Run) -> None:
 
 def test_the_floor_of_coverage_is_held(repository: Path, run: Run) -> None:
     shown = run("make", "-n", "test", "PY=python", cwd=repository).stdout
-    assert "--cov-fail-under=97" in " ".join(shown.split())
+    assert "--fail-under=97" in " ".join(shown.split())
     assert "make test" in (repository / ".ci" / "run").read_text()
