@@ -515,7 +515,8 @@ class _Writer:
         if argument is None:
             seconds = task.timeout_seconds
             argument = task.expires if seconds is None else f"PT{seconds:g}S"
-        known = argument if isinstance(argument, dict) else {"for": argument}
+        known = dict(argument) if isinstance(argument, dict) else {"for": argument}
+        trigger = "OnExecuting" if known.pop("from", "offer") == "start" else "OnEnabled"
         key, text = next(iter(known.items()))
         text = str(text)
         read = re.fullmatch(_EXPIRY, text) if key == "for" else None
@@ -524,9 +525,11 @@ class _Writer:
         if len(known) > 1 or (read is None and at is None and not literal):
             self.fault(location, f"task {task.name!r}: YAWL has no words for this wait")
         elif read is not None and not literal:
+            if trigger != "OnEnabled":
+                self.below(timer, "trigger", trigger)
             self.below(timer, "netparam", read["name"] or read["either"])
         else:
-            self.below(timer, "trigger", "OnEnabled")
+            self.below(timer, "trigger", trigger)
             self.below(timer, "duration" if at is None else "expiry", text if at is None else at)
 
     def instances(

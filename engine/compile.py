@@ -864,7 +864,7 @@ class _NetCompiler:
             return None
         location = self.at("tasks", task.name, "due" if key == "due" else "timeout")
         try:
-            timing = read_timing(written)
+            timing = read_timing(written, starts=key == "expires")
         except ValueError as error:
             self.fault(location, str(error), code="pattern-parameter")
             return None

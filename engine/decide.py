@@ -809,7 +809,7 @@ class _Run:
         expires, problem = item.expires, None
         if not interrupted:
             try:
-                expires = self.expires(item.scope, task)
+                expires = self.expires(item.scope, task, started=True)
             except _GuardFailed as failed:
                 expires, problem = None, failed.error
         retried = e.WorkItemRetried(item.id, item.attempt + 1, interrupted, by, crashed, expires)
@@ -857,7 +857,9 @@ class _Run:
             by=by,
             instance=instance if new else None,
             due=self.due(scope, task) if new else None,
-            expires=self.expires(scope, task) if new else None,
+            expires=self.expires(scope, task, started=True)
+            if new or (task.expires is not None and task.expires.from_start)
+            else None,
         )
         self.emit(started)
         self.fired(scope, transition.name)
@@ -1010,13 +1012,15 @@ class _Run:
         """When an item of a task that comes up now should be done."""
         return None if task.due is None else self.told(scope, task.due, task.name, due_if_any)
 
-    def expires(self, scope: int, task: Task) -> int | None:
+    def expires(self, scope: int, task: Task, *, started: bool = False) -> int | None:
         """When an item that somebody outside, or a child scope, has from now on times out.
 
         The attempts of automatic connectors are timed by the runtime, which can stop them, unless
         their time is told by the data.
         """
         if task.expires is not None:
+            if task.expires.from_start and not started:
+                return None
             return self.told(scope, task.expires, task.name, due_if_any)
         if task.timeout is None or (task.automatic and task.child is None):
             return None

@@ -323,7 +323,7 @@ class WorkItemStarted(Event, frozen=True):
     """The first attempt at an item has begun, with these inputs; its ``start`` has fired.
 
     ``task``, ``scope``, ``instance``, ``due`` and ``expires`` are given when the item was not
-    offered before.
+    offered before; ``expires`` also when its time counts from the start.
     """
 
     item: str

@@ -531,7 +531,12 @@ class Draft:
         holder = event.by or offered.claimed_by
         self._put(
             msgspec.structs.replace(
-                offered, status=status, attempt=1, inputs=event.inputs, claimed_by=holder
+                offered,
+                status=status,
+                attempt=1,
+                inputs=event.inputs,
+                claimed_by=holder,
+                expires=offered.expires if event.expires is None else event.expires,
             )
         )
 

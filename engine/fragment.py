@@ -355,14 +355,21 @@ def _flag(argument: JsonValue) -> bool:
     return argument
 
 
-def read_timing(argument: JsonValue) -> Timing:
+def read_timing(argument: JsonValue, *, starts: bool = False) -> Timing:
     """A time as it is written: a duration, or one of ``for``, ``until`` and ``next``, in a zone.
+
+    Args:
+        argument: What is written.
+        starts: Whether it may say that it counts from a start: ``from: start``.
 
     Raises:
         ValueError: What is wrong with it, and what would be accepted.
     """
     given = argument if isinstance(argument, dict) else {"for": argument}
-    unknown = [key for key in given if key not in (*_TIMES, "zone")]
+    begins_with = given.get("from", "offer") if starts else "offer"
+    if begins_with not in ("offer", "start"):
+        raise ValueError(f"from: expected offer or start, found {_shown(begins_with)}")
+    unknown = [k for k in given if k not in (*_TIMES, "zone") and not (k == "from" and starts)]
     named = [key for key in _TIMES if key in given]
     if unknown or len(named) != 1:
         raise ValueError(
@@ -385,7 +392,7 @@ def read_timing(argument: JsonValue) -> Timing:
         mapped = Mapped(value=value)
     else:
         mapped = Mapped(expression=value)
-    return Timing(**{attribute: mapped}, zone=zone)
+    return Timing(**{attribute: mapped}, zone=zone, from_start=begins_with == "start")
 
 
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]{0,99}")

@@ -315,13 +315,15 @@ class Timing(msgspec.Struct, frozen=True, omit_defaults=True):
 
     One of ``after`` (a duration), ``until`` (a point in time) and ``next`` (the next time that a
     cron expression names), in the time zone ``zone``. Each is a text, or an expression that
-    yields one; ``after`` may also be a number of seconds.
+    yields one; ``after`` may also be a number of seconds. ``from_start``: the time of work that
+    is offered is told when somebody starts it.
     """
 
     after: Mapped | None = None
     until: Mapped | None = None
     next: Mapped | None = None
     zone: str = "UTC"
+    from_start: bool = False
 
 
 class Wait(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -237,10 +237,18 @@ def _task_keys() -> dict[str, JsonValue]:
         "timeout": {
             "anyOf": [
                 {"$ref": "#/$defs/duration"},
-                {"$ref": "#/$defs/time", "type": "object"},
+                {
+                    **_closed(
+                        {
+                            **{name: {"type": "string", "minLength": 1} for name in _TIMES},
+                            "from": {"enum": ["offer", "start"], "default": "offer"},
+                        }
+                    ),
+                    "oneOf": [{"required": [name]} for name in _TIMES if name != "zone"],
+                },
             ],
             "description": "How long one attempt may take, or until when; where people or a net do "
-            "the work, from its offer on.",
+            "the work, from its offer on, or with `from: start` from its start on.",
         },
         "on-timeout": _ref(
             "following", "Where the flow goes on when the work was not done in time."

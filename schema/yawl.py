@@ -737,7 +737,7 @@ class _Reader:
                 seconds = parse_duration(written) or None
             except ValueError:
                 seconds = None
-        time: JsonValue = None
+        time: dict[str, JsonValue] | None = None
         if seconds is not None or _of_calendar(written):
             time = {"for": written}
         elif re.fullmatch("[0-9]{12,14}", expiry):
@@ -756,6 +756,8 @@ class _Reader:
         else:
             begins = _text(_child(timer, "trigger")).lower() == "onexecuting"
             self.tell(timer, "timer of work" + (", from its start on" if begins else ""))
+            if begins:
+                return None, {**time, "from": "start"}
             return (seconds, None) if seconds is not None else (None, time)
         return None, None
 

@@ -69,7 +69,7 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         _RUNS, "when its time has come the work item is taken back and the flow goes on"
     ),
     "timer of work, from its start on": Construct(
-        _CHANGED, "the same; its time runs from the offer on, not from the start"
+        _RUNS, "the same; its time runs from the start on (`weft start`)"
     ),
     "timer, whose time cannot be read": Construct(_CHANGED, "no timer is set"),
     "decomposition that no task names": Construct(_KEPT, "is not run"),

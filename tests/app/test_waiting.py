@@ -255,3 +255,52 @@ async def test_an_asynchronous_handle_does_the_same() -> None:
         late = await door().run(engine, "bob")
         assert isinstance(late, AsyncIdleCase)
         assert isinstance(await late.wait(), CompletedCase)
+
+
+def test_the_time_of_work_that_counts_from_its_start() -> None:
+    """An offer has no time; whoever starts the work has two hours, and so has a second attempt."""
+    text = """
+    weft: 1
+    name: desk
+    net:
+      start: a
+      tasks:
+        a:
+          person: Do it
+          timeout: {for: 2h, from: start}
+          retry: {attempts: 2}
+          on-timeout: late
+        late: {person: Too late}
+    """
+    with weft.open(seed=1) as engine:
+        case = engine.start(weft.loads(text))
+        (item,) = case.work_items
+        assert item.expires is None
+        case.wait(timers=True)
+        assert [i.task for i in case.work_items] == ["a"], "no time runs yet"
+        case.begin(item.id)
+        (begun,) = case.work_items
+        assert begun.expires is not None
+        case.wait(timers=True)
+        assert [(i.task, i.attempt) for i in case.work_items] == [("late", 0)], "both were late"
+        straight = engine.start(weft.loads(text))
+        straight.complete(straight.work_items[0].id)
+        assert straight.status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("timeout: {for: 2h, from: now}", "from: expected offer or start, found 'now'"),
+        ("due: {for: 2h, from: start}", "expected a duration such as 2h, or one of"),
+        ("timeout: {from: start}", "expected a duration such as 2h, or one of"),
+    ],
+)
+def test_a_time_that_counts_from_something_else_is_refused(written: str, said: str) -> None:
+    with weft.open(seed=1) as engine, pytest.raises(weft.WeftError) as raised:
+        engine.start(
+            weft.loads(
+                f"weft: 1\nname: x\nnet: {{start: a, tasks: {{a: {{person: x, {written}}}}}}}"
+            )
+        )
+    assert said in "".join(str(e) for e in getattr(raised.value, "exceptions", [raised.value]))

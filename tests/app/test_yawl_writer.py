@@ -166,6 +166,8 @@ PERSON = "person: {title: T}, "
         "a: {wait: 2h, then: b}, b: {person: {title: T}, timeout: 90s, on-failure: skip}",
         "a: {person: {title: T}, timeout: {for: patience}, on-failure: skip}",
         "a: {person: {title: T}, timeout: {until: 2030-01-01T00:00:00+00:00}, on-failure: skip}",
+        "a: {person: {title: T}, timeout: {for: PT5S, from: start}, on-failure: skip}",
+        "a: {person: {title: T}, timeout: {for: patience, from: start}, on-failure: skip}",
         "a: {wait: {until: 2030-01-01T00:00:00+00:00}}",
         "a: {person: {title: T}, in: {n: 'n + 1', word: \"'x'\"}, out: {n: 'result.size'}}",
         "a: {person: {title: T}, for-each: {in: list, as: each, minimum: 2, enough: 3, rest: cancel}, in: {x: each}, out: {list: results}}",

@@ -519,6 +519,9 @@ def test_the_data_say_when_time_is_up(limit: Any, seconds: int | None) -> None:
     with weft.open(seed=1) as engine:
         case = engine.start(read, {"limit": limit})
         (item,) = case.work_items
+        assert item.expires is None, "the time counts from the start"
+        case.begin(item.id)
+        (item,) = case.work_items
         if seconds is None:
             assert item.expires is None
             return
