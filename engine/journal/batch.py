@@ -6,11 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
+import msgspec
 
 from weft.engine.ports import Append, CaseId, CaseSummary, Journal, Microseconds, Record
 from weft.schema.errors import InternalError
 
-__all__ = ["Encoded", "check_batch", "takes_turns"]
+__all__ = ["Encoded", "check_batch", "pack", "takes_turns", "unpack"]
+
+pack = msgspec.msgpack.Encoder().encode
+"""How the values of a row are joined, for its checksum, and the events of a batch."""
+
+unpack = msgspec.msgpack.Decoder(list[tuple[str, int, int, bytes, bytes]]).decode
+"""The events of a batch that was packed: type, version, time, data, hash of each."""
 
 
 @attrs.define(eq=False)
@@ -31,7 +38,8 @@ class Encoded:
         sequence: The number of its last event.
         updated: The time of all of its events.
         status: The status of the case after it: ``running``, or a final one.
-        rows: Its events: type, version, time, data, hash.
+        packed: Its events, as `unpack` reads them.
+        link: The hash of its last event.
         failure: Why it is not durable.
         row: The store's: where the case is.
         tail: The store's: where its newest batch is.
@@ -48,7 +56,8 @@ class Encoded:
     sequence: int = 0
     updated: int = 0
     status: str = "running"
-    rows: Sequence[tuple[str, int, int, bytes, bytes]] = ()
+    packed: bytes = b"\x90"
+    link: bytes = b""
     failure: Exception | None = None
     row: int | None = None
     tail: int | None = None
@@ -57,6 +66,11 @@ class Encoded:
 
     future: Any = None
     """Who waits for it: nobody, it is made durable at once."""
+
+    @property
+    def rows(self) -> Sequence[tuple[str, int, int, bytes, bytes]]:
+        """Its events: type, version, time, data, hash."""
+        return unpack(self.packed)
 
     @property
     def records(self) -> tuple[Record, ...]:

@@ -52,9 +52,8 @@ from typing import Any, Final
 
 import apsw
 import attrs
-import msgspec
 
-from weft.engine.journal.batch import Encoded, check_batch
+from weft.engine.journal.batch import Encoded, check_batch, pack, unpack
 from weft.engine.journal.claims import (
     Engine,
     EngineLock,
@@ -428,15 +427,12 @@ _MAX_INTEGER = 2**63 - 1
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode_events = msgspec.msgpack.Decoder(list[tuple[str, int, int, bytes, bytes]]).decode
-
 Row = tuple[Any, ...]
 
 
 def _checksum(fields: Row) -> int:
     """A checksum (CRC-32) over the content of a row: finds flipped bits, proves nothing else."""
-    return zlib.crc32(_encode(fields))
+    return zlib.crc32(pack(fields))
 
 
 def _case_fields(s: CaseSummary) -> Row:
@@ -791,9 +787,9 @@ class SqliteJournal:
             row, tail = found[0]
             if ended:
                 execute(_RELEASE, (made.case, made.owner))
-        data = _encode(made.rows)
+        data = made.packed
         key = (row, -row if tail is None else tail, made.expected + 1, made.sequence, None)
-        execute(_PUT_EVENTS, (*key, zlib.crc32(_encode((*key, data))), data))
+        execute(_PUT_EVENTS, (*key, zlib.crc32(pack((*key, data))), data))
         made.placed = (row, connection.last_insert_rowid())
         return None
 
@@ -814,7 +810,7 @@ class SqliteJournal:
             return self._conflict(entry)
         case_no, tail = found[0]
         if batch.records:
-            data = _encode([(r.type, r.version, r.time, r.data, r.hash) for r in batch.records])
+            data = pack([(r.type, r.version, r.time, r.data, r.hash) for r in batch.records])
             previous = -case_no if tail is None else tail
             key = (case_no, previous, batch.expected + 1, batch.summary.sequence, batch.command)
             execute(_PUT_EVENTS, (*key, _checksum((*key, data)), data))
@@ -897,7 +893,7 @@ class SqliteJournal:
             if _checksum((case_no, previous, first, last, command, data)) != checksum:
                 raise self._damaged(case, f"events {first} to {last} have other bytes than written")
             for number, (kind, version, at, content, hash_) in enumerate(
-                _decode_events(data), first
+                unpack(data), first
             ):
                 found.append(Record(number, kind, version, Microseconds(at), content, hash_))
             following = last + 1

@@ -7,7 +7,7 @@ out of the ordinary (a fault, a route that nobody has learnt) is found before th
 the step is left to the long way.
 """
 
-from hashlib import sha256
+import msgspec
 
 cimport cython
 from cpython cimport array
@@ -17,6 +17,8 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.math cimport isfinite
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, strlen
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, clockid_t, timespec
 
 from weft.engine.case import CaseState, ScopeState, WorkItem
@@ -57,7 +59,11 @@ cdef object _settle = settle
 cdef object _enabled = kernel.enabled
 cdef object _Work = Work
 cdef object _encode = encode
-cdef object _sha256 = sha256
+cdef object _pack = msgspec.msgpack.Encoder().encode
+
+cdef extern from "sha256.h":
+    int sha256_has_instructions()
+    void sha256(const unsigned char*, size_t, unsigned char*, int)
 
 cdef extern from "Python.h":
     PyObject* PyDict_GetItemWithError(dict, object) except? NULL
@@ -65,6 +71,9 @@ cdef extern from "Python.h":
     object PyObject_Vectorcall(object, PyObject**, size_t, PyObject*)
     void PyObject_GC_UnTrack(PyObject*)
     Py_ssize_t Py_REFCNT(PyObject*)
+    bint PyUnicode_IS_COMPACT_ASCII(object)
+    const char* PyUnicode_DATA(object)
+    Py_ssize_t PyUnicode_GET_LENGTH(object)
 
 cdef list _NOBODY = []
 cdef dict _NUMBERS = {}  # the serials of a case that has started nothing; nobody writes to it
@@ -126,6 +135,8 @@ cdef class LaneTask:
     cdef tuple kinds
     cdef str prefix
     cdef list names
+    cdef tuple input_keys
+    cdef tuple output_keys
 
     def __init__(
         self, str name, bint plain, tuple inputs, tuple outputs, seconds, call, direct
@@ -137,6 +148,8 @@ cdef class LaneTask:
         self.outputs = outputs
         self.input_names = tuple([(<Value> value).name for value in inputs])
         self.output_names = tuple([(<Value> value).name for value in outputs or ()])
+        self.input_keys = keys(self.input_names)
+        self.output_keys = keys(self.output_names)
         self.seconds = seconds
         self.call = call
         self.names = []
@@ -315,11 +328,14 @@ cdef class Start:
     cdef readonly LaneTask task
     cdef readonly str transition
     cdef readonly long times
+    cdef bytes written  # what its event says behind the item and before the inputs
 
     def __init__(self, LaneTask task, str transition, long times=1):
         self.task = task
         self.transition = transition
         self.times = times
+        cdef bytes said = _encode(_WorkItemStarted("", transition, task.name))
+        self.written = said[len(b'{"item":""') : len(said) - 1]
 
 
 cdef class Offer:
@@ -370,7 +386,7 @@ cdef class Route:
     cdef dict serials_after
     cdef list names  # of the items that it starts then
     cdef bint repeats  # a task starts more than once
-    cdef list written  # those of its events that are always the same, encoded
+    cdef list written  # those of its events that are always the same (`Told`)
     cdef bint many  # instances begin, start or end, or something is offered
     cdef long long events
 
@@ -474,34 +490,45 @@ cdef class Lane:
     cdef public long long number
     # Of a lane that is told of: its batch to come, and the hash behind which it goes.
     cdef readonly object batch
-    cdef public object link
+    cdef readonly bytes link
+    cdef bytes case_head  # the case, as each hash has it
+    cdef object traceparent  # of its start
     # What a step will come to, once it is sure that it is plain.
     cdef tuple next_writes
     cdef dict next_data
     cdef list next_inputs
     cdef Route next_route
     # The same of one that is not durable yet.
-    cdef readonly tuple planned
+    cdef readonly Route planned
+    cdef list planned_items
+    cdef long long planned_time
     cdef dict planned_serials
     cdef object planned_result
 
     def __init__(self, compiled, case, Place place, dict variables, dict serials,
                  long long sequence, long long started, long long updated,
                  long long snapshot_at, long long snapshot_every):
+        self.stand(compiled, case, variables, serials, snapshot_every)
+        self.place = place
+        self.sequence = sequence
+        self.started = started
+        self.updated = updated
+        self.snapshot_at = snapshot_at
+
+    cdef int stand(
+        self, compiled, case, dict variables, dict serials, long long snapshot_every
+    ) except -1:
+        """What there is at the beginning of any lane."""
         self.compiled = compiled
         self.case = case
-        self.place = place
         self.variables = variables
         self.serials = serials
         self.serials_shared = True
         self.waiting = fresh()
         self.log = fresh()
-        self.sequence = sequence
-        self.started = started
-        self.updated = updated
-        self.snapshot_at = snapshot_at
         self.snapshot_every = snapshot_every
         self.attached = True
+        return 0
 
     def tell(self, batch, link):
         """From here on each step is planned first, and happens when it is durable.
@@ -512,6 +539,7 @@ cdef class Lane:
         """
         self.batch = batch
         self.link = link
+        self.case_head = f"{len(self.case)}:{self.case}".encode()
 
     @property
     def told(self):
@@ -1016,30 +1044,33 @@ cdef class Lane:
 
     # ── steps that are told of ───────────────────────────────────────────────────────────────
 
-    cdef bint plan(self, object event, Route route, dict data, list inputs, long long now) except -1:
-        """Plan an event and what follows on it; False: a snapshot, or instances: not for here."""
+    cdef bint plan(self, Route route, dict data, list inputs, long long now) except -1:
+        """Plan what follows on an event; False: a snapshot, or instances: not for here."""
         cdef LaneTask task
         cdef Item item
         cdef long number
         cdef Py_ssize_t index = 0
         cdef list items = []
-        cdef dict serials = self.serials
-        cdef bint same = self.serials_shared and route.serials_before is serials
+        cdef dict known = self.serials
+        cdef dict serials = known
+        cdef bint same = self.serials_shared and route.serials_before is known
         if route.many:
             return False
         if self.sequence + 1 + len(route.steps) - self.snapshot_at >= self.snapshot_every:
             return False
         if inputs and not same:
-            serials = serials.copy()
+            serials = known.copy()
         for step in route.steps:
             if type(step) is Start:
                 task = (<Start> step).task
-                before = PyDict_GetItemWithError(serials, task.name)
-                number = 1 if before is NULL else <long> <object> before + 1
-                if not same:
-                    serials[task.name] = number
                 item = Item.__new__(Item)
-                item.name = task.item(number)
+                if same:
+                    item.name = <str> route.names[index]
+                else:
+                    before = PyDict_GetItemWithError(serials, task.name)
+                    number = 1 if before is NULL else <long> <object> before + 1
+                    serials[task.name] = number
+                    item.name = task.item(number)
                 item.task = task
                 item.inputs = <tuple> inputs[index]
                 item.instance = -1
@@ -1047,18 +1078,28 @@ cdef class Lane:
                 items.append(item)
         if same:
             serials = route.serials_after
-        self.planned = (now, event, route, items)
+        elif inputs and route.serials_before is None and not route.repeats and self.serials_shared:
+            route.serials_after = serials
+            route.names = [(<Item> begun).name for begun in items]
+            route.serials_before = known
+        self.planned = route
+        self.planned_items = items
+        self.planned_time = now
         self.planned_serials = serials
         self.next_data = data
         return True
 
-    def plan_start(self, object event, object after, long long now):
+    cdef bint plan_start(self, object after, object traceparent, long long now) except -1:
         """Plan the start of the case, by a route that is known; False: nobody knows one."""
         cdef list inputs = []
         after = routed(after, self.variables)
         if after is None or not self.opened(<Route> after, self.variables, inputs):
             return False
-        return self.plan(event, <Route> after, self.variables, inputs, now)
+        if not self.plan(<Route> after, self.variables, inputs, now):
+            return False
+        self.traceparent = traceparent
+        self.write()
+        return True
 
     def attempt(self, engine, outcome, failed, prepare, perform):
         """Make the attempt at the next item, and plan what follows on it.
@@ -1102,71 +1143,82 @@ cdef class Lane:
             return item.name, outcome(result)
         now = read(engine.clock)
         try:
-            if self.follows(item, result):
-                event = _WorkItemCompleted(
-                    item.name, dict(zip(item.task.output_names, self.next_writes))
-                )
-                if self.plan(event, self.next_route, self.next_data, self.next_inputs, now):
-                    self.write()
-                    self.planned_result = result
-                    return None
+            if self.follows(item, result) and self.plan(
+                self.next_route, self.next_data, self.next_inputs, now
+            ):
+                self.write()
+                self.planned_result = result
+                return None
         except Exception:  # an expression has failed, or what it comes to cannot be stored
             self.planned = None
         return item.name, outcome(result)
 
-    def write(self):
+    cdef int write(self) except -1:
         """Make what is planned the batch: its events encoded, and in the chain of hashes.
 
         `weft.engine.events` has what is written, and `record` there writes the same.
         """
-        cdef Route route
-        cdef Item item
-        cdef list rows = [], items
-        cdef Py_ssize_t i, at = 0
-        cdef long long time
-        now, event, route, items = self.planned
-        time = now
-        batch = self.batch
-        cdef Chain chain = Chain.__new__(Chain)
-        chain.case = f"{len(self.case)}:{self.case}"
-        chain.time = now
-        chain.stamp = f":{time}:"
-        chain.sequence = self.sequence
-        chain.before = <bytes> self.link
-        chain.rows = rows
-        chain.add(type(event).__name__, event.version, _encode(event))
+        cdef Route route = self.planned
+        cdef Item item = self.held
+        cdef Start start
+        cdef Told told
+        cdef Py_ssize_t at = 0
+        cdef Writer out = Writer.__new__(Writer)
+        out.begin(self.case_head, self.sequence, self.link, self.planned_time, 1 + len(route.steps))
+        if item is None:
+            out.started(self)
+        else:
+            out.text('{"item":')
+            out.json(item.name)
+            out.entries(b',"writes":{', item.task.output_keys, self.next_writes)
+            out.text("}")
+            out.end(_ITEM_COMPLETED)
         if route.written is None:
             route.written = [
-                None if type(step) is Start else (type(step).__name__, step.version, _encode(step))
+                None if type(step) is Start else told_of(step, _encode(step))
                 for step in route.steps
             ]
-        for i in range(len(route.steps)):
-            known = route.written[i]
+        for known in route.written:
             if known is None:
-                item = <Item> items[at]
+                item = <Item> self.planned_items[at]
+                start = <Start> route.steps[out.rows - 1]
                 at += 1
-                event = _WorkItemStarted(
-                    item.name, (<Start> route.steps[i]).transition, item.task.name, 0,
-                    dict(zip(item.task.input_names, item.inputs)),
-                )
-                chain.add("WorkItemStarted", event.version, _encode(event))
+                out.text('{"item":')
+                out.json(item.name)
+                out.put(start.written)
+                out.entries(b',"inputs":{', item.task.input_keys, item.inputs)
+                out.text("}")
+                out.end(_ITEM_STARTED)
             else:
-                chain.add(<str> (<tuple> known)[0], (<tuple> known)[1], <bytes> (<tuple> known)[2])
+                told = <Told> known
+                out.put(told.data)
+                out.end(told)
+        batch = self.batch
         batch.expected = self.sequence
-        batch.sequence = chain.sequence
-        batch.updated = now
-        batch.rows = rows
+        batch.sequence = out.sequence
+        batch.updated = self.planned_time
+        batch.packed = out.packed()
+        batch.link = out.link()
         batch.status = "running" if route.then is not None else "completed"
+        return 0
 
     @property
     def events(self):
         """The events of what is planned."""
-        cdef Route route
-        cdef Item item
-        _, first, route, items = self.planned
-        made = [first]
-        begun = iter(items)
-        for step in route.steps:
+        cdef Item item = self.held
+        compiled = self.compiled
+        if item is None:
+            made = [
+                _CaseStarted(
+                    self.case, compiled.name, compiled.version, compiled.hash, self.variables,
+                    self.traceparent,
+                )
+            ]
+        else:
+            writes = dict(zip(item.task.output_names, self.next_writes))
+            made = [_WorkItemCompleted(item.name, writes)]
+        begun = iter(self.planned_items)
+        for step in self.planned.steps:
             if type(step) is Start:
                 item = <Item> next(begun)
                 inputs = dict(zip(item.task.input_names, item.inputs))
@@ -1176,24 +1228,23 @@ cdef class Lane:
             made.append(step)
         return made
 
-    def confirm(self, link):
-        """What is planned is durable: it happens. ``link`` is the hash of its last event."""
-        cdef Route route
-        now, _, route, items = self.planned
+    def confirm(self):
+        """What is planned is durable: it happens."""
+        cdef Route route = self.planned
         self.planned = None
         self.planned_result = None
         self.held = None
         self.variables = self.next_data
         self.serials = self.planned_serials
-        self.serials_shared = True
         if self.head > 1024:
             del self.waiting[:self.head]
             self.head = 0
-        self.waiting.extend(items)
+        self.waiting.extend(self.planned_items)
+        self.planned_items = None
         self.sequence += 1 + len(route.steps)
-        self.updated = now
+        self.updated = self.planned_time
         self.place = route.then
-        self.link = link
+        self.link = <bytes> self.batch.link
         self.frozen = None
         if route.then is None:
             self.waiting = _NOBODY
@@ -1414,38 +1465,270 @@ def started(compiled, case, dict data, first, origin, clock, long long snapshot_
     An expression may fail: then the long way says how.
     """
     cdef Lane lane = Lane.__new__(Lane)
-    lane.compiled = compiled
-    lane.case = case
-    lane.variables = data
-    lane.serials = _NUMBERS
-    lane.serials_shared = True
-    lane.waiting = fresh()
-    lane.log = fresh()
-    lane.snapshot_every = snapshot_every
-    lane.attached = True
+    lane.stand(compiled, case, data, _NUMBERS, snapshot_every)
     lane.origin = origin
     return lane if lane.begin(first, read(clock)) else None
 
 
-cdef class Chain:
-    """The rows of a batch while they are made."""
+def starting(compiled, case, dict data, first, batch, link, traceparent, long long snapshot_every):
+    """The lane of a case whose start is planned, and told of by a batch; None: as `started`.
 
-    cdef str case
-    cdef str stamp
-    cdef object time
+    Raises:
+        Exception: An expression has failed, or something cannot be stored.
+    """
+    cdef Lane lane = Lane.__new__(Lane)
+    lane.stand(compiled, case, data, _NUMBERS, snapshot_every)
+    lane.started = lane.updated = batch.started
+    lane.tell(batch, link)
+    return lane if lane.plan_start(first, traceparent, lane.started) else None
+
+
+# ── what a batch is written as ───────────────────────────────────────────────────────────────
+
+
+cdef int _BY_INSTRUCTIONS = sha256_has_instructions()
+
+
+def digest(bytes data, bint plain=False):
+    """The SHA-256 of a text; ``plain``: without the instructions of the processor for it."""
+    cdef unsigned char found[32]
+    cdef const char* start = PyBytes_AS_STRING(data)
+    cdef size_t size = <size_t> PyBytes_GET_SIZE(data)
+    sha256(<const unsigned char*> start, size, found, 0 if plain else _BY_INSTRUCTIONS)
+    return PyBytes_FromStringAndSize(<char*> found, 32)
+
+
+cdef tuple keys(tuple names):
+    """In the order in which they are written: which name it is, and what is before its value."""
+    cdef list order = list(msgspec.json.decode(_encode(dict.fromkeys(names))))
+    return tuple(
+        [(names.index(name), (b"," if at else b"") + _encode(name) + b":")
+         for at, name in enumerate(order)]
+    )
+
+
+@cython.final
+cdef class Told:
+    """A type of event: how the row of one begins, what its hash has of it, and for some the data."""
+
+    cdef bytes row
+    cdef bytes hashed
+    cdef bytes data
+
+
+cdef Told told_of(object event, bytes data):
+    cdef Told made = Told.__new__(Told)
+    name, version = type(event).__name__, event.version
+    made.row = b"\x95" + _pack(name) + _pack(version)  # an array of five
+    made.hashed = f":{name}:{version}:".encode()
+    made.data = data
+    return made
+
+
+cdef Told _ITEM_STARTED = told_of(WorkItemStarted("", ""), None)
+cdef Told _ITEM_COMPLETED = told_of(WorkItemCompleted(""), None)
+cdef Told _CASE_STARTED = told_of(CaseStarted("", "", "", ""), None)
+
+
+cdef struct Text:
+    char* bytes
+    Py_ssize_t size
+    Py_ssize_t room
+
+
+cdef int grow(Text* text, Py_ssize_t by) except -1:
+    cdef Py_ssize_t room = max(2 * text.room, text.size + by, 512)
+    cdef char* moved = <char*> realloc(text.bytes, <size_t> room)
+    if moved is NULL:
+        raise MemoryError
+    text.bytes = moved
+    text.room = room
+    return 0
+
+
+cdef inline int add(Text* text, const char* what, Py_ssize_t size) except -1:
+    if text.room - text.size < size:
+        grow(text, size)
+    memcpy(text.bytes + text.size, what, <size_t> size)
+    text.size += size
+    return 0
+
+
+cdef inline int add_number(Text* text, long long number) except -1:
+    """A number in decimal digits."""
+    cdef char digits[24]
+    cdef int at = 24
+    cdef unsigned long long left = <unsigned long long> number
+    if number < 0:
+        left = 0 - left
+    while True:
+        at -= 1
+        digits[at] = <char> (c'0' + <int> (left % 10))
+        left //= 10
+        if left == 0:
+            break
+    if number < 0:
+        at -= 1
+        digits[at] = c'-'
+    return add(text, digits + at, 24 - at)
+
+
+cdef inline int add_big_endian(Text* text, char kind, unsigned long long number, int size) except -1:
+    """A byte that says what comes, and a number of so many bytes."""
+    cdef char into[9]
+    cdef int i
+    into[0] = kind
+    for i in range(size):
+        into[size - i] = <char> (number & 0xff)
+        number >>= 8
+    return add(text, into, size + 1)
+
+
+cdef inline bint written_as_it_is(object text):
+    """Whether JSON writes a string as it is, between quotes."""
+    cdef const unsigned char* at
+    cdef Py_ssize_t i
+    if not PyUnicode_IS_COMPACT_ASCII(text):
+        return False
+    at = <const unsigned char*> PyUnicode_DATA(text)
+    for i in range(PyUnicode_GET_LENGTH(text)):
+        if at[i] < 0x20 or at[i] == 0x7f or at[i] == c'"' or at[i] == c'\\':
+            return False
+    return True
+
+
+@cython.final
+@cython.no_gc
+cdef class Writer:
+    """Writes the rows of a batch, as `Encoded` has them: in MessagePack, the data in JSON.
+
+    An event is first written, then ended: that makes its link of the chain of hashes, and its row.
+    """
+
+    cdef bytes case
+    cdef bytes time
+    cdef bytes stamp
     cdef long long sequence
-    cdef bytes before
-    cdef list rows
+    cdef Py_ssize_t rows
+    cdef unsigned char before[32]
+    cdef Text event
+    cdef Text hashed
+    cdef Text batch
 
-    cdef int add(self, str kind, object version, bytes data) except -1:
-        """One more event."""
-        self.sequence += 1
-        cdef str head = (
-            f"{self.case}{self.sequence}:{kind}:{version}{self.stamp}{len(data)}:"
-        )
-        self.before = <bytes> _sha256(self.before + head.encode() + data).digest()
-        self.rows.append((kind, version, self.time, data, self.before))
+    def __dealloc__(self):
+        free(self.event.bytes)
+        free(self.hashed.bytes)
+        free(self.batch.bytes)
+
+    cdef int begin(
+        self, bytes case, long long sequence, bytes link, long long time, Py_ssize_t rows
+    ) except -1:
+        """So many events come behind that one, which has this hash."""
+        cdef object now = time
+        if PyBytes_GET_SIZE(link) != 32:
+            raise ValueError("a link has 32 bytes")
+        self.case = case
+        self.sequence = sequence
+        self.time = _pack(now)
+        self.stamp = b"%d:" % now
+        memcpy(self.before, PyBytes_AS_STRING(link), 32)
+        if rows < 16:
+            add_big_endian(&self.batch, <char> (0x90 + rows), 0, 0)
+        else:
+            add_big_endian(&self.batch, <char> 0xdd, <unsigned long long> rows, 4)
         return 0
+
+    cdef inline int text(self, const char* text) except -1:
+        return add(&self.event, text, <Py_ssize_t> strlen(text))
+
+    cdef inline int put(self, bytes text) except -1:
+        return add(&self.event, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+
+    cdef int json(self, object value) except -1:
+        """A value, the same way as `weft.engine.events.encode` writes it."""
+        cdef int overflow = 0
+        cdef long long number
+        kind = type(value)
+        if kind is str:
+            if written_as_it_is(value):
+                add(&self.event, b'"', 1)
+                add(&self.event, PyUnicode_DATA(value), PyUnicode_GET_LENGTH(value))
+                return add(&self.event, b'"', 1)
+        elif kind is int:
+            number = PyLong_AsLongLongAndOverflow(value, &overflow)
+            if overflow == 0:
+                return add_number(&self.event, number)
+        elif value is None:
+            return add(&self.event, b"null", 4)
+        elif value is True:
+            return add(&self.event, b"true", 4)
+        elif value is False:
+            return add(&self.event, b"false", 5)
+        return self.put(<bytes> _encode(value))
+
+    cdef int entries(self, bytes opened, tuple keys, tuple values) except -1:
+        """A field that is an object; an empty one is left out."""
+        if not keys:
+            return 0
+        self.put(opened)
+        for entry in keys:
+            self.put(<bytes> (<tuple> entry)[1])
+            self.json(values[<Py_ssize_t> (<tuple> entry)[0]])
+        return add(&self.event, b"}", 1)
+
+    cdef int started(self, Lane lane) except -1:
+        """The start of a case."""
+        compiled = lane.compiled
+        self.put(
+            <bytes> _encode(
+                _CaseStarted(
+                    lane.case, compiled.name, compiled.version, compiled.hash, lane.variables,
+                    lane.traceparent,
+                )
+            )
+        )
+        return self.end(_CASE_STARTED)
+
+    cdef int end(self, Told told) except -1:
+        """The event is written: it becomes the next row."""
+        cdef Text* hashed = &self.hashed
+        cdef Text* batch = &self.batch
+        cdef Py_ssize_t size = self.event.size
+        self.rows += 1
+        self.sequence += 1
+        hashed.size = 0
+        add(hashed, <char*> self.before, 32)
+        add(hashed, PyBytes_AS_STRING(self.case), PyBytes_GET_SIZE(self.case))
+        add_number(hashed, self.sequence)
+        add(hashed, PyBytes_AS_STRING(told.hashed), PyBytes_GET_SIZE(told.hashed))
+        add(hashed, PyBytes_AS_STRING(self.stamp), PyBytes_GET_SIZE(self.stamp))
+        add_number(hashed, size)
+        add(hashed, b":", 1)
+        add(hashed, self.event.bytes, size)
+        sha256(
+            <unsigned char*> hashed.bytes, <size_t> hashed.size, self.before, _BY_INSTRUCTIONS
+        )
+        add(batch, PyBytes_AS_STRING(told.row), PyBytes_GET_SIZE(told.row))
+        add(batch, PyBytes_AS_STRING(self.time), PyBytes_GET_SIZE(self.time))
+        if size < 256:
+            add_big_endian(batch, <char> 0xc4, <unsigned long long> size, 1)
+        elif size < 65536:
+            add_big_endian(batch, <char> 0xc5, <unsigned long long> size, 2)
+        else:
+            add_big_endian(batch, <char> 0xc6, <unsigned long long> size, 4)
+        add(batch, self.event.bytes, size)
+        add_big_endian(batch, <char> 0xc4, 32, 1)
+        add(batch, <char*> self.before, 32)
+        self.event.size = 0
+        return 0
+
+    cdef object packed(self):
+        """All rows."""
+        return PyBytes_FromStringAndSize(self.batch.bytes, self.batch.size)
+
+    cdef object link(self):
+        """The hash of the last one."""
+        return PyBytes_FromStringAndSize(<char*> self.before, 32)
 
 
 cdef list fresh():

@@ -396,19 +396,13 @@ class Book:
             traceparent: The trace that it belongs to.
             snapshot_every: It has a snapshot after so many events.
         """
-        compiled, case, now = self.compiled, batch.case, batch.started
-        event = e.CaseStarted(
-            case, compiled.name, compiled.version, compiled.hash, data, traceparent
-        )
-        lane = self.lane.Lane(compiled, case, None, data, {}, 0, now, now, 0, snapshot_every)
-        lane.tell(batch, e.GENESIS)
         try:
-            if not lane.plan_start(event, self.first, now):
-                return None
-            lane.write()
+            return self.lane.starting(
+                *(self.compiled, batch.case, data, self.first, batch),
+                *(e.GENESIS, traceparent, snapshot_every),
+            )
         except Exception:  # noqa: BLE001  # of an expression, or what cannot be stored: as above
             return None
-        return lane
 
     def entered(
         self,

@@ -183,13 +183,12 @@ class Turns:
         """What a lane has planned is durable, and happens; what those who listen are told."""
         _, lane, _ = place
         batch = lane.batch
-        link = batch.rows[-1][4]
         if not self._engine.listeners:
-            lane.confirm(link)
+            lane.confirm()
             return None
         before = lane.freeze() if batch.expected else None
         events = tuple(lane.events)
-        lane.confirm(link)
+        lane.confirm()
         touched = touched_by(before, events)
         return Batch(batch.case, before, lane.freeze(), events, batch.records, touched)
 
