@@ -45,6 +45,7 @@ class Encoded:
         tail: The store's: where its newest batch is.
         placed: The store's: where this batch is, if it becomes durable.
         owner: The store's: who has claimed the case.
+        summed: The store's: the checksum over what its steps leave as it is.
     """
 
     case: CaseId
@@ -63,6 +64,7 @@ class Encoded:
     tail: int | None = None
     placed: tuple[int, int] | None = None
     owner: int | None = None
+    summed: int | None = None
 
     future: Any = None
     """Who waits for it: nobody, it is made durable at once."""

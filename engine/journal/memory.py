@@ -182,9 +182,9 @@ class MemoryJournal:
     def append_all(self, batches: Sequence[Encoded]) -> None:
         """Keep batches of many cases; what fails has its ``failure``, and the others are kept."""
         for made in batches:
-            made.failure = None
             try:
                 self.append(made.batch)
+                made.failure = None
             except WeftError as error:
                 made.failure = error
 
@@ -540,6 +540,13 @@ class MemoryJournal:
             " engine is done with it, or close it",
             where=case,
         )
+
+    def reserve(self, case: CaseId, owner: EngineId, *, now: Microseconds) -> bool:
+        """Claim a case that is about to start in a turn, if nothing is known of it."""
+        if case in self._owners or self.summary(case) is not None:
+            return False
+        self.claim(case, owner, now=now)
+        return True
 
     def claim_all(
         self, cases: Sequence[CaseId], owner: EngineId, *, now: Microseconds | None = None

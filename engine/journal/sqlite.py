@@ -41,7 +41,6 @@ import contextlib
 import errno
 import hashlib
 import time
-import zlib
 from collections import deque
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -49,6 +48,7 @@ from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
+from zlib import crc32
 
 import apsw
 import attrs
@@ -307,6 +307,9 @@ _PUT_EVENTS = (
     "INSERT INTO events (case_no, previous, first, last, command, checksum, data)"
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
+# Many rows a statement: what SQLite keeps to undo one that fails is kept once for all of them.
+_ROWS_PUT: Final = 64
+_PUT_MANY = _PUT_EVENTS + (_ROWS_PUT - 1) * ", (?, ?, ?, ?, ?, ?, ?)"
 _PUT_ITEM = (
     "INSERT INTO items (case_no, item, task, scope, status, attempt, role, claimed_by, due, form,"
     " checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (case_no, item) DO UPDATE SET"
@@ -432,7 +435,27 @@ Row = tuple[Any, ...]
 
 def _checksum(fields: Row) -> int:
     """A checksum (CRC-32) over the content of a row: finds flipped bits, proves nothing else."""
-    return zlib.crc32(pack(fields))
+    return crc32(pack(fields))
+
+
+def _same_fields(made: Encoded) -> Row:
+    """What the steps of a case leave in its row as it is, for as long as the case is running."""
+    return (
+        *(made.case, made.specification, made.version, made.net),
+        *(made.status, 0, made.started),
+    )
+
+
+def _step_checksum(made: Encoded) -> int:
+    """The checksum of a case's row after a step: what is the same is summed up only once.
+
+    The array of a row's values is 11 long, which is its first byte (MessagePack).
+    """
+    known = made.summed
+    if made.status != "running" or known is None:
+        known = crc32(b"\x9b" + pack(_same_fields(made))[1:])
+        made.summed = known if made.status == "running" else None
+    return crc32(pack((made.updated, made.sequence, None, None))[1:], known)
 
 
 def _case_fields(s: CaseSummary) -> Row:
@@ -463,6 +486,10 @@ def _item_fields(i: OpenItem) -> Row:
         i.due,
         i.form,
     )
+
+
+class _OfOneStep(Exception):
+    """A step that was written with others is not in the store: another engine has its case."""
 
 
 @attrs.define(eq=False)
@@ -663,20 +690,43 @@ class SqliteJournal:
         """Make batches of many cases durable, with all that waits; see `Encoded`.
 
         They are durable on return, in one commit, but those that have a ``failure``. Cases that
-        have ended are released with it.
+        have ended are released with it. That holds for what is raised by Ctrl-C, too: what is
+        durable then has no failure.
         """
         self._check_open()
         claims = self._claims
+        try:
+            for made in batches:
+                made.failure, made.placed = None, None
+                made.owner = claims.get(made.case)
+            self._waiting.extend(batches)
+            self._flush()
+        except BaseException:
+            self._interrupted(batches)
+            raise
+        finally:
+            for made in batches:
+                if made.failure is None and made.placed is not None:
+                    made.row, made.tail = made.placed
+                    if made.owner is not None and made.status != "running":
+                        claims.pop(made.case, None)
+
+    def _interrupted(self, batches: Sequence[Encoded]) -> None:
+        """Find out which batches are durable, after Ctrl-C; the others are not written any more."""
+        mine = {id(made) for made in batches}
+        self._waiting = deque(entry for entry in self._waiting if id(entry) not in mine)
         for made in batches:
-            made.failure, made.placed = None, None
-            made.owner = claims.get(made.case)
-        self._waiting.extend(batches)
-        self._flush()
-        for made in batches:
-            if made.failure is None and made.placed is not None:
-                made.row, made.tail = made.placed
-                if made.owner is not None and made.status != "running":
-                    claims.pop(made.case, None)
+            failure: Exception = self._error(
+                "interrupted", f"an append to case {made.case!r} was interrupted"
+            )
+            try:
+                head = self._rows("head", (made.case,))
+            except JournalError as error:
+                head, failure = [], error
+            # Nobody else writes to a case of ours; its newest row is this one, or it is not there.
+            placed = (made.placed, made.sequence)
+            durable = bool(head) and placed == ((head[0][0], head[0][3]), head[0][1])
+            made.failure = None if durable else failure
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have one commit run at the end of this turn of the loop."""
@@ -725,11 +775,10 @@ class SqliteJournal:
         releases = list(self._releases.items())
         try:
             with _Transaction(self._connection, durable=bool(group)):
-                for entry in group:
-                    entry.failure = self._store(entry)
+                self._store_all(group)
                 if releases:
                     self._connection.executemany(_RELEASE, releases)
-        except _OF_ONE_BATCH:
+        except (_OfOneStep, *_OF_ONE_BATCH):
             self._write_apart(group)
         except apsw.Error as error:
             self._fail(group, error)
@@ -757,21 +806,74 @@ class SqliteJournal:
             doing = f"append to case {entry.batch.case!r}"
             entry.failure = self._fault(doing, error, untouched=True)
 
+    def _store_all(self, group: Sequence[_Waiting | Encoded]) -> None:
+        """Write batches in their order, steps that come one after the other together.
+
+        Raises:
+            _OfOneStep: One of them does not fit; what was written is to be undone.
+        """
+        steps: list[Encoded] = []
+        for entry in group:
+            if type(entry) is Encoded and entry.row is not None and entry.tail is not None:
+                steps.append(entry)
+                continue
+            if steps:
+                self._store_steps(steps)
+                steps = []
+            entry.failure = self._store(entry)
+        if steps:
+            self._store_steps(steps)
+
+    def _store_steps(self, steps: Sequence[Encoded]) -> None:
+        """Write steps of different cases whose rows are known."""
+        heads: list[Row] = []
+        ended: list[Row] = []
+        events: list[Any] = []
+        for made in steps:
+            row, expected, sequence, data = made.row, made.expected, made.sequence, made.packed
+            step = (row, made.updated, sequence, _step_checksum(made), expected, made.owner)
+            if made.status == "running":
+                heads.append(step)
+            else:
+                ended.append((*step, made.status))
+            key = (row, made.tail, expected + 1, sequence, None)
+            events += (*key, crc32(pack((*key, data))), data)
+        connection = self._connection
+        before = connection.total_changes()
+        if heads:
+            connection.executemany(_STEP, heads)
+        if ended:
+            connection.executemany(_LAST_STEP, ended)
+        if connection.total_changes() - before != len(steps):
+            raise _OfOneStep
+        width = len(events) // len(steps)
+        whole = len(steps) // _ROWS_PUT * _ROWS_PUT
+        for at in range(0, whole, _ROWS_PUT):
+            connection.execute(_PUT_MANY, events[at * width : (at + _ROWS_PUT) * width])
+        if whole < len(steps):
+            connection.executemany(
+                _PUT_EVENTS,
+                [events[at : at + width] for at in range(whole * width, len(events), width)],
+            )
+        # Each row that is put gets the number behind the greatest, and nobody else writes.
+        number = connection.last_insert_rowid() - len(steps)
+        for made in steps:
+            number += 1
+            made.placed = made.row, number  # type: ignore[assignment]  # rows are known
+
     def _store_made(self, made: Encoded) -> JournalConflict | None:
         """The same of a batch that was made ahead.
 
         Where the store has written the last one of the case, it knows its rows.
         """
-        fields = (
-            *(made.case, made.specification, made.version, made.net, made.status, 0),
-            *(made.started, made.updated, made.sequence, None, None),
-        )
-        checksum = _checksum(fields)
         connection, row, tail = self._connection, made.row, made.tail
         execute = connection.execute
         ended = made.status != "running"
         if row is not None:
-            step = (row, made.updated, made.sequence, checksum, made.expected, made.owner)
+            step = (
+                *(row, made.updated, made.sequence, _step_checksum(made)),
+                *(made.expected, made.owner),
+            )
             if ended:
                 execute(_LAST_STEP, (*step, made.status))
             else:
@@ -780,7 +882,8 @@ class SqliteJournal:
                 row = None
         if row is None:
             first = made.expected == 0
-            head = (*fields, checksum, made.owner, *(() if first else (made.expected,)))
+            fields = (*_same_fields(made), made.updated, made.sequence, None, None)
+            head = (*fields, _checksum(fields), made.owner, *(() if first else (made.expected,)))
             found: list[Row] = execute(_START if first else _MOVE, head).fetchall()
             if not found:
                 return self._conflict(made)
@@ -789,7 +892,7 @@ class SqliteJournal:
                 execute(_RELEASE, (made.case, made.owner))
         data = made.packed
         key = (row, -row if tail is None else tail, made.expected + 1, made.sequence, None)
-        execute(_PUT_EVENTS, (*key, zlib.crc32(pack((*key, data))), data))
+        execute(_PUT_EVENTS, (*key, _checksum((*key, data)), data))
         made.placed = (row, connection.last_insert_rowid())
         return None
 
@@ -892,9 +995,7 @@ class SqliteJournal:
                 break
             if _checksum((case_no, previous, first, last, command, data)) != checksum:
                 raise self._damaged(case, f"events {first} to {last} have other bytes than written")
-            for number, (kind, version, at, content, hash_) in enumerate(
-                unpack(data), first
-            ):
+            for number, (kind, version, at, content, hash_) in enumerate(unpack(data), first):
                 found.append(Record(number, kind, version, Microseconds(at), content, hash_))
             following = last + 1
         if following <= until:
@@ -1113,6 +1214,19 @@ class SqliteJournal:
         if refused:
             raise refused[case]
         return taken[case]
+
+    def reserve(self, case: CaseId, owner: EngineId, *, now: Microseconds) -> bool:
+        """Claim a case that is about to start in a turn, without looking whether there is one.
+
+        Its first batch meets whatever is there (`append_all`).
+
+        Returns:
+            Whether it is claimed; where anything is known of it, `claim` has to look.
+        """
+        if case in self._claims or case in self._releases:
+            return False
+        self._claims[case] = self._engine(owner, now)
+        return True
 
     def claim_all(
         self, cases: Sequence[CaseId], owner: EngineId, *, now: Microseconds | None = None

@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import random
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -584,25 +585,32 @@ class Engine:
             lane = self._start_in_lane(known, case, data)
             if lane is not None:
                 return Case(self, lane)
-        compiled = known.compiled
-        name = self._case_id(compiled.name, case)
-        driven = self._take(known.performers, known.book)
-        self.journal.claim(name, self.id, now=self.clock.now())
-        self._held[name] = driven
-        try:
-            if chain or not await self._start_in_turn(driven, name, compiled, data):
+        driven = None if chain else await self._start_in_turn(known, case, data)
+        if driven is None:
+            compiled = known.compiled
+            name = self._case_id(compiled.name, case)
+            driven = self._take(known.performers, known.book)
+            self.journal.claim(name, self.id, now=self.clock.now())
+            with self._holding(name, driven):
                 caller = None if self.tracing is None else self.tracing.caller()
                 start = c.StartCase(name, compiled, dict(data or {}), caller, chain)
                 await driven.live.execute(start)
-        except BaseException:
-            self._held.pop(name, None)
-            self.journal.release(name, self.id)
-            raise
         if token is not None:
             driven.asked = token
             loop = asyncio.get_running_loop()
             token.on_cancel(lambda reason: self._cancel_from(loop, driven, reason))
         return Case(self, driven)
+
+    @contextmanager
+    def _holding(self, name: CaseId, driven: _Driven) -> Iterator[None]:
+        """A case that starts is in the engine's hands, and stays there if nothing is raised."""
+        self._held[name] = driven
+        try:
+            yield
+        except BaseException:
+            self._held.pop(name, None)
+            self.journal.release(name, self.id)
+            raise
 
     def _admit(
         self,
@@ -672,15 +680,19 @@ class Engine:
                     and self.journal.summary(drawn) is None
                 ):
                     return drawn
-        if not wanted or len(wanted) > 200 or not set(wanted) <= _ID_LETTERS:
+        checked = self._checked_id(wanted)
+        if self.journal.summary(checked) is not None:
+            raise CommandRejected(f"there is a case {wanted!r} already", code="case-exists")
+        return checked
+
+    def _checked_id(self, wanted: str) -> CaseId:
+        """An id that none of the cases has that are in the engine's hands."""
+        if not _ID(wanted):
             raise UsageError(
                 f"{wanted!r} is not a case id: 1 to 200 letters, digits, '.', '_' and '-'",
                 code="case-id",
             )
-        if (
-            self._known(CaseId(wanted)) is not None
-            or self.journal.summary(CaseId(wanted)) is not None
-        ):
+        if self._known(CaseId(wanted)) is not None:
             raise CommandRejected(f"there is a case {wanted!r} already", code="case-exists")
         return CaseId(wanted)
 
@@ -1106,32 +1118,41 @@ class Engine:
         return lane
 
     async def _start_in_turn(
-        self,
-        driven: _Driven,
-        name: CaseId,
-        compiled: CompiledSpecification,
-        given: Mapping[str, JsonValue] | None,
-    ) -> bool:
-        """Start a case by a route that is known, durably; False: it has to start the long way."""
-        book = driven.live.book
-        if book is None or book.first is None or not self._turns_open(driven):
-            return False
+        self, known: _Admitted, wanted: str | None, given: Mapping[str, JsonValue] | None
+    ) -> _Driven | None:
+        """Start a case by a route that is known, durably; None: it has to start the long way.
+
+        Whether there is a case with its id nobody asks before: its first batch finds out.
+        """
+        book, compiled = known.book, known.compiled
+        if book is None or book.first is None or not takes_turns(self.journal):
+            return None
+        if wanted is None:
+            name = CaseId(f"{compiled.name}-{self._ids.getrandbits(40):010x}")
+            if self._known(name) is not None:
+                return None
+        else:
+            name = self._checked_id(wanted)
         data = initial_data(compiled.net, given) if given else book.defaults()
         caller = None if self.tracing is None else self.tracing.caller()
         batch = encoded(name, compiled, self.clock.now())
         lane = book.starting(batch, data, caller, self.snapshot_every)
-        if lane is None:
-            return False
+        journal: Any = self.journal
+        if lane is None or not journal.reserve(name, self.id, now=batch.started):
+            return None
+        driven = self._take(known.performers, book)
         lane.base = driven
         # Others who have heard of the case wait for its start, as at any command; and nobody may
         # walk away from a commit.
         driven.live.starting = starting = self._turns.start(driven, lane)
         try:
-            with anyio.CancelScope(shield=True):
+            with self._holding(name, driven), anyio.CancelScope(shield=True):
                 await starting
+        except JournalConflict:  # there is one: the long way says so, or draws another id
+            return None
         finally:
             driven.live.starting = None
-        return True
+        return driven
 
     def _enter_lane(self, driven: _Driven) -> bool:
         """Bring a case into a lane, if it stands where a route begins; whether it is in one."""
@@ -1637,7 +1658,7 @@ def _internal(error: Exception) -> InternalError:
     return made
 
 
-_ID_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_ID = re.compile("[a-zA-Z0-9._-]{1,200}").fullmatch
 
 
 class Case:

@@ -35,6 +35,8 @@ from weft.schema.errors import JournalError
 
 __all__ = ["Turns", "encoded"]
 
+_INTERRUPTED = JournalError("a commit was interrupted", code="interrupted")
+
 TURN_SECONDS = 0.001
 """So long a turn may take others in, at least."""
 
@@ -119,16 +121,17 @@ class Turns:
 
     def _take_steps(self, steps: list[_Place]) -> None:
         engine, lanes = self._engine, self._lanes
+        step = engine.step
         until = time.perf_counter() + max(TURN_SECONDS, self._commit_seconds)
-        for _ in range(len(lanes)):
-            if engine.stands:
-                break
+        for _ in range(0 if engine.stands else len(lanes)):
             place = lanes.popleft()
             driven, lane, context = place
             if driven.live.lane is not lane:  # it has left it
                 continue
-            if context.run(engine.step, driven):
+            if context.run(step, driven):
                 steps.append(place)
+            elif engine.stands:
+                break
             if time.perf_counter() > until:
                 break
 
@@ -140,17 +143,22 @@ class Turns:
         made = [place[1].batch for place in (*(place for place, _ in starts), *steps)]
         if not made:
             return
+        for batch in made:  # until the journal says that it is not so
+            batch.failure = _INTERRUPTED
         began = time.perf_counter()
         try:
             self._engine.journal.append_all(made)
-        except BaseException as error:
-            if not isinstance(error, JournalError):  # Ctrl-C
-                self._refuse(starts, steps, JournalError("a commit was interrupted"))
-                raise
-            self._refuse(starts, steps, error)
-            return
-        finally:
+        except JournalError as error:
+            for batch in made:
+                batch.failure = error
+        finally:  # where it was Ctrl-C, some may be durable, and others not
             self._commit_seconds = time.perf_counter() - began
+            self._settle(starts, steps)
+
+    def _settle(
+        self, starts: Sequence[tuple[_Place, asyncio.Future[None]]], steps: Sequence[_Place]
+    ) -> None:
+        """What is durable happens, and nothing else."""
         # All of it happens before anybody is told of anything: who is may turn to any case.
         happened: list[tuple[_Place, Batch | None]] = []
         for place, future in starts:
@@ -167,25 +175,13 @@ class Turns:
                 self._engine.refused(place[0], failure)
         self._all_go_on(iter(happened))
 
-    def _refuse(
-        self,
-        starts: Sequence[tuple[_Place, asyncio.Future[None]]],
-        steps: Sequence[_Place],
-        failure: JournalError,
-    ) -> None:
-        """Nothing of a turn is durable."""
-        for _, future in starts:
-            _settle(future, failure)
-        for driven, _, _ in steps:
-            self._engine.refused(driven, failure)
-
     def _happens(self, place: _Place) -> Batch | None:
         """What a lane has planned is durable, and happens; what those who listen are told."""
         _, lane, _ = place
-        batch = lane.batch
         if not self._engine.listeners:
             lane.confirm()
             return None
+        batch = lane.batch
         before = lane.freeze() if batch.expected else None
         events = tuple(lane.events)
         lane.confirm()
@@ -194,12 +190,17 @@ class Turns:
 
     def _all_go_on(self, happened: Iterator[tuple[_Place, Batch | None]]) -> None:
         """The cases of a turn go on; Ctrl-C in a listener is none of the others' business."""
-        for place, told in happened:
-            try:
-                place[2].run(self._go_on, place, told)
-            except BaseException:
-                self._all_go_on(happened)
-                raise
+        lanes = self._lanes
+        try:
+            for place, told in happened:
+                _, lane, context = place
+                if told is None and not lane.ended:
+                    lanes.append(place)  # nobody has been told of anything: it is in its lane
+                else:
+                    context.run(self._go_on, place, told)
+        except BaseException:
+            self._all_go_on(happened)
+            raise
 
     def _go_on(self, place: _Place, told: Batch | None) -> None:
         """A case has made a step: it goes on, or has ended."""
