@@ -10,10 +10,9 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.schema.specifications import specifications
 from weft.patterns import builtin
 from weft.schema import native
 from weft.schema.datatypes import ABSENT, DataType, Variable
@@ -350,21 +349,6 @@ def test_steps_stand_under_the_tasks_that_they_mean() -> None:
     assert positions[at("net", "tasks", "step-1", "shell", 0)] == (4, 13)
     assert positions[at("net", "tasks", "b")] == (5, 5)
     assert positions[at("net", "tasks", "b", "shell", 1)] == (6, 17)
-
-
-@settings(max_examples=50)  # large ones, each read and written
-@given(specifications())
-def test_every_part_of_a_specification_has_a_position(specification: Specification) -> None:
-    text = write_native(specification)
-    source = read_native(text).source
-    lines = text.split("\n")
-    for net in specification.nets.values():
-        location = specification.location(net.name)
-        tasks = [(*location, "tasks", name) for name in net.tasks]
-        places = [(*location, "places", name) for name in net.places]
-        for part in [location, *tasks, *places]:
-            line, column = source.positions[part]
-            assert lines[line - 1][column - 1 :].strip()
 
 
 # --- what is refused ------------------------------------------------------------------------

@@ -9,14 +9,10 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import given, settings
 
-from tests.schema.specifications import specifications
 from weft.schema.errors import DefinitionError
 from weft.schema.native import KEYS, read_native
 from weft.schema.native_schema import PATTERN_POSITIONS, native_schema
-from weft.schema.native_writer import write_native
-from weft.schema.specification import Specification
 from weft.schema.yaml import load_yaml, plain
 
 ANY: dict[str, Any] = {}
@@ -89,19 +85,6 @@ def test_the_documented_files_are_accepted(repository: Path) -> None:
     assert len(files) >= 4
     for text in files:
         assert accepted(instance(text)), text
-
-
-@settings(max_examples=50)  # large ones
-@given(specifications())
-def test_what_is_written_is_accepted(specification: Specification) -> None:
-    """With any connector and pattern, since generated names are none of them."""
-    definitions = json.loads(json.dumps(SCHEMA))
-    for owner in ("task", "step"):
-        definitions["$defs"][owner]["additionalProperties"] = True
-    for position in ("joining", "following", "spanning"):
-        definitions["$defs"][position] = {}
-    validator = jsonschema_rs.validator_for(definitions)
-    validator.validate(instance(write_native(specification)))
 
 
 def file(**keys: Any) -> dict[str, Any]:

@@ -9,9 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
 
-from tests.schema.specifications import specifications
 from weft.schema.errors import DefinitionErrors
 from weft.schema.native import read_native
 from weft.schema.native_writer import write_native
@@ -24,14 +22,6 @@ from weft.schema.specification import (
     Termination,
     Use,
 )
-
-
-@settings(max_examples=50)  # large ones, each written and read twice
-@given(specifications())
-def test_reading_is_the_inverse_of_writing(specification: Specification) -> None:
-    text = write_native(specification)
-    assert read_native(text) == specification
-    assert write_native(read_native(text)) == text
 
 
 def one_task(task: TaskDefinition | None = None, **given: Any) -> Specification:
