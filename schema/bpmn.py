@@ -764,7 +764,7 @@ class _Reader:
         item = (
             _vendor(loop, "elementVariable")
             or ("" if vendor is None else vendor.get("inputElement", ""))
-            or ("" if (y := first(loop, "inputDataItem")) is None else y.get("name", ""))
+            or ("" if (y := first(loop, "inputDataItem")) is None else _item_name(y))
         )
         each = self.expression(listed) if listed else None
         if each is not None:
@@ -789,6 +789,9 @@ class _Reader:
             elif "times" in argument:
                 known["nrOfInstances"] = f"({argument['times']})"
             until = self.condition(done, extra=known)
+            gathered = self.gathered(loop, vendor)
+            if until is not None and gathered in until.reads:
+                until, self.why = None, f"{gathered} is known when all are done"
             if until is not None:
                 argument |= {"until": _counted(until.cel, known), "rest": "cancel"}
                 self.tell(loop, f"{construct}, completionCondition")
@@ -799,19 +802,23 @@ class _Reader:
         self.collected(part, loop, vendor, argument)
         part.uses.append(Use("for-each", argument))
 
+    def gathered(self, loop: Any, vendor: Any | None) -> str:
+        """What the list is called of what the instances have given; empty: there is none."""
+        return ("" if vendor is None else vendor.get("outputCollection") or "") or self.data_name(
+            text_of(first(loop, "loopDataOutputRef"))
+        )
+
     def collected(
         self, part: _Part, loop: Any, vendor: Any | None, argument: dict[str, JsonValue]
     ) -> None:
         """Where the results of all instances go, and what of each goes there."""
         construct = "multiInstanceLoopCharacteristics"
-        into = ("" if vendor is None else vendor.get("outputCollection") or "") or self.data_name(
-            text_of(first(loop, "loopDataOutputRef"))
-        )
+        into = self.gathered(loop, vendor)
         if not into:
             return
         item = first(loop, "outputDataItem")
         each = ("" if vendor is None else vendor.get("outputElement") or "") or (
-            "" if item is None else item.get("name", "")
+            "" if item is None else _item_name(item)
         )
         each = each.removeprefix("=").strip()
         plain = all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", n) for n in (into, each))
@@ -2022,6 +2029,11 @@ def _escalation(caught: Any) -> str:
     """What an escalation is called that an event catches: a code of errors, or a trigger."""
     id_ = _NAME_OF_TRIGGER.sub("_", caught.get("id", ""))[:150]
     return f"escalation:{id_}"
+
+
+def _item_name(item: Any) -> str:
+    """What an instance's item is called; jBPM has its identifier for that."""
+    return str(item.get("name") or item.get("id", ""))
 
 
 def _interrupts(caught: Any) -> bool:

@@ -113,6 +113,13 @@ _METHODS = {
     "doubleValue": (0, "{0}"),
 }
 """Methods of Java's texts, numbers and lists: how many arguments, and the same in CEL."""
+_VARIABLES_OF = (
+    ("this", "environment", "variables"),
+    ("this", "context", "variables"),
+    ("this", "variables"),
+    ("environment", "variables"),
+)
+"""How scripts of JavaScript engines begin to name a variable."""
 _HOLDERS = frozenset(("execution", "kcontext", "processInstance", "delegateTask", "task"))
 """What engines call that on which ``getVariable`` names a variable."""
 _CALLS = {
@@ -207,6 +214,9 @@ def _bare(text: str) -> str:
                 raise Untranslatable("it puts several expressions together")
     if text.startswith("=") and not text.startswith("=="):
         text = text[1:].strip()
+    answered = re.fullmatch(r"next\(\s*null\s*,(.*)\)\s*;?", text, re.DOTALL)
+    if answered is not None:
+        return answered[1].strip()
     statement = re.fullmatch(r"return\b(.*?);?", text, re.DOTALL)
     return text.removesuffix(";").strip() if statement is None else statement[1].strip()
 
@@ -621,8 +631,12 @@ class _Reader:
                 following = self.tokens[self.at + 2][1]
                 if following == "(":
                     raise Untranslatable(f"the function {ahead[0][1]}() has no counterpart")
-        if rooted and len(parts) > 1:
+        beside = self.names is not None and parts[0] not in self.names
+        if len(parts) > 1 and (rooted or (beside and parts[1] in (self.names or ()))):
             parts = parts[1:]  # the name of the document
+        for before in _VARIABLES_OF if self.names is None else ():
+            if tuple(parts[: len(before)]) == before and len(parts) > len(before):
+                parts = parts[len(before) :]
         self.called_here(parts)
         for part in parts:
             if _VARIABLE.fullmatch(part) is None or part in RESERVED:

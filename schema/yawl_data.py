@@ -58,11 +58,10 @@ class Data:
         if (cel := verbatim(text)) is not None:
             return Condition(cel, frozenset())
         try:
-            return translated(text, names=self.names, types=self.types)
+            cel = told(text, names=self.names, types=self.kinds(), condition=True)
         except Untranslatable:
-            return Condition(
-                told(text, names=self.names, types=self.kinds(), condition=True), frozenset()
-            )
+            return translated(text, names=self.names, types=self.types)
+        return Condition(cel, frozenset())
 
 
 def read_variables(element: Any, known: Types) -> Data:

@@ -58,6 +58,7 @@ class _Value:
         node: Whether it is an element, and not its text.
         all: Whether it stands for all that is in an element.
         literal: The text, of a literal.
+        needs: What has to be there before it is compared, where that is not itself.
         loop: Of what goes over a list: the list, an item, a condition, and what it makes of each.
     """
 
@@ -68,7 +69,12 @@ class _Value:
     node: bool = False
     all: bool = False
     literal: str | None = None
+    needs: tuple[str, ...] = ()
     loop: tuple[str, str, str, str] | None = None
+
+    def wants(self) -> tuple[str, ...]:
+        """What has to be there before it is compared: nothing is less than what is not there."""
+        return self.needs or ((self.cel,) if self.node and not self.many else ())
 
     def each(self, bound: Iterable[str]) -> tuple[str, str, str, str]:
         """The loop that makes this list, or one over it as it is."""
@@ -350,6 +356,11 @@ class _Query:
         if symbol == "[":
             return self.filtered(self.tree(parts[0], bound, context), parts[1], bound)
         if symbol == "/" and len(parts) == 2:
+            begins = parts[0]
+            if context is None and begins.symbol == "(name)" and begins.value not in self.names:
+                # The element of the net, without the slash before it.
+                document = _Value("", name="//") if self.document is None else self.document
+                return self.step(document, parts[1], bound)
             return self.step(self.tree(parts[0], bound, context), parts[1], bound)
         if symbol == "/" and len(parts) == 1 and parts[0].symbol in ("(name)", "*", ":"):
             # The element of the net, in which the variables are.
@@ -388,7 +399,7 @@ class _Query:
                 raise Untranslatable("it takes all variables together")
             return self.variable(str(t.value))
         if symbol == "text":
-            return attrs.evolve(value, node=False, all=False)
+            return attrs.evolve(value, node=False, all=False, needs=value.wants())
         if symbol not in ("(name)", "*"):
             raise Untranslatable(f"the step {symbol!r} has no counterpart")
         name = "" if symbol == "*" else str(t.value)
@@ -473,14 +484,16 @@ class _Query:
             test = f"{made} {sign} {one.cel}" if left.many else f"{one.cel} {sign} {made}"
             test = f"{condition} && {test}" if condition else test
             return _Value(f"{listed}.exists({item}, {test})", _BOOLEAN)
-        known = [v.cel for v in (left, right) if v.node] if sign not in ("==", "!=") else []
+        known = [] if sign == "==" else dict.fromkeys((*left.wants(), *right.wants()))
         there = "".join(f"{cel} != null && " for cel in known)
         return _Value(f"({there}{left.cel} {sign} {right.cel})", _BOOLEAN)
 
     def summed(self, symbol: str, values: list[_Value]) -> _Value:
         numbers = [_as_number(v) for v in values]
+        needs = tuple(dict.fromkeys(need for v in values for need in v.wants()))
         if len(numbers) == 1:
-            return _Value(f"-({numbers[0].cel})" if symbol == "-" else numbers[0].cel, _NUMBER)
+            cel = f"-({numbers[0].cel})" if symbol == "-" else numbers[0].cel
+            return _Value(cel, _NUMBER, needs=needs)
         if any(v.many for v in numbers):
             raise Untranslatable("it calculates with a sequence")
         whole = all(v.type.type == "integer" for v in numbers) and symbol != "div"
@@ -488,7 +501,8 @@ class _Query:
         mixed = {v.type.type for v in numbers} == {"integer", "number"}
         if (mixed or symbol == "div") and not whole:
             one, other = f"double({one})", f"double({other})"
-        return _Value(f"({one} {_SUMS[symbol]} {other})", _INTEGER if whole else _NUMBER)
+        type_ = _INTEGER if whole else _NUMBER
+        return _Value(f"({one} {_SUMS[symbol]} {other})", type_, needs=needs)
 
     def called(self, symbol: str, values: list[_Value]) -> _Value:
         function = _FUNCTIONS.get((symbol, len(values)))
@@ -528,9 +542,9 @@ _FUNCTIONS: Final[Mapping[tuple[str, int], Callable[..., _Value]]] = {
     ),
     ("count", 1): _counted,
     ("string", 1): lambda q, v: _Value(_as_text(v), _TEXT),
-    ("number", 1): lambda q, v: _as_number(v),
+    ("number", 1): lambda q, v: attrs.evolve(_as_number(v), needs=v.wants()),
     ("abs", 1): lambda q, v: _Value(f"({v.cel} < 0 ? -({v.cel}) : {v.cel})", _as_number(v).type),
-    ("data", 1): lambda q, v: attrs.evolve(v, node=False),
+    ("data", 1): lambda q, v: attrs.evolve(v, node=False, needs=v.wants()),
     ("string-length", 1): lambda q, v: _Value(f"size({_as_text(v)})", _INTEGER),
     ("contains", 2): _texted("contains"),
     ("starts-with", 2): _texted("startsWith"),

@@ -787,3 +787,25 @@ def test_lanes_are_those_of_sub_processes_too_and_of_what_the_diagram_shows_in_t
         if use.name == "person" and isinstance(use.argument, dict)
     }
     assert roles == {"ask": "Sales", "pack": "Stock"}
+
+
+def test_items_of_instances_that_are_called_by_their_identifiers() -> None:
+    loop = """<multiInstanceLoopCharacteristics><loopDataInputRef>given</loopDataInputRef>
+      <loopDataOutputRef>taken</loopDataOutputRef><inputDataItem id="one"/>
+      <outputDataItem id="answer"/><completionCondition>told.size == 1</completionCondition>
+      </multiInstanceLoopCharacteristics>"""
+    io = """<ioSpecification><dataInput id="given" name="asked"/>
+      <dataOutput id="taken" name="told"/></ioSpecification>"""
+    specification = read(
+        START
+        + node("userTask", "ask", io + loop)
+        + node("task", "next")
+        + flow("start", "ask", "next")
+    )
+    told = "multiInstanceLoopCharacteristics, completionCondition that cannot be evaluated"
+    assert verdicts(specification, told) == CHANGED, "the list is there when all are done"
+    assert verdicts(specification, "multiInstanceLoopCharacteristics, output") == RUNS
+    case = Driven(specification, asked=["a", "b"])
+    case.do("ask", answer=1)
+    assert case.do("ask", answer=2) == ["next"]
+    assert case.case.data["told"] == [1, 2]

@@ -30,6 +30,8 @@ def value(text: str, **data: Any) -> Any:
         ('return kcontext.getVariable("sum") == 5 && !paid;', {"sum": 5, "paid": False}, True),
         ("sum > 5 && state === 'open'", {"sum": 6, "state": "open"}, True),
         ("state !== 'open'", {"state": "open"}, False),
+        ("next(null, this.environment.variables.sum <= 5);", {"sum": 5}, True),
+        ("${environment.variables.paid}", {"paid": True}, True),
         # functions of an engine's own
         (" return  KieFunctions.isTrue(paid);", {"paid": True}, True),
         ('KieFunctions.greaterThan(sum, "500")', {"sum": 501}, True),

@@ -202,3 +202,30 @@ def test_variables_have_their_types_and_initial_values() -> None:
     found = read_variables(net, types()).variables
     assert found["l"].default == [{"n": 4}]
     assert (found["o"].default, found["o"].type.enum) == ("cd", ("lp", "cd"))
+
+
+@pytest.mark.parametrize(
+    ("predicate", "expected"),
+    [
+        ("/net/n > 3", False),
+        ("/net/n/text() <= 3", False),
+        ("not(/net/n > 3)", True),
+        ("/net/word = 'a'", False),
+        ("/net/word != 'a'", False),
+        ("number(/net/n) + 1 > 2", False),
+        ("-/net/n < 2", False),
+        ("string-length(/net/word/text()) = 0", True),
+        ("net/n = 3", False),
+        ("starts-with(net/word/text(), '0') or /net/ok", False),
+    ],
+)
+def test_what_is_not_there_is_neither_more_nor_less_nor_different(
+    predicate: str, expected: bool
+) -> None:
+    assert yields(predicate, NONE, condition=True) is expected
+
+
+def test_a_path_may_begin_with_the_net_and_no_slash() -> None:
+    assert yields("net/n") == 3
+    assert yields("<t>{net/leg/a/text()}</t>") == "here"
+    assert yields("net/n > 2 and net/word = 'abc'", condition=True) is True
