@@ -252,6 +252,8 @@ class _Reader:
         """Event to its definitions."""
         self.each = "each"
         """What an instance's item is called."""
+        self.messages: dict[str, str] = {}
+        """Node to what the flow of messages calls the message that it sends or receives."""
         self.names: list[Any] = []
         """Definitions of events that name what is not declared."""
         self.caught_by: dict[str, Any] = {}
@@ -347,7 +349,19 @@ class _Reader:
                 self.tell(element, "choreography" + (", beside a process" if other else ""))
             elif local(element) == "collaboration":
                 for part in children(element, "participant", "messageFlow"):
-                    self.tell(part, local(part))
+                    names = local(part) == "messageFlow" and self.flowing(part)
+                    self.tell(part, local(part) + (", that names its message" if names else ""))
+
+    def flowing(self, flow: Any) -> bool:
+        """Let a flow between two nodes of the file name the message of those that name none."""
+        ends = [_tail(flow.get(k, "")) for k in ("sourceRef", "targetRef")]
+        if not all(self.flows_in(end) for end in ends):
+            return False
+        message = self.ids.get(_tail(flow.get("messageRef", "")))
+        named = "" if message is None else message.get("name", "")
+        for end in ends:
+            self.messages.setdefault(end, named or flow.get("name") or flow.get("id", ""))
+        return True
 
     def choose(self, document: Any) -> Any:
         """The process that is run: the executable one, else the first with a flow.
@@ -638,7 +652,11 @@ class _Reader:
                 inner = self.nets[part.child] = _Scope(part.child)
                 inner.starts = [inner.part(x.get("id", ""), x, uses=[waits]).name]
                 part.uses.append(Use("net", part.child))
-        elif kind == "sendTask" and x.get("messageRef") and not self.performed_outside(x):
+        elif (
+            kind == "sendTask"
+            and (x.get("messageRef") or x.get("id", "") in self.messages)
+            and not self.performed_outside(x)
+        ):
             self.tell(x, f"{kind}, of a message that has a name")
             self.sends(part, x, x, "messageRef")
         else:
@@ -894,7 +912,10 @@ class _Reader:
             self.escalates(part, x, definition)
         elif kind == "compensateEventDefinition":
             pass  # `undone` looks at them
-        elif kind in _SENT and definition.get(_SENT[kind]):
+        elif kind in _SENT and (
+            definition.get(_SENT[kind])
+            or (kind == "messageEventDefinition" and x.get("id", "") in self.messages)
+        ):
             self.tell(x, f"{kind}, thrown")
             self.sends(part, x, definition, _SENT[kind])
         elif kind != "linkEventDefinition":
@@ -917,7 +938,8 @@ class _Reader:
 
     def sends(self, part: _Part, x: Any, definition: Any, attribute: str) -> None:
         """Put a message or signal on the bus: a signal is for all, a message for one."""
-        sent: dict[str, JsonValue] = {"event": self.referred(definition, attribute, part.name)}
+        name = self.message(x, part.name) if attribute == "messageRef" else part.name
+        sent: dict[str, JsonValue] = {"event": self.referred(definition, attribute, name)}
         part.sends = ""
         if attribute == "messageRef":
             sent["to"] = "one"
@@ -926,9 +948,13 @@ class _Reader:
 
     def awaited(self, x: Any, definition: Any, name: str) -> JsonValue:
         """What a trigger for a message waits for: its name, and its key where the file has one."""
-        message = self.referred(definition, "messageRef", name)
+        message = self.referred(definition, "messageRef", self.message(x, name))
         key = self.correlation(x, definition, sent=False)
         return {"trigger": message, "key": key} if key else message
+
+    def message(self, x: Any, name: str) -> str:
+        """What a message is called that its event does not name."""
+        return self.messages.get(x.get("id", "")) or name
 
     def correlation(self, x: Any, definition: Any, *, sent: bool) -> str:
         """The expression for the key by which a message finds its receiver; empty: there is none.
@@ -1724,7 +1750,9 @@ class _Reader:
         self, x: Any, definition: Any, attribute: str, chosen: Mapping[str, JsonValue]
     ) -> None:
         """An event of that name starts a case, with its data for the variables."""
-        event = self.referred(definition, attribute, x.get("id", ""))
+        name = x.get("id", "")
+        name = self.message(x, name) if attribute == "messageRef" else name
+        event = self.referred(definition, attribute, name)
         given = {v: f"event.data.get('{v}')" for v in self.variables if v != START_EVENT}
         self.triggers.append(EventTrigger(event, {**given, **chosen}))
 

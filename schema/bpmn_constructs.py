@@ -33,6 +33,11 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
     "messageFlow": Construct(
         _KEPT, "messages go by their names, whoever the diagram says they are from"
     ),
+    "messageFlow, that names its message": Construct(
+        _RUNS,
+        "between two nodes of the file: its message, else its name, is what those send and wait "
+        "for that name no message themselves",
+    ),
     "lane": Construct(
         _RUNS,
         "its name is the role of the work in it, and in sub-processes in it, unless the work names "

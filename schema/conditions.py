@@ -111,8 +111,10 @@ _METHODS = {
     "intValue": (0, "{0}"),
     "longValue": (0, "{0}"),
     "doubleValue": (0, "{0}"),
+    **dict.fromkeys(("value", "elements", "numberValue", "stringValue", "boolValue"), (0, "{0}")),
 }
-"""Methods of Java's texts, numbers and lists: how many arguments, and the same in CEL."""
+"""Methods of Java's texts, numbers and lists, and of Camunda's JSON: how many arguments, and the
+same in CEL."""
 _VARIABLES_OF = (
     ("this", "environment", "variables"),
     ("this", "context", "variables"),
@@ -668,6 +670,12 @@ class _Reader:
             self.at += 3
             name = getter[1][0].lower() + getter[1][1:]
             return self.path(*parts, name, rooted=False)
+        if self.peek() == "prop" and self.names is None:  # Camunda's JSON
+            self.at += 1
+            (key,) = self.arguments("prop", 1)
+            if key.literal is None:
+                raise Untranslatable("prop() names no member")
+            return self.path(*parts, key.literal, rooted=False)
         for name in parts:
             if _VARIABLE.fullmatch(name) is None or name in RESERVED:
                 raise Untranslatable(f"{name!r} cannot be the name of a variable")

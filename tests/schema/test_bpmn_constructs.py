@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -809,3 +810,47 @@ def test_items_of_instances_that_are_called_by_their_identifiers() -> None:
     case.do("ask", answer=1)
     assert case.do("ask", answer=2) == ["next"]
     assert case.case.data["told"] == [1, 2]
+
+
+POOLS = """<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="t">
+<collaboration id="c">
+  <participant id="shop" name="Shop" processRef="buying"/>
+  <participant id="bank" name="Bank" processRef="paying"/>
+  <participant id="post" name="Post"/>
+  <messageFlow id="m1" name="Bill" sourceRef="ask" targetRef="asked"/>
+  <messageFlow id="m2" sourceRef="pay" targetRef="paid"/>
+  <messageFlow id="m3" name="Parcel" sourceRef="send" targetRef="post"/>
+</collaboration>
+<process id="buying" isExecutable="true">
+  <startEvent id="s"/><sendTask id="ask"/>
+  <intermediateCatchEvent id="paid"><messageEventDefinition/></intermediateCatchEvent>
+  <sendTask id="send"/><endEvent id="e"/>
+  <sequenceFlow id="f1" sourceRef="s" targetRef="ask"/>
+  <sequenceFlow id="f2" sourceRef="ask" targetRef="paid"/>
+  <sequenceFlow id="f3" sourceRef="paid" targetRef="send"/>
+  <sequenceFlow id="f4" sourceRef="send" targetRef="e"/>
+</process>
+<process id="paying">
+  <startEvent id="asked"><messageEventDefinition/></startEvent><userTask id="check"/>
+  <endEvent id="pay"><messageEventDefinition/></endEvent>
+  <sequenceFlow id="f5" sourceRef="asked" targetRef="check"/>
+  <sequenceFlow id="f6" sourceRef="check" targetRef="pay"/>
+</process></definitions>"""
+
+
+def test_pools_that_run_side_by_side_exchange_the_messages_that_are_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "pools.bpmn"
+    path.write_text(POOLS)
+    shop, bank = weft.load(path), weft.load(path, process="Bank")
+    assert verdicts(shop, "messageFlow, that names its message") == RUNS * 2
+    assert verdicts(shop, "messageFlow") == [Verdict.KEPT], "the post has no process here"
+    assert [t.event for t in bank.triggers] == ["Bill"]
+    engine = Driven.engines.enter_context(weft.open(seed=1))
+    engine.add(bank)
+    buying = engine.start(shop)
+    buying.wait()
+    (paying,) = [engine.open(c.case) for c in engine.cases() if c.specification == "paying"]
+    paying.complete(paying.work_list()[0].item)
+    paying.wait()
+    assert paying.status == "completed"
+    assert [i.task for i in buying.work_list()] == ["send"], "which somebody does"

@@ -32,6 +32,8 @@ def value(text: str, **data: Any) -> Any:
         ("state !== 'open'", {"state": "open"}, False),
         ("next(null, this.environment.variables.sum <= 5);", {"sum": 5}, True),
         ("${environment.variables.paid}", {"paid": True}, True),
+        ('${order.prop("buyer").prop("name").stringValue() == "Ann"}', {"order": {"buyer": {"name": "Ann"}}}, True),
+        ("${score.numberValue() > 5}", {"score": 6}, True),
         # functions of an engine's own
         (" return  KieFunctions.isTrue(paid);", {"paid": True}, True),
         ('KieFunctions.greaterThan(sum, "500")', {"sum": 501}, True),
