@@ -15,7 +15,7 @@ import random
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from functools import partial
@@ -67,6 +67,7 @@ from weft.engine.runtime.lanes import Book, book_of
 from weft.engine.runtime.live import (
     Batch,
     LiveCase,
+    Proposal,
     find_case,
     idle,
     read_case,
@@ -851,44 +852,77 @@ class Engine:
         A case that cannot be recovered is told in the log, and the others go on.
         """
         stopped = [case for case in self.journal.stopped() if case not in self._driven]
-        recovered: dict[CaseId, Case] = {}
-
-        def failed(case: CaseId, error: WeftError) -> None:
-            if isinstance(error, CommandRejected):
-                logger.info("case %s is not taken over: %s", case, error)
-            else:  # its journal, or its code
-                logger.error("case %s cannot be recovered: %s", case, error)
-
-        async def resume(handle: Case) -> None:
-            try:
-                await handle.resume()
-            except WeftError as error:
-                failed(handle.id, error)
-            else:
-                recovered[handle.id] = handle
-
-        for first in range(0, len(stopped), RECOVERED_AT_ONCE):
-            some = [c for c in stopped[first : first + RECOVERED_AT_ONCE] if c not in self._driven]
+        recovered: dict[CaseId, _Driven] = {}
+        at_once = RECOVERED_AT_ONCE if self.seed is None else 1
+        for first in range(0, len(stopped), at_once):
+            some = [c for c in stopped[first : first + at_once] if c not in self._driven]
             with _uncollected():
-                claimed = self.journal.claim_all(some, self.id, now=self.clock.now())
-                loaded = []
-                origins: dict[tuple[str, str], Path | None] = {}
-                for case in some:
-                    if case not in claimed:
-                        logger.info("case %s is not taken over: another engine drives it", case)
+                for driven in await self._recover_all(self._load_all(some)):
+                    recovered[driven.live.case.id] = driven
+        return [Case(self, recovered[case]) for case in stopped if case in recovered]
+
+    def _load_all(self, cases: Sequence[CaseId]) -> list[_Driven]:
+        """Take over cases whose engine went away; those that cannot be are told in the log."""
+        claimed = self.journal.claim_all(cases, self.id, now=self.clock.now())
+        loaded = []
+        origins: dict[tuple[str, str], Path | None] = {}
+        for case in cases:
+            if case not in claimed:
+                logger.info("case %s is not taken over: another engine drives it", case)
+                continue
+            try:
+                driven = self._load(case, crashed=claimed[case], origins=origins)
+            except WeftError as error:
+                _not_recovered(case, error)
+            else:
+                loaded.append(driven)
+        return loaded
+
+    async def _recover_all(self, loaded: Sequence[_Driven]) -> list[_Driven]:
+        """Make cases go on that were loaded in this very turn, with one commit; those that do."""
+        under_way: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        going: list[_Driven] = []
+        proposed: list[tuple[_Driven, Proposal, Awaitable[None] | None]] = []
+        try:
+            for driven in loaded:
+                case = driven.live.case
+                if case.status is not CaseStatus.RUNNING:  # it has come to that since it was listed
+                    if self._held.pop(case.id, None) is driven:
+                        driven.left = True
+                        self.journal.release(case.id, self.id)
+                    continue
+                command = c.RecoverCase(crashed=driven.crashed)
+                driven.crashed = False
+                try:
+                    proposal = driven.live.propose(command, starts=not self._draining)
+                    if proposal is None:
+                        going.append(driven)
                         continue
-                    try:
-                        loaded.append(
-                            Case(self, self._load(case, crashed=claimed[case], origins=origins))
-                        )
-                    except WeftError as error:
-                        failed(case, error)
-                if self.seed is not None:
-                    for handle in loaded:
-                        await resume(handle)
+                    durable = self.journal.append(proposal.batch)
+                except WeftError as error:
+                    _not_recovered(case.id, error)
+                except Exception as error:
+                    logger.exception("case %s: the engine failed", case.id)
+                    self._break(driven, _internal(error))
                 else:
-                    await _all(resume(handle) for handle in loaded)
-        return [recovered[case] for case in stopped if case in recovered]
+                    driven.live.starting = under_way
+                    proposed.append((driven, proposal, durable))
+            # Nobody may walk away from a commit: it happens or it does not.
+            with anyio.CancelScope(shield=True):
+                for driven, proposal, durable in proposed:
+                    try:
+                        if durable is not None:
+                            await durable
+                        driven.live.adopt(proposal)
+                    except WeftError as error:
+                        _not_recovered(driven.live.case.id, error)
+                    else:
+                        going.append(driven)
+        finally:
+            for driven, _, _ in proposed:
+                driven.live.starting = None
+            under_way.set_result(None)
+        return going
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────
 
@@ -1595,23 +1629,6 @@ class Engine:
         waiting.cancel()
 
 
-async def _all(doing: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Do all of it at the same time; none goes on when this is cancelled or one fails.
-
-    A task group would do, at several times the price a task: it shows where there are thousands.
-    """
-    tasks = [asyncio.create_task(one) for one in doing]
-    try:
-        for task in tasks:
-            await task
-    finally:
-        for task in tasks:
-            task.cancel()
-        if unfinished := [task for task in tasks if not task.done()]:
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait(unfinished)
-
-
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Within the block no cycles of garbage are looked for: almost all that it makes stays."""
@@ -1622,6 +1639,14 @@ def _uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _not_recovered(case: CaseId, error: WeftError) -> None:
+    """Tell the operator of a case that does not go on with the others."""
+    if isinstance(error, CommandRejected):
+        logger.info("case %s is not taken over: %s", case, error)
+    else:  # its journal, or its code
+        logger.error("case %s cannot be recovered: %s", case, error)
 
 
 def _result(result: Any) -> Outcome:

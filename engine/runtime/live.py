@@ -42,6 +42,7 @@ from weft.schema.errors import JournalError, UsageError, WeftError
 __all__ = [
     "Batch",
     "LiveCase",
+    "Proposal",
     "Stored",
     "find_case",
     "idle",
@@ -67,6 +68,20 @@ class Batch:
     """The ids of the items that it may have changed, each once, in order."""
 
 
+@attrs.frozen(eq=False)
+class Proposal:
+    """A command that was decided, and the batch that makes it durable.
+
+    ``retries`` and ``timers`` are those that the case will wait for.
+    """
+
+    decision: Decision
+    batch: Append
+    touched: Sequence[str]
+    retries: Mapping[str, int]
+    timers: Mapping[str, int]
+
+
 def idle(case: CaseState) -> bool:
     """Whether a running case has nothing to do until the outside acts.
 
@@ -90,28 +105,41 @@ def _retries(
     known: Mapping[str, int], case: CaseState, touched: Iterable[str]
 ) -> Mapping[str, int]:
     """The retries that a case waits for, by item: those known before, with what has changed."""
-    changed = {}
+    found = known
     for name in touched:
         item = case.items.get(name)
-        changed[name] = None if item is None else item.retry_at
-    merged = {**known, **changed}
-    return {name: due for name, due in merged.items() if due is not None}
+        found = _noted(found, known, name, None if item is None else item.retry_at)
+    return found
 
 
 def _timers(known: Mapping[str, int], case: CaseState, touched: Iterable[str]) -> Mapping[str, int]:
     """The timers of a case by their names: of what waits for a time, and the next of each item."""
     if case.status.final:
         return {}
-    found = {name: due for name, due in known.items() if "." not in name}
+    found: Mapping[str, int] = known
+    if case.waits or any("." in name for name in known):
+        found = {
+            **{name: due for name, due in known.items() if "." not in name},
+            **{wait.id: wait.due for wait in case.waits.values() if wait.due is not None},
+        }
     for name in touched:
         item = case.items.get(name)
-        due = None if item is None else item_timer(case, item)
-        if due is not None:
-            found[name] = due
-        else:
-            found.pop(name, None)
-    found.update((w.id, w.due) for w in case.waits.values() if w.due is not None)
+        found = _noted(found, known, name, None if item is None else item_timer(case, item))
     return found
+
+
+def _noted(
+    found: Mapping[str, int], known: Mapping[str, int], name: str, due: int | None
+) -> Mapping[str, int]:
+    """What was found, with a time (None: without one); what was known before stays as it is."""
+    if found.get(name) == due:
+        return found
+    changed = dict(found) if found is known else cast("dict[str, int]", found)
+    if due is None:
+        del changed[name]
+    else:
+        changed[name] = due
+    return changed
 
 
 def item_timer(case: CaseState, item: WorkItem) -> int | None:
@@ -201,7 +229,8 @@ class LiveCase:
     driven: Any = None
     """What the engine knows of the case besides."""
     starting: asyncio.Future[None] | None = None
-    """The start of the case, while it is not durable, where no command does it."""
+    """What is on its way to the journal, where it does not hold the door: the start of the case, or
+    its recovery, with that of others."""
     _state: CaseState | None = None
     _sequence = 0
     _hash: bytes | None = e.GENESIS
@@ -258,7 +287,7 @@ class LiveCase:
     @property
     def commanded(self) -> bool:
         """Whether a command is on its way."""
-        return self._door is not None and self._door.locked()
+        return self.starting is not None or (self._door is not None and self._door.locked())
 
     @property
     def busy(self) -> bool:
@@ -316,58 +345,74 @@ class LiveCase:
             if self.starting is not None:
                 with anyio.CancelScope(shield=True):
                     await asyncio.wait((self.starting,))
-            if self.broken is not None:
-                raise self.broken
-            if self.lane is not None:
-                self.leave()
-            if id is not None and self.state and self.journal.command_seen(self.state.id, id):
+            proposal = self.propose(command, id=id, starts=starts)
+            if proposal is None:
                 return None
-            engine = self.engine
-            now = engine.clock.now()
-            order = None if engine.seed is None else f"{engine.seed} {self.sequence} order"
-            asked: Asked = []
-            decision = decide(
-                *(self.state, command),
-                time=now,
-                limits=engine.limits,
-                starts=starts,
-                order=order,
-                asked=asked,
-            )
-            if not decision.events:
-                return None
-            if self.book is not None and starts:
-                self.book.learn(self.state, command, decision, asked)
-            touched = touched_by(self.state, decision.events)
-            try:
-                batch = self._append(decision, now, id, touched)
-            except (UnicodeError, TypeError, OverflowError, RecursionError) as error:
-                raise UsageError(f"this cannot be stored: {error}", code="not-storable") from error
-            durable = self.journal.append(batch)
+            durable = self.journal.append(proposal.batch)
             if durable is not None:
                 # Nobody may walk away from a commit: it happens or it does not.
                 with anyio.CancelScope(shield=True):
                     await durable
-            return self._adopted(decision, batch, touched)
+            return self.adopt(proposal)
         finally:
             door.release()
 
+    def propose(
+        self, command: c.Command, *, id: str | None = None, starts: bool = True
+    ) -> Proposal | None:
+        """Decide a command, and make the batch that will make it durable; see `execute`.
+
+        Nothing has changed yet. Until the batch is durable and taken on (`adopt`), no other
+        command may be decided. None: nothing follows.
+        """
+        if self.broken is not None:
+            raise self.broken
+        if self.lane is not None:
+            self.leave()
+        before = self.state
+        if id is not None and before and self.journal.command_seen(before.id, id):
+            return None
+        engine = self.engine
+        now = engine.clock.now()
+        order = None if engine.seed is None else f"{engine.seed} {self.sequence} order"
+        asked: Asked = []
+        decision = decide(
+            *(before, command),
+            time=now,
+            limits=engine.limits,
+            starts=starts,
+            order=order,
+            asked=asked,
+        )
+        if not decision.events:
+            return None
+        if self.book is not None and starts:
+            self.book.learn(before, command, decision, asked)
+        touched = touched_by(before, decision.events)
+        retries = _retries(self.retries, decision.case, touched)
+        timers = _timers(self.timers, decision.case, touched)
+        try:
+            batch = self._append(decision, now, id, touched, retries, timers)
+        except (UnicodeError, TypeError, OverflowError, RecursionError) as error:
+            raise UsageError(f"this cannot be stored: {error}", code="not-storable") from error
+        return Proposal(decision, batch, touched, retries, timers)
+
     def _append(
-        self, decision: Decision, now: Microseconds, id: str | None, touched: Sequence[str]
+        self,
+        decision: Decision,
+        now: Microseconds,
+        id: str | None,
+        touched: Sequence[str],
+        retries: Mapping[str, int],
+        timers: Mapping[str, int],
     ) -> Append:
         """The batch that makes a decision durable."""
-        after = decision.case
+        before, after = self.state, decision.case
         records = self._records(after.id, decision.events, now)
         last = records[-1].sequence
-        opened, closed = _work_list_changes(self.state, after, touched)
-        wake_at = min(
-            (
-                *_retries(self.retries, after, touched).values(),
-                *_timers(self.timers, after, touched).values(),
-            ),
-            default=None,
-        )
-        awaits, unawaits = _index_changes(self.state, after)
+        opened, closed = _work_list_changes(before, after, touched)
+        wake_at = min((*retries.values(), *timers.values()), default=None)
+        awaits, unawaits = _index_changes(before, after)
         due = last - self.snapshot_at >= self.engine.snapshot_every
         return Append(
             case=after.id,
@@ -394,18 +439,19 @@ class LiveCase:
             unawaits=unawaits,
         )
 
-    def _adopted(self, decision: Decision, batch: Append, touched: Sequence[str]) -> Batch:
-        """Take on a durable decision, and tell those who wait."""
+    def adopt(self, proposal: Proposal) -> Batch:
+        """Take on what is durable now, and tell those who wait."""
+        decision, batch = proposal.decision, proposal.batch
         before, self.state = self.state, decision.case
         last = batch.records[-1]
         self._sequence, self._hash = last.sequence, last.hash
         self.started, self.updated = batch.summary.started, batch.summary.updated
         if batch.snapshot is not None:
             self.snapshot_at = last.sequence
-        self.retries = _retries(self.retries, decision.case, touched)
-        self.timers = _timers(self.timers, decision.case, touched)
+        self.retries, self.timers = proposal.retries, proposal.timers
         done = Batch(
-            batch.case, before, decision.case, decision.events, tuple(batch.records), touched
+            *(batch.case, before, decision.case, decision.events, tuple(batch.records)),
+            proposal.touched,
         )
         self.engine.adopt(self.driven, done)
         self.tell()
