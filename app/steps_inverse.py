@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
+import msgspec
 
 from weft.engine.cel_syntax import (
     Call,
@@ -113,8 +114,8 @@ def _bare(node: Any) -> Any:
         return (Literal, type(node.value), node.value)
     if isinstance(node, tuple):
         return tuple(map(_bare, node))
-    if attrs.has(type(node)):
-        fields = [field.name for field in attrs.fields(type(node)) if field.name != "offset"]
+    if isinstance(node, msgspec.Struct):
+        fields = [name for name in node.__struct_fields__ if name != "offset"]
         return (type(node), *(_bare(getattr(node, name)) for name in fields))
     return node
 
@@ -451,10 +452,10 @@ def _nodes(node: Any) -> Iterator[Any]:
     if isinstance(node, tuple):
         for item in node:
             yield from _nodes(item)
-    elif attrs.has(type(node)):
+    elif isinstance(node, msgspec.Struct):
         yield node
-        for field in attrs.fields(type(node)):
-            yield from _nodes(getattr(node, field.name))
+        for name in node.__struct_fields__:
+            yield from _nodes(getattr(node, name))
 
 
 def _guards(when: Any) -> list[Node]:

@@ -21,7 +21,7 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Final, TypeAlias
 
-import attrs
+import msgspec
 
 from weft.schema.jsonvalue import MAX_INTEGER
 
@@ -98,8 +98,7 @@ class SyntaxFault(ValueError):
 # ── the tree ─────────────────────────────────────────────────────────────────────────────────
 
 
-@attrs.frozen
-class Literal:
+class Literal(msgspec.Struct, frozen=True):
     """null, true, false, a number or a text; ``source`` is how it was written."""
 
     source: str
@@ -107,16 +106,14 @@ class Literal:
     offset: int
 
 
-@attrs.frozen
-class Name:
+class Name(msgspec.Struct, frozen=True):
     """A variable, of the data or of a comprehension."""
 
     name: str
     offset: int
 
 
-@attrs.frozen
-class Select:
+class Select(msgspec.Struct, frozen=True):
     """``operand.field``."""
 
     operand: Node
@@ -124,8 +121,7 @@ class Select:
     offset: int
 
 
-@attrs.frozen
-class Index:
+class Index(msgspec.Struct, frozen=True):
     """``operand[index]``."""
 
     operand: Node
@@ -133,8 +129,7 @@ class Index:
     offset: int
 
 
-@attrs.frozen
-class Has:
+class Has(msgspec.Struct, frozen=True):
     """``has(operand.field)``."""
 
     operand: Node
@@ -142,8 +137,7 @@ class Has:
     offset: int
 
 
-@attrs.frozen
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """``function(argument)``, or ``target.function(arguments)``."""
 
     function: str
@@ -152,8 +146,7 @@ class Call:
     offset: int
 
 
-@attrs.frozen
-class Comprehension:
+class Comprehension(msgspec.Struct, frozen=True):
     """``range.macro(variable, arguments)``, one of `COMPREHENSIONS`.
 
     In the arguments (and only there) the `Name` of the variable means the item.
@@ -166,24 +159,21 @@ class Comprehension:
     offset: int
 
 
-@attrs.frozen
-class ListOf:
+class ListOf(msgspec.Struct, frozen=True):
     """``[a, b]``."""
 
     items: tuple[Node, ...]
     offset: int
 
 
-@attrs.frozen
-class MapOf:
+class MapOf(msgspec.Struct, frozen=True):
     """``{"a": b}``."""
 
     entries: tuple[tuple[Node, Node], ...]
     offset: int
 
 
-@attrs.frozen
-class Unary:
+class Unary(msgspec.Struct, frozen=True):
     """``!!operand`` or ``--operand``."""
 
     operators: str
@@ -191,8 +181,7 @@ class Unary:
     offset: int
 
 
-@attrs.frozen
-class Chain:
+class Chain(msgspec.Struct, frozen=True):
     """Operands between operators of one precedence, taken from left to right."""
 
     operators: tuple[str, ...]
@@ -200,8 +189,7 @@ class Chain:
     offset: int
 
 
-@attrs.frozen
-class Conditional:
+class Conditional(msgspec.Struct, frozen=True):
     """``test ? then : otherwise``."""
 
     test: Node
@@ -226,8 +214,7 @@ Node: TypeAlias = (
 )
 
 
-@attrs.frozen
-class Tree:
+class Tree(msgspec.Struct, frozen=True):
     """An expression as a tree, and what was noticed on the way.
 
     ``reads`` are the variables that it reads, with the offset of the first use of each, in order;
@@ -311,8 +298,7 @@ _HABITS: Final = {
 """What people write by habit, and how it is written here."""
 
 
-@attrs.frozen
-class _Token:
+class _Token(msgspec.Struct, frozen=True):
     kind: str
     text: str
     offset: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
+import msgspec
 
 from weft.engine.net import CompiledSpecification
 from weft.engine.ports import CaseId, ItemId, Microseconds
@@ -37,8 +37,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen
-class StartCase:
+class StartCase(msgspec.Struct, frozen=True):
     """Begin a case on these nets with these data; ``traceparent`` is the trace of who asks.
 
     ``chain`` is how many cases have started one another by events until this one.
@@ -46,21 +45,19 @@ class StartCase:
 
     case: CaseId
     compiled: CompiledSpecification
-    data: dict[str, JsonValue] = attrs.field(factory=dict)
+    data: dict[str, JsonValue] = {}
     traceparent: str | None = None
     chain: int = 0
 
 
-@attrs.frozen
-class StartWorkItem:
+class StartWorkItem(msgspec.Struct, frozen=True):
     """Begin the first attempt at an offered item."""
 
     item: ItemId
     by: str | None = None
 
 
-@attrs.frozen
-class CompleteWorkItem:
+class CompleteWorkItem(msgspec.Struct, frozen=True):
     """An attempt has succeeded with this result.
 
     An item that is only offered is started first. ``attempt`` guards against the late answer of
@@ -73,8 +70,7 @@ class CompleteWorkItem:
     by: str | None = None
 
 
-@attrs.frozen
-class FailWorkItem:
+class FailWorkItem(msgspec.Struct, frozen=True):
     """An attempt has failed.
 
     Args:
@@ -91,8 +87,7 @@ class FailWorkItem:
     by: str | None = None
 
 
-@attrs.frozen
-class RetryWorkItem:
+class RetryWorkItem(msgspec.Struct, frozen=True):
     """Begin the next attempt at a held item, now.
 
     Somebody who asks for it brings a failed case back to life. The engine asks with ``due``, the
@@ -105,32 +100,28 @@ class RetryWorkItem:
     due: Microseconds | None = None
 
 
-@attrs.frozen
-class GiveUpWorkItem:
+class GiveUpWorkItem(msgspec.Struct, frozen=True):
     """Do not attempt a held item again: take its error branch, or fail the case."""
 
     item: ItemId
     by: str | None = None
 
 
-@attrs.frozen
-class ClaimWorkItem:
+class ClaimWorkItem(msgspec.Struct, frozen=True):
     """Take an offered item for oneself."""
 
     item: ItemId
     by: str
 
 
-@attrs.frozen
-class ReleaseWorkItem:
+class ReleaseWorkItem(msgspec.Struct, frozen=True):
     """Give a claimed item back to everybody."""
 
     item: ItemId
     by: str | None = None
 
 
-@attrs.frozen
-class DelegateWorkItem:
+class DelegateWorkItem(msgspec.Struct, frozen=True):
     """Hand an item to somebody else."""
 
     item: ItemId
@@ -138,8 +129,7 @@ class DelegateWorkItem:
     by: str | None = None
 
 
-@attrs.frozen
-class AddInstance:
+class AddInstance(msgspec.Struct, frozen=True):
     """Add an instance to a multiple-instance task that is open for more.
 
     Args:
@@ -154,8 +144,7 @@ class AddInstance:
     by: str | None = None
 
 
-@attrs.frozen
-class SealTask:
+class SealTask(msgspec.Struct, frozen=True):
     """Say that no more instances will be added to an open multiple-instance task."""
 
     task: str
@@ -163,8 +152,7 @@ class SealTask:
     by: str | None = None
 
 
-@attrs.frozen
-class DeliverTrigger:
+class DeliverTrigger(msgspec.Struct, frozen=True):
     """A trigger has come for the case.
 
     What has waited for it longest goes on. When nothing waits for it, a persistent trigger is
@@ -182,8 +170,7 @@ class DeliverTrigger:
     by: str | None = None
 
 
-@attrs.frozen
-class FireTimer:
+class FireTimer(msgspec.Struct, frozen=True):
     """A timer is due: one that a wait has set, or that of an item (its time-out, its due date).
 
     ``due`` is the time that it was set to: it is only accepted if that is still so, and if that
@@ -194,23 +181,20 @@ class FireTimer:
     due: Microseconds
 
 
-@attrs.frozen
-class SuspendCase:
+class SuspendCase(msgspec.Struct, frozen=True):
     """Start no new work until the case is resumed."""
 
     reason: str = ""
 
 
-@attrs.frozen
-class ResumeCase:
+class ResumeCase(msgspec.Struct, frozen=True):
     """Go on with a suspended, failed or deadlocked case.
 
     In a failed one the held items are attempted again.
     """
 
 
-@attrs.frozen
-class RecoverCase:
+class RecoverCase(msgspec.Struct, frozen=True):
     """Let a running case go on after a crash or a drained stop.
 
     Every automatic item whose attempt was interrupted begins the next one, and what could not
@@ -223,8 +207,7 @@ class RecoverCase:
     crashed: bool = False
 
 
-@attrs.frozen
-class CancelCase:
+class CancelCase(msgspec.Struct, frozen=True):
     """Withdraw everything; the case is recorded as cancelled."""
 
     reason: str = ""

@@ -90,18 +90,24 @@ class Draft:
         self, case: CaseState | None, compiled: CompiledSpecification | None = None
     ) -> None:
         self._case = case
-        self._compiled = case.compiled if case is not None else compiled
-        self.id = case.id if case is not None else CaseId("")
-        self.status: CaseStatus | None = case.status if case is not None else None
-        self.scopes: Mapping[int, ScopeState] = case.scopes if case is not None else {}
-        self.items: Mapping[str, WorkItem] = case.items if case is not None else {}
-        self.serials: Mapping[str, int] = case.serials if case is not None else {}
-        self.next_scope = case.next_scope if case is not None else 1
-        self.error = case.error if case is not None else None
-        self.tally: Mapping[Tallied, int] = case.tally if case is not None else {}
+        self.id = CaseId("")
+        self.status: CaseStatus | None = None
+        self.scopes: Mapping[int, ScopeState] = {}
+        self.items: Mapping[str, WorkItem] = {}
+        self.serials: Mapping[str, int] = {}
+        self.next_scope = 1
+        self.error: dict[str, Any] | None = None
+        self.tally: Mapping[Tallied, int] = {}
         self._tally: MutableMapping[Tallied, int] | None = None
-        self.waits: Mapping[str, Waiting] = case.waits if case is not None else {}
-        self.kept: Mapping[int, KeptTrigger] = case.kept if case is not None else {}
+        self.waits: Mapping[str, Waiting] = {}
+        self.kept: Mapping[int, KeptTrigger] = {}
+        if case is not None:
+            compiled = case.compiled
+            self.id, self.status = case.id, case.status
+            self.scopes, self.items, self.serials = case.scopes, case.items, case.serials
+            self.next_scope, self.error, self.tally = case.next_scope, case.error, case.tally
+            self.waits, self.kept = case.waits, case.kept
+        self._compiled = compiled
         self._scopes: MutableMapping[int, ScopeState] | None = None
         self._items: MutableMapping[str, WorkItem] | None = None
         self._serials: MutableMapping[str, int] | None = None
@@ -121,7 +127,10 @@ class Draft:
 
     def net(self, scope: int) -> Net:
         """The net of a scope."""
-        return self.compiled.nets[self.scope(scope).net]
+        compiled = self._compiled
+        if compiled is None or scope not in self.scopes:
+            return self.compiled.nets[self.scope(scope).net]  # says what is wrong
+        return compiled.nets[self.scopes[scope].net]
 
     def scope(self, scope: int) -> ScopeState:
         """A live scope; its marking may be older than `marking`'s."""

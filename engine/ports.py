@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NewType, Protocol, runtime_checkable
 
 import attrs
+import msgspec
 
 from weft.engine.tokens import CancelToken
 from weft.schema.errors import CommandRejected, JournalError
@@ -75,8 +76,7 @@ class CaseClaimed(CommandRejected):
     default_code = "claimed"
 
 
-@attrs.frozen
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """One event as a store keeps it: bytes that the store never looks into.
 
     ``sequence`` counts from 1 within the case, without gaps.
@@ -91,8 +91,7 @@ class Record:
     hash: bytes
 
 
-@attrs.frozen
-class CaseSummary:
+class CaseSummary(msgspec.Struct, frozen=True):
     """What lists and queries need to know of a case without replaying it.
 
     ``wake_at`` is the next time at which the case has something to do by itself, or None.
@@ -112,8 +111,7 @@ class CaseSummary:
     error: bytes | None = None
 
 
-@attrs.frozen
-class OpenItem:
+class OpenItem(msgspec.Struct, frozen=True):
     """A work item that somebody outside the engine may act on: a row of the work list.
 
     ``status`` is offered, started or failed; ``form`` is the JSON of what is asked.
@@ -131,8 +129,7 @@ class OpenItem:
     form: bytes | None = None
 
 
-@attrs.frozen
-class AwaitedTrigger:
+class AwaitedTrigger(msgspec.Struct, frozen=True):
     """A row of the index by which a trigger finds the cases that it is for.
 
     ``wait`` is unique in the case; a row with no ``key`` is for triggers with any.
@@ -144,8 +141,7 @@ class AwaitedTrigger:
     key: str | None = None
 
 
-@attrs.frozen
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """The encoded state of a case after the event ``sequence``; replay goes on from there."""
 
     sequence: int
@@ -153,8 +149,7 @@ class Snapshot:
     data: bytes
 
 
-@attrs.frozen
-class Append:
+class Append(msgspec.Struct, frozen=True):
     """One accepted command: its events and what they change in the tables for queries.
 
     All of it becomes durable at once, or nothing does.
@@ -177,8 +172,7 @@ class Append:
     unawaits: Sequence[str] = ()
 
 
-@attrs.frozen
-class StoredSpecification:
+class StoredSpecification(msgspec.Struct, frozen=True):
     """A specification as its author wrote it, and the hash of the net that it compiled to.
 
     ``origin`` is the absolute path of the folder it was read from (task functions are looked

@@ -11,9 +11,10 @@ journal in another process. Who only asks whether there is such an entry reads `
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pyrsistent import PMap, pmap
+if TYPE_CHECKING:
+    from pyrsistent import PMap
 
 __all__ = ["SMALL", "change", "settle", "unordered"]
 
@@ -123,5 +124,7 @@ def settle(working: MutableMapping[K, V]) -> Mapping[K, V]:
         return working.settled()
     if len(working) <= SMALL:
         return working
+    from pyrsistent import pmap  # few cases have a large table, and it takes a while to import
+
     numbered = {key: (number, value) for number, (key, value) in enumerate(working.items())}
     return _Large(pmap(numbered), len(numbered))

@@ -1150,7 +1150,7 @@ class SqliteJournal:
 
     def put_specification(self, specification: StoredSpecification) -> None:
         """Keep a specification, durable on return; it becomes the one that was added last."""
-        fields: Row = attrs.astuple(specification, recurse=False)
+        fields: Row = msgspec.structs.astuple(specification)
         try:
             checksum = _checksum(fields)
         except UnicodeEncodeError as error:

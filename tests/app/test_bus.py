@@ -194,9 +194,9 @@ async def test_a_stored_specification_that_cannot_be_read_stops_nobody(caplog):
     async with package.open() as engine:
         compiled = engine.add(package.loads(ORDER))
         stored = engine.journal.specification("order")
-        from attrs import evolve
+        from msgspec.structs import replace
 
-        broken = evolve(stored, name="broken", source=b"weft: 1\ntriggers: [")
+        broken = replace(stored, name="broken", source=b"weft: 1\ntriggers: [")
         engine.journal.put_specification(broken)
         emitted = await Bus(engine).emit("order-imported", {"amount": 1})
         assert [s.specification for s in emitted.started] == [compiled.name]

@@ -16,7 +16,7 @@ from weft.engine.evolve import evolve_all
 from weft.engine.journal import sqlite
 from weft.engine.journal.sqlite import SqliteJournal
 from weft.engine.runtime import live
-from weft.engine.runtime.engine import Case, Engine
+from weft.engine.runtime.engine import Engine
 from weft.engine.runtime.live import LiveCase
 from weft.engine.runtime.turns import Turns
 from weft.schema.errors import JournalError
@@ -71,10 +71,10 @@ def _without(owner: Any, name: str, value: Any = None) -> Patch:
 
 
 def _applied_twice(patch: pytest.MonkeyPatch) -> None:
-    adopted = LiveCase._adopted
+    adopt = LiveCase.adopt
 
-    def twice(self: LiveCase, decision: Any, batch: Any, touched: Any) -> Any:
-        done = adopted(self, decision, batch, touched)
+    def twice(self: LiveCase, proposal: Any) -> Any:
+        done = adopt(self, proposal)
         try:
             again = evolve_all(done.after, done.events[-1:], compiled=done.after.compiled)
         except JournalError:
@@ -82,7 +82,7 @@ def _applied_twice(patch: pytest.MonkeyPatch) -> None:
         self.state = again
         return done
 
-    patch.setattr(LiveCase, "_adopted", twice)
+    patch.setattr(LiveCase, "adopt", twice)
 
 
 def _not_synced(patch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ BUGS: dict[str, Patch] = {
     "a claim is not given back": _without(SqliteJournal, "release"),
     "an attempt goes on that nobody wants": _without(Engine, "_stop"),
     "an attempt is not begun": _without(Engine, "_begin"),
-    "what a crash interrupted is not begun again": _without(Case, "_recover"),
+    "what a crash interrupted is not begun again": _without(Engine, "_recover_all", ()),
     "a commit is not synced": _not_synced,
     "an event is told before it is durable": _told_too_soon,
     "a command that was sent again is done again": _without(SqliteJournal, "command_seen", False),
