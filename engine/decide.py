@@ -97,8 +97,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-@attrs.frozen
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """An accepted command: its events in order, and the case that their fold gives."""
 
     events: tuple[e.Event, ...]

@@ -30,7 +30,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-import attrs
+import msgspec
 
 from weft.engine.coverability import (
     ANY,
@@ -83,8 +83,7 @@ class Undecided(Exception):
         self.work = work
 
 
-@attrs.frozen
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """How an empty input of a waiting OR-join can still be marked.
 
     ``token_in`` is the place of the token that reaches it; ``path`` names the transitions that
@@ -389,8 +388,7 @@ class _Question:
 # ── the net as a reset net ───────────────────────────────────────────────────────────────────
 
 
-@attrs.frozen
-class _Firing:
+class _Firing(msgspec.Struct, frozen=True):
     """One way in which a transition fires, over the places of the net."""
 
     name: str

@@ -30,6 +30,7 @@ __all__ = [
     "Connector",
     "Direct",
     "EngineId",
+    "History",
     "ItemId",
     "Journal",
     "JournalConflict",
@@ -149,6 +150,13 @@ class Snapshot(msgspec.Struct, frozen=True):
     data: bytes
 
 
+class History(msgspec.Struct, frozen=True):
+    """A case as its store tells it: its summary, and all of its events."""
+
+    summary: CaseSummary
+    records: Sequence[Record]
+
+
 class Append(msgspec.Struct, frozen=True):
     """One accepted command: its events and what they change in the tables for queries.
 
@@ -212,6 +220,13 @@ class Journal(Protocol):
         self, case: CaseId, *, after: int = 0, until: int | None = None
     ) -> Sequence[Record]:
         """The events of a case with ``after < sequence <= until``, in order."""
+        ...
+
+    def histories(self, cases: Sequence[CaseId]) -> Mapping[CaseId, History]:
+        """Many cases, read together: those with few events, of which none is damaged or gone.
+
+        Whoever is left out is read by itself, which says why.
+        """
         ...
 
     def snapshot(self, case: CaseId, *, until: int | None = None) -> Snapshot | None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
 import msgspec
 
 from weft.engine.ports import Append, CaseId, CaseSummary, Journal, Microseconds, Record
 from weft.schema.errors import InternalError
 
-__all__ = ["Encoded", "check_batch", "pack", "takes_turns", "unpack"]
+__all__ = ["FEW_EVENTS", "Encoded", "check_batch", "pack", "takes_turns", "unpack"]
 
 pack = msgspec.msgpack.Encoder().encode
 """How the values of a row are joined, for its checksum, and the events of a batch."""
@@ -20,8 +19,11 @@ unpack = msgspec.msgpack.Decoder(list[tuple[str, int, int, bytes, bytes]]).decod
 """The events of a batch that was packed: type, version, time, data, hash of each."""
 
 
-@attrs.define(eq=False)
-class Encoded:
+FEW_EVENTS = 100
+"""The most events of a case that is read together with others; longer ones have snapshots."""
+
+
+class Encoded(msgspec.Struct, eq=False):
     """A batch that is made ahead, and made an `Append` only for who asks.
 
     It is of a case of which nobody outside may act on an item and which waits for nothing; so all

@@ -33,7 +33,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import attrs
 import msgspec
 
 __all__ = [
@@ -60,16 +59,14 @@ _ENDLESS = 2**63 - 1
 """The end of the lease of a file that names none: such an engine is released by hand."""
 
 
-@attrs.frozen
-class Host:
+class Host(msgspec.Struct, frozen=True):
     """A machine by its name, and the running kernel by the name that it gave itself."""
 
     name: str
     boot: str
 
 
-@attrs.frozen
-class Engine:
+class Engine(msgspec.Struct, frozen=True):
     """What a lock file tells of the engine that made it; ``since`` is a time in UTC.
 
     ``until`` is the end of its lease, in microseconds since 1970. ``boot`` names the running kernel: locks of two processes see each other exactly when they
@@ -136,7 +133,7 @@ class EngineLock:
         Raises:
             OSError: The file cannot be written; the lease ends as it did.
         """
-        before, self._told = self._told, attrs.evolve(self._told, until=until)
+        before, self._told = self._told, msgspec.structs.replace(self._told, until=until)
         try:
             self._write()
         except OSError:

@@ -14,11 +14,11 @@ from copy import copy
 from itertools import chain, count, islice
 from typing import Any, Protocol
 
-import attrs
+import msgspec
 
 from weft.engine.case import CaseState, snapshot
 from weft.engine.events import GENESIS, record
-from weft.engine.journal.batch import Encoded, check_batch
+from weft.engine.journal.batch import FEW_EVENTS, Encoded, check_batch
 from weft.engine.journal.large import unreferenced
 from weft.engine.net import CompiledSpecification
 from weft.engine.ports import (
@@ -28,6 +28,7 @@ from weft.engine.ports import (
     CaseId,
     CaseSummary,
     EngineId,
+    History,
     ItemId,
     JournalConflict,
     Microseconds,
@@ -87,16 +88,15 @@ class Told(Protocol):
         ...
 
 
-@attrs.define
-class _Case:
+class _Case(msgspec.Struct, eq=False):
     """All there is of one case. ``records`` begins with the event ``dropped + 1``."""
 
     summary: CaseSummary
     number: int
-    records: list[Record] = attrs.Factory(list)
+    records: list[Record] = []
     dropped: int = 0
-    snapshots: list[Snapshot] = attrs.Factory(list)
-    commands: set[str] = attrs.Factory(set)
+    snapshots: list[Snapshot] = []
+    commands: set[str] = msgspec.field(default_factory=set)
 
 
 class MemoryJournal:
@@ -354,6 +354,16 @@ class MemoryJournal:
             )
         end = None if until is None else until - found.dropped
         return tuple(found.records[after - found.dropped : end])
+
+    def histories(self, cases: Sequence[CaseId]) -> Mapping[CaseId, History]:
+        """Many cases at once; see `weft.engine.ports.Journal.histories`."""
+        self._check_open()
+        found = {case: self._found(case) for case in cases}
+        return {
+            case: History(known.summary, tuple(known.records))
+            for case, known in found.items()
+            if known is not None and not known.dropped and len(known.records) <= FEW_EVENTS
+        }
 
     def snapshot(self, case: CaseId, *, until: int | None = None) -> Snapshot | None:
         """The newest snapshot of a case; see `weft.engine.ports.Journal.snapshot`."""

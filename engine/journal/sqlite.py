@@ -51,9 +51,9 @@ from typing import Any, Final
 from zlib import crc32
 
 import apsw
-import attrs
+import msgspec
 
-from weft.engine.journal.batch import Encoded, check_batch, pack, unpack
+from weft.engine.journal.batch import FEW_EVENTS, Encoded, check_batch, pack, unpack
 from weft.engine.journal.claims import (
     Engine,
     EngineLock,
@@ -73,6 +73,7 @@ from weft.engine.ports import (
     CaseId,
     CaseSummary,
     EngineId,
+    History,
     ItemId,
     JournalConflict,
     Microseconds,
@@ -239,6 +240,16 @@ QUERIES: Final[Mapping[str, str]] = {
     f" UNION ALL SELECT e.no, {_EVENTS_BEFORE} FROM chain c CROSS JOIN events e"
     " ON e.no = c.previous AND e.no < c.no WHERE c.first > ?2 + 1"
     f") SELECT {_EVENTS} FROM chain WHERE first <= ?3",
+    "heads": "SELECT c.no, c.sequence, c.owner, c.tail, c.id FROM json_each(?) j"
+    " CROSS JOIN cases c ON c.id = j.value",
+    "summaries": f"SELECT c.no, c.tail, {_CASE} FROM json_each(?1) j"
+    " CROSS JOIN cases c ON c.id = j.value WHERE c.sequence <= ?2",
+    # The same as "records" for each of the newest rows ?1, to the first event of its case.
+    "histories": f"WITH RECURSIVE chain (tail, no, {_EVENTS}) AS ("
+    f" SELECT e.no, e.no, {_EVENTS_BEFORE} FROM json_each(?1) j CROSS JOIN events e"
+    " ON e.no = j.value"
+    f" UNION ALL SELECT c.tail, e.no, {_EVENTS_BEFORE} FROM chain c CROSS JOIN events e"
+    f" ON e.no = c.previous AND e.no < c.no) SELECT tail, {_EVENTS} FROM chain",
     "snapshots": "SELECT sequence, format, checksum, data FROM snapshots"
     " WHERE case_no = (SELECT no FROM cases WHERE id = ?) AND sequence <= ?"
     " ORDER BY sequence DESC",
@@ -433,6 +444,11 @@ _MAX_INTEGER = 2**63 - 1
 Row = tuple[Any, ...]
 
 
+def _json(values: Sequence[Any]) -> str:
+    """A list as one parameter of a query."""
+    return msgspec.json.encode(values).decode()
+
+
 def _checksum(fields: Row) -> int:
     """A checksum (CRC-32) over the content of a row: finds flipped bits, proves nothing else."""
     return crc32(pack(fields))
@@ -492,8 +508,7 @@ class _OfOneStep(Exception):
     """A step that was written with others is not in the store: another engine has its case."""
 
 
-@attrs.define(eq=False)
-class _Waiting:
+class _Waiting(msgspec.Struct, eq=False):
     """A batch in the queue, the engine of ours that has claimed its case, and who waits for it."""
 
     batch: Append
@@ -985,9 +1000,36 @@ class SqliteJournal:
         until = sequence if until is None else min(until, sequence)
         if until <= after:
             return ()
+        return self._joined(
+            *(case, case_no, self._rows("records", (tail, after, until))), after=after, until=until
+        )
+
+    def histories(self, cases: Sequence[CaseId]) -> Mapping[CaseId, History]:
+        """Short cases, read together; see `weft.engine.ports.Journal.histories`."""
+        found: dict[CaseId, History] = {}
+        chains: dict[int, list[Any]] = {}
+        try:
+            heads = self._rows("summaries", (_json(cases), FEW_EVENTS))
+            chains.update((tail, []) for _, tail, *_ in heads if tail is not None)
+            for tail, *row in self._rows("histories", (_json(list(chains)),)):
+                chains[tail].append(row)
+        except JournalError:
+            return found
+        for case_no, tail, *fields in heads:
+            with contextlib.suppress(JournalError):
+                summary = self._summary(fields)
+                records = self._joined(
+                    *(summary.case, case_no, chains.get(tail, [])), until=summary.sequence
+                )
+                found[summary.case] = History(summary, records)
+        return found
+
+    def _joined(
+        self, case: CaseId, case_no: int, rows: list[Any], *, after: int = 0, until: int
+    ) -> Sequence[Record]:
+        """The events of a chain of batches, behind ``after`` and up to ``until``."""
         found: list[Record] = []
         following = after + 1
-        rows = self._rows("records", (tail, after, until))
         rows.sort(key=itemgetter(2))
         for row in rows:
             of_case, previous, first, last, command, checksum, data = row
@@ -1000,7 +1042,7 @@ class SqliteJournal:
             following = last + 1
         if following <= until:
             raise self._damaged(case, f"its event {following} cannot be found")
-        skip = after + 1 - found[0].sequence
+        skip = after + 1 - found[0].sequence if found else 0
         return found[skip : skip + until - after]
 
     def snapshot(self, case: CaseId, *, until: int | None = None) -> Snapshot | None:
@@ -1082,7 +1124,7 @@ class SqliteJournal:
         rows = self._rows("item", (case, item))
         return self._item(rows[0]) if rows else None
 
-    def _summary(self, row: Row) -> CaseSummary:
+    def _summary(self, row: Sequence[Any]) -> CaseSummary:
         *fields, checksum = row
         if _checksum(tuple(fields)) != checksum:
             raise self._damaged(fields[0], "its summary has other bytes than written")
@@ -1236,6 +1278,12 @@ class SqliteJournal:
         taken, _ = self._take(cases, self._engine(owner, now), now, f"claim {len(cases)} cases")
         return taken
 
+    def _heads(self, cases: Sequence[CaseId]) -> dict[CaseId, Row]:
+        """The heads of cases, of those that exist."""
+        if len(cases) == 1:
+            return dict(zip(cases, self._rows("head", (cases[0],)), strict=False))
+        return {CaseId(head[4]): head for head in self._rows("heads", (_json(cases),))}
+
     def _take(
         self, cases: Sequence[CaseId], number: int, now: Microseconds, doing: str
     ) -> tuple[dict[CaseId, bool], dict[CaseId, CaseClaimed]]:
@@ -1248,15 +1296,16 @@ class SqliteJournal:
         rows: list[tuple[int, int]] = []
         try:
             # Who only starts new cases need not wait for those that write, nor look twice.
-            exists = any(self._rows("head", (case,)) for case in cases)
+            exists = bool(self._heads(cases))
             with (
                 _Transaction(self._connection, durable=False)
                 if exists
                 else contextlib.nullcontext()
             ):
+                heads = self._heads(cases) if exists else {}
                 for case in cases:
-                    head = self._rows("head", (case,)) if exists else []
-                    holder = head[0][2] if head else self._claims.get(case)
+                    head = heads.get(case)
+                    holder = self._claims.get(case) if head is None else head[2]
                     if holder is not None:
                         if holder not in known:
                             known[holder] = find_engine(
@@ -1265,9 +1314,9 @@ class SqliteJournal:
                         if (engine := known[holder]) is not None:
                             refused[case] = self._refused(case, engine, holder)
                             continue
-                    taken[case] = bool(head) and holder not in (None, number)
-                    if head:
-                        rows.append((number, head[0][0]))
+                    taken[case] = head is not None and holder not in (None, number)
+                    if head is not None:
+                        rows.append((number, head[0]))
                 if rows:
                     self._connection.executemany(_CLAIM, rows)
         except apsw.Error as error:

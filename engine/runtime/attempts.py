@@ -16,11 +16,11 @@ import logging
 import random
 from asyncio import CancelledError
 from collections import OrderedDict
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, Generic, TypeVar
 
 import anyio
-import attrs
+import msgspec
 
 from weft.engine.ports import Performer, Work, Worker
 from weft.schema.errors import WorkFailed
@@ -36,29 +36,32 @@ MESSAGE_LENGTH = 10_000
 """What an exception says is kept up to so many characters."""
 
 
-@attrs.define(eq=False)
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """One attempt at an item: bound to what performs it, waiting or running.
 
-    ``running`` is true from the start of the work until its outcome is durable. ``left`` says what
-    goes on although the attempt was stopped, and why.
+    ``running`` is true from the start of the work until its outcome is durable. ``stopped`` says
+    that nobody wants the outcome any more, ``left`` what goes on although the attempt was stopped,
+    and why.
     """
 
     work: Work
     performer: Performer
-    scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     running: bool = False
+    stopped: bool = False
     stopping: bool = False
     left: str = ""
+    scope: anyio.CancelScope | None = None
+    """What it runs in, once it does; code that does not wait runs in none."""
 
-    @property
-    def stopped(self) -> bool:
-        """Whether nobody wants the outcome any more."""
-        return self.scope.cancel_called
+    def stop(self) -> None:
+        """Nobody wants the outcome any more."""
+        self.stopped = True
+        self.work.token.cancel("it is not wanted any more")
+        if self.scope is not None:
+            self.scope.cancel()
 
 
-@attrs.frozen
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How an attempt ended: a result, or an error and whether another attempt can help."""
 
     result: Any = None
@@ -138,15 +141,16 @@ async def perform(attempt: Attempt) -> Outcome | None:
         return perform_inline(attempt)
     timeout = attempt.work.timeout_seconds
     task = asyncio.create_task(_awaited(attempt))
+    attempt.scope = scope = anyio.CancelScope()
     try:
-        with attempt.scope, anyio.move_on_after(timeout):
+        with scope, nullcontext() if timeout is None else anyio.move_on_after(timeout):
             await asyncio.wait((task,))
     finally:
         # Also when the engine itself is cancelled: then the cancellation goes on afterwards.
         if not task.done():
             with anyio.CancelScope(shield=True):
                 await _stop(attempt, task)
-    if attempt.scope.cancel_called:
+    if scope.cancel_called:
         if attempt.left:
             logger.warning("%s was cancelled, but %s", _named(attempt), attempt.left)
         return None

@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
-import attrs
+import msgspec
 
 from weft.engine import commands as c
 from weft.engine import events as e
@@ -41,6 +41,7 @@ from weft.engine.ports import (
     Clock,
     Connector,
     EngineId,
+    History,
     ItemId,
     Journal,
     JournalConflict,
@@ -137,8 +138,7 @@ ADMITTED = 16
 _NOTHING: Mapping[str, int] = {}
 
 
-@attrs.define(eq=False)
-class _Driven:
+class _Driven(msgspec.Struct, eq=False):
     """What the engine knows of a case besides its state.
 
     While the case is in a lane, its attempts are known there: whoever asks for them here makes it
@@ -202,8 +202,7 @@ class _Driven:
         return self.driving or any(attempt.running for attempt in self.attempts.values())
 
 
-@attrs.frozen(eq=False)
-class _Admitted:
+class _Admitted(msgspec.Struct, frozen=True, eq=False):
     """A specification that cases may be started of, and what they need.
 
     ``stored`` is what the store had of it then; None: it was compiled by somebody else. A store in
@@ -744,14 +743,17 @@ class Engine:
         *,
         crashed: bool,
         perform: bool = True,
+        history: History | None = None,
         origins: dict[tuple[str, str], Path | None] | None = None,
     ) -> _Driven:
         """Read a case that was claimed for this engine; the claim goes back if that fails.
 
-        ``origins`` remembers the origins of specifications for who reads many cases in one go.
+        Who reads many in one go has their histories, where they were read together, and remembers
+        the origins of their specifications.
         """
         try:
-            summary = self.find(name)  # only now: the one who had it may have written
+            # Only now: the one who had it may have written.
+            summary = self.find(name) if history is None else history.summary
             compiled = self._stored(summary.net)
             performers, book = None, None
             if perform:
@@ -763,7 +765,7 @@ class Engine:
                 performers = self._bind(compiled, origin)
                 book = self._book(compiled, origin)
             driven = self._take(performers, book)
-            driven.live.take_over(read_case(self.journal, summary, compiled))
+            driven.live.take_over(read_case(self.journal, summary, compiled, history=history))
             driven.crashed = crashed
         except BaseException:
             self.journal.release(name, self.id)
@@ -864,14 +866,17 @@ class Engine:
     def _load_all(self, cases: Sequence[CaseId]) -> list[_Driven]:
         """Take over cases whose engine went away; those that cannot be are told in the log."""
         claimed = self.journal.claim_all(cases, self.id, now=self.clock.now())
-        loaded = []
+        histories = self.journal.histories(list(claimed))
         origins: dict[tuple[str, str], Path | None] = {}
+        loaded = []
         for case in cases:
             if case not in claimed:
                 logger.info("case %s is not taken over: another engine drives it", case)
                 continue
             try:
-                driven = self._load(case, crashed=claimed[case], origins=origins)
+                driven = self._load(
+                    case, crashed=claimed[case], history=histories.get(case), origins=origins
+                )
             except WeftError as error:
                 _not_recovered(case, error)
             else:
@@ -1022,8 +1027,7 @@ class Engine:
         """Stop an attempt that nobody wants any more; one that is ready is passed over."""
         driven.attempts.pop(attempt.work.item, None)
         self._queue.remove(attempt)
-        attempt.work.token.cancel("it is not wanted any more")
-        attempt.scope.cancel()
+        attempt.stop()
 
     def _pump(self) -> None:
         """Let attempts run while there is room."""
@@ -1473,7 +1477,7 @@ class Engine:
     def _light(self, outcome: Outcome) -> Outcome:
         """An outcome with what is large put aside; what cannot be stored is a failure."""
         try:
-            return attrs.evolve(outcome, result=put_aside(outcome.result, self.journal))
+            return msgspec.structs.replace(outcome, result=put_aside(outcome.result, self.journal))
         except WorkFailed as error:
             return Outcome(error=describe(error), retryable=error.retryable)
         except JournalError as error:

@@ -37,7 +37,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-import attrs
+import msgspec
 
 from weft.engine import commands as c
 from weft.engine import events as e
@@ -93,8 +93,7 @@ def book_of(
     return Book(lane, compiled, tasks, places)
 
 
-@attrs.define(eq=False)
-class Book:
+class Book(msgspec.Struct, eq=False):
     """The routes of a net, as far as they are known.
 
     ``places`` has the markings in which a case has stood; ``first`` what follows on its start.

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, Protocol, cast
 
 import anyio
-import attrs
 import msgspec
 
 from weft.engine import commands as c
@@ -28,6 +27,7 @@ from weft.engine.ports import (
     CaseId,
     CaseSummary,
     Clock,
+    History,
     ItemId,
     Journal,
     Microseconds,
@@ -55,8 +55,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen
-class Batch:
+class Batch(msgspec.Struct, frozen=True, eq=False):
     """What one command has done, after it became durable."""
 
     case: CaseId
@@ -68,8 +67,7 @@ class Batch:
     """The ids of the items that it may have changed, each once, in order."""
 
 
-@attrs.frozen(eq=False)
-class Proposal:
+class Proposal(msgspec.Struct, frozen=True, eq=False):
     """A command that was decided, and the batch that makes it durable.
 
     ``retries`` and ``timers`` are those that the case will wait for.
@@ -541,8 +539,7 @@ def _work_list_changes(
     return opened, closed
 
 
-@attrs.frozen
-class Stored:
+class Stored(msgspec.Struct, frozen=True, eq=False):
     """A case as its journal tells it: the state, and where the journal ends."""
 
     state: CaseState
@@ -558,8 +555,9 @@ def read_case(
     compiled: CompiledSpecification,
     *,
     at: int | None = None,
+    history: History | None = None,
 ) -> Stored:
-    """A stored case: its newest snapshot and the events after it.
+    """A stored case: its newest snapshot and the events after it, or its ``history``.
 
     No user code runs, and no guard is asked again.
 
@@ -568,10 +566,17 @@ def read_case(
         summary: The case.
         compiled: The nets that the case pinned.
         at: Stop after this event: the case as it was.
+        history: What has been read of it already.
 
     Raises:
         JournalError: The journal is damaged; the message says at which event.
     """
+    state: CaseState | None
+    if history is not None and history.records:
+        with suppress(JournalError):  # there may be a snapshot behind what is wrong
+            state = replay(None, history.records, compiled, case=summary.case)
+            last = history.records[-1]
+            return Stored(state, summary, last.sequence, last.hash)
     kept = journal.snapshot(summary.case, until=at)
     state, before, after = None, e.GENESIS, 0
     if kept is not None:

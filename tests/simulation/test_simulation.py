@@ -16,7 +16,7 @@ from weft.engine.evolve import evolve_all
 from weft.engine.journal import sqlite
 from weft.engine.journal.sqlite import SqliteJournal
 from weft.engine.runtime import live
-from weft.engine.runtime.engine import Engine
+from weft.engine.runtime.engine import Case, Engine
 from weft.engine.runtime.live import LiveCase
 from weft.engine.runtime.turns import Turns
 from weft.schema.errors import JournalError
@@ -83,6 +83,11 @@ def _applied_twice(patch: pytest.MonkeyPatch) -> None:
         return done
 
     patch.setattr(LiveCase, "adopt", twice)
+
+
+def _not_recovered(patch: pytest.MonkeyPatch) -> None:
+    _without(Engine, "_recover_all", ())(patch)
+    _without(Case, "_recover")(patch)
 
 
 def _not_synced(patch: pytest.MonkeyPatch) -> None:
@@ -189,7 +194,7 @@ BUGS: dict[str, Patch] = {
     "a claim is not given back": _without(SqliteJournal, "release"),
     "an attempt goes on that nobody wants": _without(Engine, "_stop"),
     "an attempt is not begun": _without(Engine, "_begin"),
-    "what a crash interrupted is not begun again": _without(Engine, "_recover_all", ()),
+    "what a crash interrupted is not begun again": _not_recovered,
     "a commit is not synced": _not_synced,
     "an event is told before it is durable": _told_too_soon,
     "a command that was sent again is done again": _without(SqliteJournal, "command_seen", False),

@@ -29,6 +29,7 @@ from tests.engine.journal.batches import (
     summary,
     write,
 )
+from weft.engine.journal.batch import FEW_EVENTS
 from weft.engine.ports import (
     Append,
     AwaitedTrigger,
@@ -518,6 +519,19 @@ class JournalContract:
         journal.release(A, one)
         assert journal.claim_all([A, B], two) == {"a": False, "b": False}
         assert journal.claim_all([], two) == {}
+
+    # ── many cases, read together ────────────────────────────────────────────────────────────
+
+    def test_short_cases_are_read_together(self, journal: Journal) -> None:
+        write(journal, batch("a", 0, 2, snapshot=b"s"), batch("b", 0), batch("a", 2, 3))
+        write(journal, batch("c", 0, FEW_EVENTS + 1), batch("d", 0, FEW_EVENTS))
+        names = [CaseId(name) for name in ("b", "a", "c", "d", "nobody")]
+        read = journal.histories(names)
+        assert set(read) == {"a", "b", "d"}
+        for name, history in read.items():
+            assert history.summary == journal.summary(name)
+            assert list(history.records) == list(journal.records(name))
+        assert journal.histories([]) == {}
 
     # ── other hosts ──────────────────────────────────────────────────────────────────────────
 
