@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 
-class Batch(msgspec.Struct, frozen=True, eq=False):
+class Batch(msgspec.Struct, frozen=True):
     """What one command has done, after it became durable."""
 
     case: CaseId
@@ -539,7 +539,7 @@ def _work_list_changes(
     return opened, closed
 
 
-class Stored(msgspec.Struct, frozen=True, eq=False):
+class Stored(msgspec.Struct, frozen=True):
     """A case as its journal tells it: the state, and where the journal ends."""
 
     state: CaseState
