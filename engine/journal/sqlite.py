@@ -54,6 +54,7 @@ import apsw
 import msgspec
 
 from weft.engine.journal.batch import FEW_EVENTS, Encoded, check_batch, pack, unpack
+from weft.engine.journal.checkpoint import Checkpoints
 from weft.engine.journal.claims import (
     Engine,
     EngineLock,
@@ -564,6 +565,9 @@ class SqliteJournal:
         self._scheduled: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._connection = self._open(vfs, read_only=read_only)
+        self._checkpoints: Checkpoints | None = None
+        if vfs is None and not read_only:  # the disks of tests are no place for threads
+            self._checkpoints = Checkpoints(self._connection, self.path)
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────
 
@@ -1455,6 +1459,8 @@ class SqliteJournal:
             self._flush()
         finally:
             self._closed = True
+            if self._checkpoints is not None:
+                self._checkpoints.close()
             with contextlib.suppress(apsw.Error):  # a last checkpoint may fail: the WAL has it all
                 self._connection.close(True)
             # Last: from here on others may take over what these engines have claimed.

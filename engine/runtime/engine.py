@@ -1515,17 +1515,10 @@ class Engine:
     def _schedule_retries(self, driven: _Driven, items: Collection[WorkItem]) -> None:
         if driven.performers is None:
             return
+        case = driven.live.case.id
         for item in items:
             if item.retry_at is not None:
-                self._due_count += 1
-                entry = (
-                    Microseconds(item.retry_at),
-                    self._due_count,
-                    driven.live.case.id,
-                    ItemId(item.id),
-                )
-                heappush(self._due, entry)
-                self._due_changed.set()
+                self._take_time(self._due, Microseconds(item.retry_at), case, item.id)
 
     def _schedule_timers(self, driven: _Driven, known: Mapping[str, int]) -> None:
         """Take the timers of a case into the engine's hands, those that are not there yet."""
@@ -1535,14 +1528,27 @@ class Engine:
         case = driven.live.case.id
         for name, due in driven.scheduled.items():
             if known.get(name) != due:
-                self._due_count += 1
-                heappush(self._timers, (Microseconds(due), self._due_count, case, name))
-                self._due_changed.set()
+                self._drop_timers()
+                self._take_time(self._timers, Microseconds(due), case, name)
+
+    def _take_time(
+        self, heap: list[tuple[Microseconds, int, CaseId, Any]], due: Microseconds, *what: str
+    ) -> None:
+        """Note what is due when; who waits for what is due next hears of it if it comes sooner."""
+        self._due_count += 1
+        entry: Any = (due, self._due_count, *what)
+        heappush(heap, entry)
+        if heap[0] is entry or self._stepping:
+            self._due_changed.set()
+
+    def _drop_timers(self) -> None:
+        """Forget the earliest timers, as long as they were cancelled or set to another time."""
+        while self._timers and not self._set_to(*self._timers[0]):
+            heappop(self._timers)
 
     def _next_due(self) -> list[Any] | None:
         """The heap with what is due next: a retry, or a timer if its time may pass."""
-        while self._timers and not self._set_to(*self._timers[0]):
-            heappop(self._timers)  # cancelled, or set to another time
+        self._drop_timers()
         patient = self._patient or not isinstance(self.clock, VirtualClock | LoopClock)
         if self._timers and patient and (not self._due or self._timers[0] < self._due[0]):
             return self._timers

@@ -222,10 +222,10 @@ class Forged:
         return getattr(self.journal, name)
 
     def records(self, case: CaseId, **limits: int) -> list[Record]:
-        import attrs
+        from msgspec.structs import replace
 
         return [
-            attrs.evolve(r, **self.changed) if r.sequence == self.number else r
+            replace(r, **self.changed) if r.sequence == self.number else r
             for r in self.journal.records(case, **limits)
         ]
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 from pathlib import Path
 
-import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -128,7 +127,7 @@ def test_a_broken_chain_gets_no_receipt_and_is_told():
     good = journal(b"1", b"2", b"3")
     receipt = Receipt.of(good, CASE)
     found = good._cases[CASE]
-    found.records[1] = attrs.evolve(found.records[1], data=b"9")
+    found.records[1] = msgspec.structs.replace(found.records[1], data=b"9")
     with pytest.raises(JournalError, match="the hash of event 2 does not fit the chain"):
         Receipt.of(good, CASE)
     assert receipt.fault_in(good) == "the hash of event 2 does not fit the chain"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+import msgspec
 import pytest
 
 from tests.engine import generated as g
@@ -43,7 +43,7 @@ def test_keys_are_written_in_one_order() -> None:
 )
 def test_records_that_cannot_be_read(changes: dict, code: str, message: str) -> None:
     with pytest.raises(JournalError) as caught:
-        e.decode(attrs.evolve(record(e.CaseSuspended("x"), 7), **changes))
+        e.decode(msgspec.structs.replace(record(e.CaseSuspended("x"), 7), **changes))
     assert caught.value.code == code
     assert message in caught.value.message
     assert caught.value.where == "event 7"
@@ -55,7 +55,7 @@ def test_an_old_version_is_brought_to_the_newest(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(
         e.UPCASTS, ("CaseSuspended", 2), lambda fields: {"reason": fields["because"]}
     )
-    old = attrs.evolve(record(e.CaseSuspended()), version=1, data=b'{"why":"rain"}')
+    old = msgspec.structs.replace(record(e.CaseSuspended()), version=1, data=b'{"why":"rain"}')
     assert e.decode(old) == e.CaseSuspended("rain")
 
 
@@ -71,7 +71,7 @@ def test_replay_says_where_a_journal_is_broken() -> None:
         replay(None, [offered], NETS, case=CASE)
     assert caught.value.where == "case c"
     with pytest.raises(JournalError, match="changed or damaged at event 2"):
-        replay(None, [started, attrs.evolve(offered, time=5)], NETS, case=CASE)
+        replay(None, [started, msgspec.structs.replace(offered, time=5)], NETS, case=CASE)
     wrong = record(e.WorkItemOffered("a/1", "nobody"), 2, started.hash)
     with pytest.raises(JournalError, match="no task 'nobody'") as caught:
         replay(None, [started, wrong], NETS, case=CASE)

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
 import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -152,7 +151,7 @@ def test_the_chain_finds_every_change(
         {"hash": bytes(32)},
         {"sequence": chosen.sequence + 1},
     ):
-        edited = [*records[:at], attrs.evolve(chosen, **change), *records[at + 1 :]]
+        edited = [*records[:at], msgspec.structs.replace(chosen, **change), *records[at + 1 :]]
         assert e.broken_link(case, edited) is not None
     assert e.broken_link(CaseId("case-2"), records) == 1
     assert e.broken_link(case, [*records[:at], chosen, *records[at:]]) is not None

@@ -577,7 +577,7 @@ async def test_a_writer_who_was_first_is_noticed() -> None:
             last = journal.records(handles[0].id)[-1]
             summary = journal.summary(handles[0].id)
             assert summary is not None
-            import attrs
+            import msgspec
 
             from weft.engine.ports import Append
 
@@ -587,7 +587,7 @@ async def test_a_writer_who_was_first_is_noticed() -> None:
                     handles[0].id,
                     last.sequence,
                     [record],
-                    attrs.evolve(summary, sequence=last.sequence + 1),
+                    msgspec.structs.replace(summary, sequence=last.sequence + 1),
                 )
             )
         return n + 1
