@@ -65,7 +65,8 @@ def dot_placed(picture: Placed) -> str:
     ]
     nodes.sort(key=lambda told: -told[0].width * told[0].height)  # frames lie below the rest
     names = {(number, node.id): f"n{i}" for i, (_, number, node) in enumerate(nodes)}
-    frames = [box for box, _, node in nodes if node.shape is Shape.TASK and box.width > _FRAME]
+    work = (Shape.TASK, Shape.SEVERAL)
+    frames = [box for box, _, node in nodes if node.shape in work and box.width > _FRAME]
     for box, number, node in nodes:
         place = {
             "pos": f"{box.x * _POINT:.1f},{-box.y * _POINT:.1f}!",
@@ -74,10 +75,12 @@ def dot_placed(picture: Placed) -> str:
             "fixedsize": "true",
         }
         if box in frames:
-            place |= {"labelloc": "t", "style": "rounded", "margin": "0.1"}
-        elif node.shape in (Shape.TASK, Shape.SEVERAL) and box.width <= SMALL:
-            small = [line for line in node.lines if line != "person"]
-            place |= {"label": '""', "xlabel": _label(node.title, small)}
+            fitting = _fitting(node, box.width, 48.0)
+            place |= {"labelloc": "t", "style": "rounded", "margin": "0.1", "label": fitting}
+        elif node.shape in work and box.width <= SMALL:
+            place |= {"label": '""', "xlabel": _fitting(node, 120.0, 32.0)}
+        elif node.shape in work:
+            place |= {"label": _fitting(node, box.width, box.height)}
         lines.append(f"  {names[number, node.id]} [{_node(node, place)}];")
     for number, cluster in enumerate(picture.drawing.clusters):
         for edge in cluster.edges:
@@ -200,6 +203,23 @@ def _edge(edge: Edge) -> dict[str, str]:
     if edge.path:
         attributes |= {"color": _PATH, "penwidth": "2.8"}
     return attributes
+
+
+def _fitting(node: Node, width: float, height: float) -> str:
+    """A title, wrapped to a width in pixels, and as many of the smaller lines as fit below it."""
+    titles = _wrapped(node.title, max(8, int(width * _POINT / 6.2)))
+    room = max(1, int(height * _POINT / 12))
+    titles = titles[:room]
+    marks = [f"● {node.tokens}" if node.tokens > 1 else "●"] if node.tokens else []
+    across = max(8, int(width * _POINT / 4.9))
+    small = [part for line in (*marks, *node.lines) for part in _wrapped(line, across)]
+    color = _FILLS[node.state][2]
+    parts = [f"<B>{_markup(part)}</B>" for part in titles]
+    parts += [
+        f'<FONT POINT-SIZE="9" COLOR="{color}">{_markup(part)}</FONT>'
+        for part in small[: room - len(titles)]
+    ]
+    return "<" + "<BR/>".join(parts) + ">" if parts else '""'
 
 
 def _label(title: str, lines: list[str] | tuple[str, ...] = (), color: str = "#111111") -> str:

@@ -102,6 +102,12 @@ def _merged(cluster: Cluster, net: NetDefinition, known: Mapping[str, Box]) -> C
         own = f"task {name}" if name in net.tasks else f"place {name}"
         if own in nodes:
             same |= _one(nodes, own, name, net.tasks.get(name), known[name])
+        task = net.tasks.get(name)
+        node = nodes.get(own)
+        if task is not None and task.title and node is not None and node.title == name:
+            # As the file's own picture has it: what it is called, and only then its identifier.
+            lines = [x for x in (name, *node.lines) if x not in ("person", task.title)]
+            nodes[own] = attrs.evolve(node, title=task.title, lines=tuple(lines))
     for name, task in net.tasks.items():
         if name not in known and not task.uses and f"task {name}" in nodes:
             nodes[f"task {name}"] = attrs.evolve(
@@ -204,7 +210,15 @@ def _beside(
         at, (right, down) = found[owner], _BESIDE[kind]
         out = at.width / 2 if right > 0 else -at.width / 2
         lower = 18.0 if name.endswith("!") else 0.0
-        found[node.id] = Box(at.x + out + right, at.y + down + lower, width, height)
+        box = Box(at.x + out + right, at.y + down + lower, width, height)
+        if kind == "end" and any(_meet(box.edges, other.edges) for other in found.values()):
+            below = box.moved(-out - right, at.height / 2 + 24.0)
+            frame = at.width > 2 * SMALL or any(
+                _meet(below.edges, other.edges) and not _within(below.edges, other.edges)
+                for other in found.values()
+            )
+            box = box if frame else below
+        found[node.id] = box
     elif node.id.startswith("split ") and owner not in found and follows.get(node.id) in found:
         found[node.id] = found[follows[node.id]].moved(0.0, 22.0)
     elif node.id == "start" and leads.get("start") in found:

@@ -110,3 +110,13 @@ def test_graphviz_keeps_the_places() -> None:
     width = re.search(r'width="(\d+)pt"', svg)
     assert width is not None
     assert 600 < int(width[1]) < 1100, "800 pixels of the file, in points"
+
+
+def test_a_node_shows_what_the_file_calls_it_as_wide_as_it_is() -> None:
+    loan = model("camunda-7.bpmn")
+    text = weft.draw(loan, format="dot")
+    title = loan.nets["net"].tasks["Activity_score"].title
+    assert title != "Activity_score"
+    (line,) = [each for each in text.splitlines() if "Activity_score" in each]
+    assert line.index(title.split()[0]) < line.index("Activity_score")
+    assert "<B>Activity_score</B>" not in line
