@@ -80,6 +80,8 @@ cdef dict _NUMBERS = {}  # the serials of a case that has started nothing; nobod
 
 INPUT = object()  # what is declared of an input: nothing, and its literals are nobody's own
 cdef object _INPUT = INPUT
+REQUIRED = object()  # stands for the value of a variable that has to be given
+cdef object _REQUIRED = REQUIRED
 
 cpdef enum:
     TURN = 64  # so many attempts, and so many nanoseconds, a turn takes at least
@@ -1811,6 +1813,50 @@ cdef int put(dict into, tuple names, tuple values) except -1:
     return 0
 
 
+cdef bint fits(Value value, object given) except -1:
+    """Whether a value has the type that is declared."""
+    kind = type(given)
+    if value.type == ANYTHING:
+        return True
+    if value.type == INTEGER:
+        return kind is int
+    if value.type == NUMBER:
+        return kind is int or kind is float
+    if value.type == TEXT:
+        return kind is str
+    if value.type == TRUTH:
+        return kind is bool
+    return not value.declared.check(given, value.name)
+
+
+def begun(tuple variables, given):
+    """The variables of a case that is given some; None: there is something about them.
+
+    ``variables`` has an entry for each, whose literal is its default.
+    """
+    cdef Value value
+    cdef dict data = {}
+    cdef Py_ssize_t used = 0
+    cdef PyObject* there
+    if type(given) is not dict:
+        return None
+    for entry in variables:
+        value = <Value> entry
+        there = PyDict_GetItemWithError(<dict> given, value.name)
+        if there is NULL:
+            if value.source is _REQUIRED:
+                return None
+            data[value.name] = value.source
+            continue
+        found = <object> there
+        kind = type(found)
+        if kind is dict or kind is list or not is_small(found) or not fits(value, found):
+            return None
+        data[value.name] = found
+        used += 1
+    return data if used == len(<dict> given) else None
+
+
 cdef object found(tuple values, dict data, object result, dict own):
     """The values of a mapping, in its order; None: one is missing, or does not fit its type.
 
@@ -1846,22 +1892,8 @@ cdef object found(tuple values, dict data, object result, dict own):
             given = value.source.evaluate(data if own is None else {**data, **own})
         else:
             given = value.source.evaluate({**data, "result": result})
-        if value.type != ANYTHING:
-            kind = type(given)
-            if value.type == INTEGER:
-                if kind is not int:
-                    return None
-            elif value.type == NUMBER:
-                if kind is not int and kind is not float:
-                    return None
-            elif value.type == TEXT:
-                if kind is not str:
-                    return None
-            elif value.type == TRUTH:
-                if kind is not bool:
-                    return None
-            elif value.declared.check(given, value.name):
-                return None
+        if value.type != ANYTHING and not fits(value, given):
+            return None
         kind = type(given)
         if kind is dict or kind is list:
             alone = False

@@ -30,7 +30,7 @@ import msgspec
 from weft.engine import commands as c
 from weft.engine import events as e
 from weft.engine.case import CaseState, WorkItem
-from weft.engine.decide import DEFAULT_LIMITS, Limits, initial_data
+from weft.engine.decide import DEFAULT_LIMITS, Limits
 from weft.engine.journal.batch import takes_turns
 from weft.engine.journal.memory import MemoryJournal
 from weft.engine.lifecycle import CaseStatus, ItemStatus
@@ -591,26 +591,23 @@ class Engine:
             name = self._case_id(compiled.name, case)
             driven = self._take(known.performers, known.book)
             self.journal.claim(name, self.id, now=self.clock.now())
-            with self._holding(name, driven):
+            self._held[name] = driven
+            try:
                 caller = None if self.tracing is None else self.tracing.caller()
                 start = c.StartCase(name, compiled, dict(data or {}), caller, chain)
                 await driven.live.execute(start)
+            except BaseException:
+                self._not_started(name)
+                raise
         if token is not None:
             driven.asked = token
             loop = asyncio.get_running_loop()
             token.on_cancel(lambda reason: self._cancel_from(loop, driven, reason))
         return Case(self, driven)
 
-    @contextmanager
-    def _holding(self, name: CaseId, driven: _Driven) -> Iterator[None]:
-        """A case that starts is in the engine's hands, and stays there if nothing is raised."""
-        self._held[name] = driven
-        try:
-            yield
-        except BaseException:
-            self._held.pop(name, None)
-            self.journal.release(name, self.id)
-            raise
+    def _not_started(self, name: CaseId) -> None:
+        self._held.pop(name, None)
+        self.journal.release(name, self.id)
 
     def _admit(
         self,
@@ -1141,7 +1138,7 @@ class Engine:
             if wanted is None
             else self._case_id(known.compiled.name, wanted)
         )
-        data = initial_data(known.compiled.net, given) if given else book.defaults()
+        data = book.data(given) if given else book.defaults()
         lane = book.started(name, data, known, self.clock, self.snapshot_every)
         if lane is None or not journal.begin(name, self.id, lane):
             return None
@@ -1171,7 +1168,7 @@ class Engine:
                 return None
         else:
             name = self._checked_id(wanted)
-        data = initial_data(compiled.net, given) if given else book.defaults()
+        data = book.data(given) if given else book.defaults()
         caller = None if self.tracing is None else self.tracing.caller()
         batch = encoded(name, compiled, self.clock.now())
         lane = book.starting(batch, data, caller, self.snapshot_every)
@@ -1182,12 +1179,16 @@ class Engine:
         lane.base = driven
         # Others who have heard of the case wait for its start, as at any command; and nobody may
         # walk away from a commit.
+        self._held[name] = driven
         driven.live.starting = starting = self._turns.start(driven, lane)
         try:
-            with self._holding(name, driven), anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True):
                 await starting
-        except JournalConflict:  # there is one: the long way says so, or draws another id
-            return None
+        except BaseException as error:
+            self._not_started(name)
+            if isinstance(error, JournalConflict):
+                return None  # there is one: the long way says so, or draws another id
+            raise
         finally:
             driven.live.starting = None
         return driven
@@ -1437,7 +1438,7 @@ class Engine:
     async def ride(self, driven: _Driven, lane: Any) -> None:
         """Wait until a case that takes part in turns ends in its lane, or leaves it."""
         while driven.live.lane is lane and not lane.ended and not self.stands:
-            await driven.live.changed.wait()
+            await driven.live.change()
 
     async def give_turn(self) -> None:
         """Let others have a turn."""
@@ -1882,7 +1883,7 @@ class Case:
                 under_way = bool(driven.attempts or driven.live.retries)
             if not under_way:
                 return self.status
-            await driven.live.changed.wait()
+            await driven.live.change()
 
     async def execute(self, command: c.Command, *, id: str | None = None) -> None:
         """Send a command; one with an ``id`` has its effect once, however often it is sent.

@@ -48,7 +48,7 @@ from weft.engine.expressions import compile_expression
 from weft.engine.instances import INDEX
 from weft.engine.journal.batch import Encoded
 from weft.engine.lifecycle import CaseStatus, ItemStatus
-from weft.engine.net import CompiledSpecification, Mapped, Net, Task
+from weft.engine.net import CompiledSpecification, Mapped, Net, Task, VariableType
 from weft.engine.ports import CaseId, Clock, Performer, Worker
 from weft.engine.table import SMALL
 from weft.native import KERNEL, kernel
@@ -109,6 +109,7 @@ class Book(msgspec.Struct, eq=False):
     size: int = 0
     silent: bool = False
     _defaults: dict[str, Any] | None = None
+    _variables: tuple[Any, ...] | None = None
 
     def defaults(self) -> dict[str, Any]:
         """The variables of a case that is given none; they are shared, and nobody changes them.
@@ -119,6 +120,21 @@ class Book(msgspec.Struct, eq=False):
         if self._defaults is None:
             self._defaults = initial_data(self.compiled.net, {})
         return self._defaults
+
+    def data(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The variables of a case that is given some: those of `initial_data`.
+
+        Raises:
+            UsageError: They do not fit.
+        """
+        net = self.compiled.net
+        if self._variables is None:
+            self._variables = tuple(
+                _value(self.lane, name, Mapped(value=_default(self.lane, variable)), net)
+                for name, variable in net.variables.items()
+            )
+        found: dict[str, Any] | None = self.lane.begun(self._variables, given)
+        return initial_data(net, given) if found is None else found
 
     def plain(self, case: CaseState) -> bool:
         """Whether what a case does next hangs on its marking and its guards alone."""
@@ -590,6 +606,13 @@ def _found_by(lane: Any, name: str, mapped: Mapped) -> tuple[str, int, Any]:
     if isinstance(root, Name):
         return name, lane.NAME, root.name
     return name, lane.EXPRESSION, compile_expression(mapped.expression)
+
+
+def _default(lane: Any, variable: VariableType) -> Any:
+    """What a variable begins with that is not given; ``REQUIRED``: it has to be."""
+    if variable.default:
+        return variable.default[0]
+    return lane.REQUIRED if variable.required else None
 
 
 def _value(lane: Any, name: str, mapped: Mapped, net: Net | None) -> Any:

@@ -232,7 +232,7 @@ class LiveCase:
     _state: CaseState | None = None
     _sequence = 0
     _hash: bytes | None = e.GENESIS
-    _changed: anyio.Event | None = None
+    _waiting: list[asyncio.Future[None]] | None = None
     _door: anyio.Lock | None = None
 
     def __init__(self, engine: Drives, book: Book | None = None) -> None:
@@ -275,12 +275,18 @@ class LiveCase:
             self._hash = last.hash
         return self._hash
 
-    @property
-    def changed(self) -> anyio.Event:
-        """Is set at the next change."""
-        if self._changed is None:
-            self._changed = anyio.Event()
-        return self._changed
+    async def change(self) -> None:
+        """Wait for the next change."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._waiting is None:
+            self._waiting = []
+        waiting = self._waiting
+        waiting.append(future)
+        try:
+            await future
+        except BaseException:  # who waits was cancelled
+            waiting.remove(future)
+            raise
 
     @property
     def commanded(self) -> bool:
@@ -290,9 +296,7 @@ class LiveCase:
     @property
     def busy(self) -> bool:
         """Whether a command is being executed, or somebody waits for a change."""
-        return self.commanded or (
-            self._changed is not None and bool(self._changed.statistics().tasks_waiting)
-        )
+        return self.commanded or bool(self._waiting)
 
     def close(self) -> None:
         """Leave the lane: what is known there is known here from now on."""
@@ -457,9 +461,10 @@ class LiveCase:
 
     def tell(self) -> None:
         """Wake all who wait for a change."""
-        if self._changed is not None and self._changed.statistics().tasks_waiting:
-            self._changed.set()
-            self._changed = None
+        waiting, self._waiting = self._waiting, None
+        for future in waiting or ():
+            if not future.done():
+                future.set_result(None)
 
     def _records(
         self, case: CaseId, events: Sequence[e.Event], now: Microseconds
