@@ -64,7 +64,7 @@ class Encoded(msgspec.Struct, eq=False):
     failure: Exception | None = None
     row: int | None = None
     tail: int | None = None
-    placed: tuple[int, int] | None = None
+    placed: tuple[int | None, int] | None = None
     owner: int | None = None
     summed: int | None = None
 

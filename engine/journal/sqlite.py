@@ -44,10 +44,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, cast
 from zlib import crc32
 
 import apsw
@@ -295,11 +296,12 @@ QUERIES: Final[Mapping[str, str]] = {
 }
 """Every query of the store by what it asks for; the tests look at the plan of each."""
 
-_START = (
+_BEGIN = (
     "INSERT INTO cases (id, specification, version, net, status, idle, started, updated, sequence,"
     " wake_at, error, checksum, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (id) DO NOTHING RETURNING no, tail"
+    " ON CONFLICT (id) DO NOTHING"
 )
+_START = f"{_BEGIN} RETURNING no, tail"
 _MOVE = (
     "UPDATE cases SET specification = ?2, version = ?3, net = ?4, status = ?5, idle = ?6,"
     " started = ?7, updated = ?8, sequence = ?9, wake_at = ?10, error = ?11, checksum = ?12,"
@@ -505,8 +507,17 @@ def _item_fields(i: OpenItem) -> Row:
     )
 
 
-class _OfOneStep(Exception):
-    """A step that was written with others is not in the store: another engine has its case."""
+def _kind(entry: _Waiting | Encoded) -> str | None:
+    """With which others a batch is written together; None: alone."""
+    if type(entry) is not Encoded:
+        return None
+    if entry.row is not None:
+        return "steps"
+    return None if entry.expected else "starts"
+
+
+class _OfOneCase(Exception):
+    """A batch that was written with others is not in the store: somebody else has its case."""
 
 
 class _Waiting(msgspec.Struct, eq=False):
@@ -797,7 +808,7 @@ class SqliteJournal:
                 self._store_all(group)
                 if releases:
                     self._connection.executemany(_RELEASE, releases)
-        except (_OfOneStep, *_OF_ONE_BATCH):
+        except (_OfOneCase, *_OF_ONE_BATCH):
             self._write_apart(group)
         except apsw.Error as error:
             self._fail(group, error)
@@ -826,37 +837,52 @@ class SqliteJournal:
             entry.failure = self._fault(doing, error, untouched=True)
 
     def _store_all(self, group: Sequence[_Waiting | Encoded]) -> None:
-        """Write batches in their order, steps that come one after the other together.
+        """Write batches in their order; starts, or steps, that come one after the other together.
 
         Raises:
-            _OfOneStep: One of them does not fit; what was written is to be undone.
+            _OfOneCase: One of them does not fit; what was written is to be undone.
         """
-        steps: list[Encoded] = []
-        for entry in group:
-            if type(entry) is Encoded and entry.row is not None and entry.tail is not None:
-                steps.append(entry)
-                continue
-            if steps:
-                self._store_steps(steps)
-                steps = []
-            entry.failure = self._store(entry)
-        if steps:
-            self._store_steps(steps)
+        for kind, entries in groupby(group, _kind):
+            if kind is None:
+                for entry in entries:
+                    entry.failure = self._store(entry)
+            elif kind == "starts":
+                self._store_starts(cast("list[Encoded]", list(entries)))
+            else:
+                self._store_steps(cast("list[Encoded]", list(entries)))
+
+    def _store_starts(self, starts: Sequence[Encoded]) -> None:
+        """Write the first batches of cases."""
+        heads: list[Row] = []
+        for made in starts:
+            fields = (*_same_fields(made), made.updated, made.sequence, None, None)
+            heads.append((*fields, _step_checksum(made), made.owner))
+        connection = self._connection
+        before = connection.total_changes()
+        connection.executemany(_BEGIN, heads)
+        if connection.total_changes() - before != len(starts):
+            raise _OfOneCase
+        # Each row that is put gets the number behind the greatest, and nobody else writes.
+        row = connection.last_insert_rowid() - len(starts)
+        rows = range(row + 1, row + 1 + len(starts))
+        self._store_events(starts, [(row, -row) for row in rows])
+        ended = [(made.case, made.owner) for made in starts if made.status != "running"]
+        if ended:
+            connection.executemany(_RELEASE, ended)
 
     def _store_steps(self, steps: Sequence[Encoded]) -> None:
         """Write steps of different cases whose rows are known."""
         heads: list[Row] = []
         ended: list[Row] = []
-        events: list[Any] = []
         for made in steps:
-            row, expected, sequence, data = made.row, made.expected, made.sequence, made.packed
-            step = (row, made.updated, sequence, _step_checksum(made), expected, made.owner)
+            step = (
+                *(made.row, made.updated, made.sequence, _step_checksum(made)),
+                *(made.expected, made.owner),
+            )
             if made.status == "running":
                 heads.append(step)
             else:
                 ended.append((*step, made.status))
-            key = (row, made.tail, expected + 1, sequence, None)
-            events += (*key, crc32(pack((*key, data))), data)
         connection = self._connection
         before = connection.total_changes()
         if heads:
@@ -864,21 +890,30 @@ class SqliteJournal:
         if ended:
             connection.executemany(_LAST_STEP, ended)
         if connection.total_changes() - before != len(steps):
-            raise _OfOneStep
-        width = len(events) // len(steps)
-        whole = len(steps) // _ROWS_PUT * _ROWS_PUT
-        for at in range(0, whole, _ROWS_PUT):
-            connection.execute(_PUT_MANY, events[at * width : (at + _ROWS_PUT) * width])
-        if whole < len(steps):
-            connection.executemany(
-                _PUT_EVENTS,
-                [events[at : at + width] for at in range(whole * width, len(events), width)],
-            )
-        # Each row that is put gets the number behind the greatest, and nobody else writes.
-        number = connection.last_insert_rowid() - len(steps)
-        for made in steps:
+            raise _OfOneCase
+        self._store_events(steps, [(made.row, made.tail) for made in steps])
+
+    def _store_events(
+        self, batches: Sequence[Encoded], places: Sequence[tuple[int | None, int | None]]
+    ) -> None:
+        """Write the events of batches of different cases, each behind the row of that number."""
+        events: list[Any] = []
+        for made, (row, tail) in zip(batches, places, strict=True):
+            data = made.packed
+            key = (row, tail, made.expected + 1, made.sequence, None)
+            events += (*key, crc32(pack((*key, data))), data)
+        connection = self._connection
+        width = len(events) // len(batches)
+        whole = len(batches) // _ROWS_PUT * _ROWS_PUT * width
+        for at in range(0, whole, _ROWS_PUT * width):
+            connection.execute(_PUT_MANY, events[at : at + _ROWS_PUT * width])
+        if whole < len(events):
+            rest = range(whole, len(events), width)
+            connection.executemany(_PUT_EVENTS, [events[at : at + width] for at in rest])
+        number = connection.last_insert_rowid() - len(batches)  # as for the cases
+        for made, (row, _) in zip(batches, places, strict=True):
             number += 1
-            made.placed = made.row, number  # type: ignore[assignment]  # rows are known
+            made.placed = row, number
 
     def _store_made(self, made: Encoded) -> JournalConflict | None:
         """The same of a batch that was made ahead.
