@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import os
 import random
 import re
@@ -1177,17 +1178,16 @@ class Engine:
             return None
         driven = self._take(known.performers, book)
         lane.base = driven
-        # Others who have heard of the case wait for its start, as at any command; and nobody may
-        # walk away from a commit.
         self._held[name] = driven
+        # Others who have heard of the case wait for its start, as at any command.
         driven.live.starting = starting = self._turns.start(driven, lane)
         try:
-            with anyio.CancelScope(shield=True):
-                await starting
+            await _kept(starting)
         except BaseException as error:
-            self._not_started(name)
-            if isinstance(error, JournalConflict):
-                return None  # there is one: the long way says so, or draws another id
+            if starting.exception() is not None:
+                self._not_started(name)
+                if isinstance(error, JournalConflict):
+                    return None  # there is one: the long way says so, or draws another id
             raise
         finally:
             driven.live.starting = None
@@ -1638,6 +1638,22 @@ class Engine:
     async def _alarm(self, time: Microseconds, waiting: anyio.CancelScope) -> None:
         await self.clock.sleep_until(time)
         waiting.cancel()
+
+
+async def _kept(future: asyncio.Future[None]) -> None:
+    """Wait for what nobody may walk away from; what cancels the wait is said behind it."""
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.shield(future)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            with anyio.CancelScope(shield=True), suppress(asyncio.CancelledError):
+                await asyncio.wait((future,))
+    future.result()
+    # A cancelled scope of anyio says so again at the next wait; asyncio says it once.
+    if cancelled is not None and anyio.current_effective_deadline() > -math.inf:
+        raise cancelled
 
 
 @contextmanager

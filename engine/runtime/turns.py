@@ -161,19 +161,38 @@ class Turns:
         """What is durable happens, and nothing else."""
         # All of it happens before anybody is told of anything: who is may turn to any case.
         happened: list[tuple[_Place, Batch | None]] = []
-        for place, future in starts:
-            failure = place[1].batch.failure
-            if failure is None:
-                place[0].live.lane = place[1]
-                happened.append((place, self._happens(place)))
-            _settle(future, failure)
-        for place in steps:
-            failure = place[1].batch.failure
-            if failure is None:
-                happened.append((place, self._happens(place)))
-            else:
-                self._engine.refused(place[0], failure)
-        self._all_go_on(iter(happened))
+        try:
+            self._all_happen(iter(starts), iter(steps), happened)
+        finally:
+            self._all_go_on(iter(happened))
+
+    def _all_happen(
+        self,
+        starts: Iterator[tuple[_Place, asyncio.Future[None]]],
+        steps: Iterator[_Place],
+        happened: list[tuple[_Place, Batch | None]],
+    ) -> None:
+        listeners = self._engine.listeners
+        try:
+            for place, future in starts:
+                failure = place[1].batch.failure
+                if failure is None:
+                    place[0].live.lane = place[1]
+                    happened.append((place, self._happens(place)))
+                _settle(future, failure)
+            for place in steps:
+                lane = place[1]
+                failure = lane.batch.failure
+                if failure is not None:
+                    self._engine.refused(place[0], failure)
+                elif listeners:
+                    happened.append((place, self._happens(place)))
+                else:
+                    lane.confirm()
+                    happened.append((place, None))
+        except BaseException:  # Ctrl-C is none of the others' business
+            self._all_happen(starts, steps, happened)
+            raise
 
     def _happens(self, place: _Place) -> Batch | None:
         """What a lane has planned is durable, and happens; what those who listen are told."""
