@@ -322,8 +322,9 @@ _PUT_EVENTS = (
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 # Many rows a statement: what SQLite keeps to undo one that fails is kept once for all of them.
-_ROWS_PUT: Final = 64
-_PUT_MANY = _PUT_EVENTS + (_ROWS_PUT - 1) * ", (?, ?, ?, ?, ?, ?, ?)"
+_PUT_MANY: Final = tuple(
+    (rows, _PUT_EVENTS + (rows - 1) * ", (?, ?, ?, ?, ?, ?, ?)") for rows in (64, 8)
+)
 _PUT_ITEM = (
     "INSERT INTO items (case_no, item, task, scope, status, attempt, role, claimed_by, due, form,"
     " checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (case_no, item) DO UPDATE SET"
@@ -904,11 +905,13 @@ class SqliteJournal:
             events += (*key, crc32(pack((*key, data))), data)
         connection = self._connection
         width = len(events) // len(batches)
-        whole = len(batches) // _ROWS_PUT * _ROWS_PUT * width
-        for at in range(0, whole, _ROWS_PUT * width):
-            connection.execute(_PUT_MANY, events[at : at + _ROWS_PUT * width])
-        if whole < len(events):
-            rest = range(whole, len(events), width)
+        at = 0
+        for rows, statement in _PUT_MANY:
+            while len(events) - at >= rows * width:
+                connection.execute(statement, events[at : at + rows * width])
+                at += rows * width
+        if at < len(events):
+            rest = range(at, len(events), width)
             connection.executemany(_PUT_EVENTS, [events[at : at + width] for at in rest])
         number = connection.last_insert_rowid() - len(batches)  # as for the cases
         for made, (row, _) in zip(batches, places, strict=True):

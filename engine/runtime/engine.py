@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import math
 import os
 import random
 import re
@@ -70,6 +69,7 @@ from weft.engine.runtime.live import (
     Batch,
     LiveCase,
     Proposal,
+    UnderWay,
     find_case,
     idle,
     read_case,
@@ -883,7 +883,7 @@ class Engine:
 
     async def _recover_all(self, loaded: Sequence[_Driven]) -> list[_Driven]:
         """Make cases go on that were loaded in this very turn, with one commit; those that do."""
-        under_way: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        under_way = UnderWay()
         going: list[_Driven] = []
         proposed: list[tuple[_Driven, Proposal, Awaitable[None] | None]] = []
         try:
@@ -924,7 +924,7 @@ class Engine:
         finally:
             for driven, _, _ in proposed:
                 driven.live.starting = None
-            under_way.set_result(None)
+            under_way.settle()
         return going
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────
@@ -1182,9 +1182,9 @@ class Engine:
         # Others who have heard of the case wait for its start, as at any command.
         driven.live.starting = starting = self._turns.start(driven, lane)
         try:
-            await _kept(starting)
+            await starting.kept()
         except BaseException as error:
-            if starting.exception() is not None:
+            if starting.failure is not None:
                 self._not_started(name)
                 if isinstance(error, JournalConflict):
                     return None  # there is one: the long way says so, or draws another id
@@ -1638,22 +1638,6 @@ class Engine:
     async def _alarm(self, time: Microseconds, waiting: anyio.CancelScope) -> None:
         await self.clock.sleep_until(time)
         waiting.cancel()
-
-
-async def _kept(future: asyncio.Future[None]) -> None:
-    """Wait for what nobody may walk away from; what cancels the wait is said behind it."""
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.shield(future)
-        except asyncio.CancelledError as error:
-            cancelled = error
-            with anyio.CancelScope(shield=True), suppress(asyncio.CancelledError):
-                await asyncio.wait((future,))
-    future.result()
-    # A cancelled scope of anyio says so again at the next wait; asyncio says it once.
-    if cancelled is not None and anyio.current_effective_deadline() > -math.inf:
-        raise cancelled
 
 
 @contextmanager

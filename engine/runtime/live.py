@@ -44,6 +44,7 @@ __all__ = [
     "LiveCase",
     "Proposal",
     "Stored",
+    "UnderWay",
     "find_case",
     "idle",
     "item_timer",
@@ -191,6 +192,29 @@ def _encoded(value: object) -> bytes | None:
     return None if value is None else msgspec.json.encode(value)
 
 
+class UnderWay:
+    """Something that is on its way to the journal, and will be settled one way or the other."""
+
+    settled = False
+
+    def __init__(self) -> None:
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def settle(self) -> None:
+        """It is durable, or it has failed: tell those who wait."""
+        self.settled = True
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def over(self) -> None:
+        """Wait until it is settled; who is cancelled waits no longer."""
+        if not self.settled:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(future)
+            await future
+
+
 class Drives(Protocol):
     """The engine, as its cases see it."""
 
@@ -226,7 +250,7 @@ class LiveCase:
     lane: Any = None
     driven: Any = None
     """What the engine knows of the case besides."""
-    starting: asyncio.Future[None] | None = None
+    starting: UnderWay | None = None
     """What is on its way to the journal, where it does not hold the door: the start of the case, or
     its recovery, with that of others."""
     _state: CaseState | None = None
@@ -346,7 +370,7 @@ class LiveCase:
         try:
             if self.starting is not None:
                 with anyio.CancelScope(shield=True):
-                    await asyncio.wait((self.starting,))
+                    await self.starting.over()
             proposal = self.propose(command, id=id, starts=starts)
             if proposal is None:
                 return None

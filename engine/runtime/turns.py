@@ -21,19 +21,22 @@ other that cannot be stored.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextvars import Context, copy_context
 from typing import Any, Protocol
 
+import anyio
+
 from weft.engine.journal.batch import Encoded
 from weft.engine.net import CompiledSpecification
 from weft.engine.ports import CaseId, Microseconds
-from weft.engine.runtime.live import Batch, touched_by
+from weft.engine.runtime.live import Batch, UnderWay, touched_by
 from weft.schema.errors import JournalError
 
-__all__ = ["Turns", "encoded"]
+__all__ = ["Start", "Turns", "encoded"]
 
 _INTERRUPTED = JournalError("a commit was interrupted", code="interrupted")
 
@@ -48,6 +51,33 @@ def encoded(case: CaseId, compiled: CompiledSpecification, started: Microseconds
 
 _Place = tuple[Any, Any, Context]
 """What takes part: what the engine knows of a case, its lane, and the context that it came with."""
+
+
+class Start(UnderWay):
+    """The start of a case that the next turn makes durable: nobody may walk away from it."""
+
+    def __init__(self, place: _Place) -> None:
+        super().__init__()
+        self.place = place
+        self.failure: Exception | None = None
+
+    async def kept(self) -> None:
+        """Wait for it, and raise its failure; what cancels the wait is said only behind it."""
+        cancelled: asyncio.CancelledError | None = None
+        while not self.settled:
+            try:
+                if cancelled is None:
+                    await self.over()
+                else:
+                    with anyio.CancelScope(shield=True):
+                        await self.over()
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if self.failure is not None:
+            raise self.failure
+        # A cancelled scope of anyio says so again at the next wait; asyncio says it once.
+        if cancelled is not None and anyio.current_effective_deadline() > -math.inf:
+            raise cancelled
 
 
 class Conducts(Protocol):
@@ -84,7 +114,7 @@ class Turns:
     def __init__(self, engine: Conducts) -> None:
         self._engine = engine
         self._lanes: deque[_Place] = deque()
-        self._starts: list[tuple[_Place, asyncio.Future[None]]] = []
+        self._starts: list[Start] = []
         self._scheduled = False
         self._commit_seconds = 0.0
 
@@ -93,12 +123,12 @@ class Turns:
         self._lanes.append((driven, driven.live.lane, copy_context()))
         self._schedule()
 
-    def start(self, driven: Any, lane: Any) -> asyncio.Future[None]:
+    def start(self, driven: Any, lane: Any) -> Start:
         """Make the start of a case durable, which a lane has planned, with the next turn."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._starts.append(((driven, lane, copy_context()), future))
+        start = Start((driven, lane, copy_context()))
+        self._starts.append(start)
         self._schedule()
-        return future
+        return start
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -135,12 +165,10 @@ class Turns:
             if time.perf_counter() > until:
                 break
 
-    def _commit(
-        self, starts: Sequence[tuple[_Place, asyncio.Future[None]]], steps: Sequence[_Place]
-    ) -> None:
+    def _commit(self, starts: Sequence[Start], steps: Sequence[_Place]) -> None:
         # What was planned and has left its lane since goes the long way.
         steps = [place for place in steps if place[0].live.lane is place[1]]
-        made = [place[1].batch for place in (*(place for place, _ in starts), *steps)]
+        made = [place[1].batch for place in (*(start.place for start in starts), *steps)]
         if not made:
             return
         for batch in made:  # until the journal says that it is not so
@@ -155,9 +183,7 @@ class Turns:
             self._commit_seconds = time.perf_counter() - began
             self._settle(starts, steps)
 
-    def _settle(
-        self, starts: Sequence[tuple[_Place, asyncio.Future[None]]], steps: Sequence[_Place]
-    ) -> None:
+    def _settle(self, starts: Sequence[Start], steps: Sequence[_Place]) -> None:
         """What is durable happens, and nothing else."""
         # All of it happens before anybody is told of anything: who is may turn to any case.
         happened: list[tuple[_Place, Batch | None]] = []
@@ -168,18 +194,20 @@ class Turns:
 
     def _all_happen(
         self,
-        starts: Iterator[tuple[_Place, asyncio.Future[None]]],
+        starts: Iterator[Start],
         steps: Iterator[_Place],
         happened: list[tuple[_Place, Batch | None]],
     ) -> None:
         listeners = self._engine.listeners
         try:
-            for place, future in starts:
+            for start in starts:
+                place = start.place
                 failure = place[1].batch.failure
                 if failure is None:
                     place[0].live.lane = place[1]
                     happened.append((place, self._happens(place)))
-                _settle(future, failure)
+                start.failure = failure
+                start.settle()
             for place in steps:
                 lane = place[1]
                 failure = lane.batch.failure
@@ -233,13 +261,3 @@ class Turns:
                     self._engine.end_lane(lane)
                 else:
                     self._lanes.append(place)
-
-
-def _settle(future: asyncio.Future[None], failure: Exception | None) -> None:
-    """Tell who waits for a start."""
-    if future.done():
-        return
-    if failure is None:
-        future.set_result(None)
-    else:
-        future.set_exception(failure)
