@@ -1,11 +1,14 @@
 """Every engine of the suite tells what it does to the suite's own live check.
 
 Only what an engine causes is told here: what a test emits by hand goes through providers of its
-own, which the live check does not watch (``--weft-live-check-of watched``).
+own, which the live check does not watch (``--weft-live-check-of watched``). Telling and checking
+take several times as long as what is told, so a test tells of its first engines, and of each shape
+of a span or of an event the first are held against the registry.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -17,15 +20,70 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
 from weft.engine.runtime.engine import Engine
+from weft.weaver.inprocess import Emissions
+from weft.weaver.samples import LogSample, ResourceSample, Sample, SpanSample
 from weft.weaver.telemetry import Attachment, Telemetry
-from weft.weaver.testing import live_check
+from weft.weaver.testing import LiveCheck, TestCheck, live_check
+
+ENGINES = 20
+"""Of so many engines of one test it is told what they do."""
+
+ALIKE = 20
+"""So many spans or events of one test, of one name and with the same attributes, are checked."""
+
+
+class _Test:
+    """What one test has told so far."""
+
+    def __init__(self, check: TestCheck | None) -> None:
+        self.check = check
+        self.engines = 0
+        self.shapes: Counter[tuple[str, ...]] = Counter()
+
+
+class _Few:
+    """Chooses, test by test, what is told and checked: what comes later is mostly like it."""
+
+    def __init__(self, check: LiveCheck) -> None:
+        self._check = check
+        self._test = _Test(None)
+
+    def _now(self) -> _Test:
+        if self._test.check is not self._check.test:
+            self._test = _Test(self._check.test)
+        return self._test
+
+    def tells(self) -> bool:
+        """Whether one more engine tells."""
+        test = self._now()
+        test.engines += 1
+        return test.engines <= ENGINES and not (test.check is not None and test.check.off)
+
+    def hold(self, resource: ResourceSample, sample: Sample) -> None:
+        """Have a span or an event checked, unless enough of its shape have been."""
+        if isinstance(sample, SpanSample):
+            shape = (
+                "span",
+                sample.name,
+                sample.kind,
+                sample.status,
+                *(e.name for e in sample.events),
+            )
+        else:
+            assert isinstance(sample, LogSample)
+            shape = ("event", sample.event_name)
+        shapes = self._now().shapes
+        shapes[key := (*shape, *(attribute.name for attribute in sample.attributes))] += 1
+        if shapes[key] <= ALIKE:
+            self._check.emissions.take(resource, sample)
 
 
 @contextmanager
 def engines_told(config: pytest.Config) -> Iterator[None]:
     """Attach telemetry to every engine that has none of its own, from its entry to its exit."""
     check = live_check(config)
-    emissions = check.emissions
+    few = _Few(check)
+    emissions = Emissions(few.hold)
     tracer_provider = TracerProvider(shutdown_on_exit=False)
     tracer_provider.add_span_processor(emissions.span_processor)
     logger_provider = LoggerProvider(shutdown_on_exit=False)
@@ -34,10 +92,10 @@ def engines_told(config: pytest.Config) -> Iterator[None]:
     attached: dict[Engine, tuple[Attachment, MeterProvider]] = {}
 
     async def entered(self: Engine) -> Engine:
-        if self.tracing is None and not (check.test is not None and check.test.off):
+        if self.tracing is None and few.tells():
             # Metrics of its own: those of a whole run would be collected anew after each test.
             meter_provider = MeterProvider(
-                [emissions.metric_reader()],
+                [check.emissions.metric_reader()],
                 resource=tracer_provider.resource,
                 shutdown_on_exit=False,
             )

@@ -65,6 +65,7 @@ class Emissions:
         self._sink = sink
         self._door = threading.RLock()
         self._readers: WeakSet[MetricReader] = WeakSet()
+        self._last: tuple[Any, ResourceSample] | None = None
         self.span_processor: SpanProcessor = _Spans(self)
         """For a `TracerProvider`."""
         self.log_processor: LogRecordProcessor = _Logs(self)
@@ -85,6 +86,13 @@ class Emissions:
         """Collect from a reader no more."""
         self._readers.discard(reader)
 
+    def resource(self, resource: Any) -> ResourceSample:
+        """A resource of the SDK as a sample; the very one of last time, if it is the same."""
+        last = self._last  # it cannot change, and nearly all that a program emits is of one
+        if last is None or last[0] is not resource:
+            last = self._last = resource, ResourceSample(_attributes(resource.attributes))
+        return last[1]
+
     def take(self, resource: ResourceSample, sample: Sample) -> None:
         """Give the sink a sample."""
         with self._door:
@@ -97,10 +105,6 @@ def _attributes(values: Mapping[str, Any] | None) -> Attributes:
         for name, value in (values or {}).items()
     }
     return attributes_of(plain)
-
-
-def _resource(resource: Any) -> ResourceSample:
-    return ResourceSample(_attributes(resource.attributes))
 
 
 def _caller() -> str | None:
@@ -139,7 +143,7 @@ class _Spans(SpanProcessor):
             status=span.status.status_code.name.lower(),
             source=source,
         )
-        self._emissions.take(_resource(span.resource), sample)
+        self._emissions.take(self._emissions.resource(span.resource), sample)
 
 
 class _Logs(LogRecordProcessor):
@@ -150,7 +154,7 @@ class _Logs(LogRecordProcessor):
         record = log_record.log_record
         attributes = _attributes(record.attributes)
         sample = LogSample(record.event_name or "", attributes)
-        self._emissions.take(_resource(log_record.resource), sample)
+        self._emissions.take(self._emissions.resource(log_record.resource), sample)
 
     def shutdown(self) -> None:
         """There is nothing to end."""
@@ -177,7 +181,7 @@ class _Reader(MetricReader):
         self, metrics_data: Any, timeout_millis: float = 10_000, **kwargs: Any
     ) -> None:
         for group in metrics_data.resource_metrics:
-            resource = _resource(group.resource)
+            resource = self._emissions.resource(group.resource)
             for scope in group.scope_metrics:
                 for metric in scope.metrics:
                     points = [

@@ -107,13 +107,15 @@ class TestCheck:
     def failures(self) -> list[Finding]:
         """The findings since the last time that fail the test."""
         new, self._told = self.findings[self._told :], len(self.findings)
-        once = {str(finding): finding for finding in new}
+        once = {
+            str(finding): finding
+            for finding in new  # most are of a lower level, and are not worth their text
+            if finding.level.gravity >= self._fail_on.gravity and finding.id not in self._allow
+        }
         return [
             finding
             for finding in once.values()
-            if finding.level.gravity >= self._fail_on.gravity
-            and finding.id not in self._allow
-            and not (self._known is not None and self._known.knows(finding))
+            if not (self._known is not None and self._known.knows(finding))
         ]
 
     def told(self) -> LiveCheckReport | None:
@@ -152,6 +154,7 @@ class LiveCheck:
                 "--weft-live-check-update-ratchet needs --weft-live-check-ratchet"
             )
         self._resources: dict[str, ResourceSample] = {}
+        self._shown: tuple[ResourceSample, ResourceSample] | None = None
         self._everything = option("--weft-live-check-of") == "all"
         self._total = LiveChecker(self._catalog(self._registry))
         self.emissions = Emissions(self._take)
@@ -169,7 +172,10 @@ class LiveCheck:
 
     def _take(self, resource: ResourceSample, sample: Sample) -> None:
         take = self._total.add if self.test is None else self.test.take
-        shown = self._resources.get(resource_key := repr(resource))
+        shown = self._shown[1] if self._shown is not None and self._shown[0] is resource else None
+        if shown is None:
+            shown = self._resources.get(resource_key := repr(resource))
+            self._shown = None if shown is None else (resource, shown)
         if shown is None:  # it is the same for all that comes of it: once in a run is enough
             if len(self._resources) >= MAX_RESOURCES:
                 self._resources.clear()
