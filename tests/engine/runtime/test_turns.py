@@ -6,29 +6,41 @@ that is durable which it goes on from.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import hashlib
+import json
 import random
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import weft
 from tests.engine.journal.faults import FaultyDisk
 from tests.engine.runtime.test_lanes import FUNCTIONS, PLAIN, drawn, perform, play
 from tests.engine.runtime.test_lanes import LOOP as LONG
 from tests.engine.runtime.worlds import Faulty
+from weft.connectors.python import PythonConnector
+from weft.engine.compile import compile_specification
+from weft.engine.decide import initial_data
 from weft.engine.events import broken_link, decode
+from weft.engine.journal import sqlite
 from weft.engine.journal.claims import Host
 from weft.engine.journal.memory import MemoryJournal
 from weft.engine.journal.sqlite import SqliteJournal
-from weft.engine.ports import CaseId, Journal, Microseconds
+from weft.engine.ports import CaseId, Journal, Microseconds, Performer, Worker
+from weft.engine.runtime.clock import VirtualClock
 from weft.engine.runtime.engine import Engine
-from weft.engine.runtime.lanes import compiled_lane
+from weft.engine.runtime.lanes import book_of, compiled_lane
 from weft.engine.runtime.turns import Turns
+from weft.patterns import builtin
 
 if compiled_lane() is None:
     pytest.skip("the lane is not compiled", allow_module_level=True)
@@ -516,6 +528,231 @@ async def test_a_commit_that_is_interrupted_leaves_nobody_waiting(tmp_path: Path
             with pytest.raises(weft.JournalError, match="interrupted"):
                 await engine.start(specification, case="third")
     assert len(interrupted) == 2
+
+
+@pytest.mark.parametrize("when", ["before", "behind"])
+async def test_ctrl_c_within_a_turn_of_several_commits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """What is durable of the turn has happened, the rest has not; nothing of it is written later."""
+    monkeypatch.setattr(sqlite, "MAX_BATCHES_PER_COMMIT", 2)
+    specification = weft.loads(LOOP)
+    journal = quick_file(tmp_path / "weft.db")
+    write, turn = journal._write, Turns._turn
+    interrupted: list[bool] = []
+    calls: list[tuple[str, int]] = []
+
+    def add(work: weft.Work, n: int) -> int:
+        calls.append((work.case, n))
+        return n + 1
+
+    def shielded(self: Turns) -> None:
+        try:
+            turn(self)
+        except KeyboardInterrupt:
+            interrupted.append(True)
+
+    def writes(group: Any) -> None:
+        cases = [entry.case for entry in group]
+        second = cases[:1] == ["c2"] and group[0].expected > 30 and not interrupted
+        if second and when == "before":
+            raise KeyboardInterrupt
+        write(group)
+        if second:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Turns, "_turn", shielded)
+    async with weft.open(journal, functions={"add": add}) as engine:
+        await (await engine.start(specification, case="first")).wait()
+        async with anyio.create_task_group() as group:
+            for number in range(6):
+                group.start_soon(partial(engine.start, specification, case=f"c{number}"))
+            monkeypatch.setattr(journal, "_write", writes)
+        ends = {}
+        for number in range(6):
+            case = await engine.open(f"c{number}")
+            with anyio.fail_after(20), contextlib.suppress(weft.JournalError):
+                await case.wait()
+            ends[case.id] = case.status is weft.CaseStatus.COMPLETED
+            assert journal.summary(case.id).sequence == case.events  # type: ignore[union-attr]
+    durable = 2 if when == "before" else 4
+    assert len(interrupted) == 1
+    assert list(ends.values()) == [True] * durable + [False] * (6 - durable)
+    async with weft.open(quick_file(tmp_path / "weft.db"), functions={"add": add}) as engine:
+        for case in await engine.recover():
+            await case.wait()
+        for number in range(6):
+            ended(engine, f"c{number}", LAST)
+    # Only the steps that were not durable are made again.
+    assert len(calls) - len(set(calls)) == 6 - durable
+
+
+# ── starts ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_case_that_was_there_already_is_found_by_its_first_batch(tmp_path: Path) -> None:
+    path, specification = tmp_path / "weft.db", weft.loads(LOOP)
+    other = weft.open(quick_file(path), functions={"add": lambda n: LAST})
+    async with (
+        weft.open(quick_file(path), functions={"add": lambda n: LAST}) as engine,
+        other as elsewhere,
+    ):
+        await (await engine.start(specification, case="first")).wait()
+        await (await elsewhere.start(specification, case="taken")).wait()
+        refused: list[str] = []
+
+        async def start(name: str) -> None:
+            try:
+                case = await engine.start(specification, case=name)
+            except weft.CommandRejected as error:
+                assert error.code == "case-exists"
+                refused.append(name)
+            else:
+                await case.wait()
+
+        async with anyio.create_task_group() as group:
+            for name in ("c0", "taken", "c1"):
+                group.start_soon(start, name)
+        assert refused == ["taken"]
+        for name in ("c0", "c1", "taken"):
+            state = engine.read(name)
+            assert (state.status, state.data) == (weft.CaseStatus.COMPLETED, {"n": LAST})
+        journal: Any = engine.journal
+        owners = journal._connection.execute("SELECT DISTINCT owner FROM cases").fetchall()
+        assert owners == [(None,)]
+        assert journal.check() == []
+
+
+async def test_an_id_that_is_drawn_twice_is_drawn_again(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specification = weft.loads(LOOP)
+    async with weft.open(made(), functions={"add": lambda n: LAST}) as engine:
+        engine.listeners.append(lambda _: None)
+        drawn = iter([1, 1, 1, 2])
+        monkeypatch.setattr(engine._ids, "getrandbits", lambda bits: next(drawn))
+        ids = []
+        for _ in range(2):
+            case = await engine.start(specification)
+            await case.wait()
+            ids.append(case.id)
+        assert ids == ["loop-0000000001", "loop-0000000002"]
+
+
+@pytest.mark.parametrize("by", ["asyncio", "anyio"])
+async def test_who_is_cancelled_at_a_start_leaves_a_case_that_goes_on(
+    made: Made, by: str, steps: list[int]
+) -> None:
+    specification = weft.loads(LOOP)
+    behind: list[str] = []
+    async with weft.open(made(), functions={"add": lambda n: n + 1}) as engine:
+        engine.listeners.append(lambda _: None)
+        await (await engine.start(specification, case="first")).wait()
+
+        async def start() -> None:
+            with anyio.CancelScope() as scope:
+                scopes.append(scope)
+                await engine.start(specification, case="second")
+                behind.append("started")
+                await anyio.sleep_forever()
+
+        scopes: list[anyio.CancelScope] = []
+        task = asyncio.ensure_future(start())
+        await asyncio.sleep(0)
+        assert "second" in engine._held
+        if by == "asyncio":
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        else:
+            scopes[0].cancel()
+            await task
+        assert behind == (["started"] if by == "anyio" else [])
+        case = await engine.open("second")
+        assert await case.wait() is weft.CaseStatus.COMPLETED
+        ended(engine, "second", LAST)
+
+
+TYPES = ("any", "integer", "number", "string", "boolean", "object", "array")
+VALUES = st.one_of(
+    *(st.none(), st.booleans(), st.integers(), st.integers(2**62, 2**65), st.floats()),
+    *(st.text(max_size=3), st.just([1]), st.just({"a": 1}), st.just({1, 2})),
+)
+VARIABLES = st.fixed_dictionaries(
+    {"type": st.sampled_from(TYPES)},
+    optional={"nullable": st.booleans(), "required": st.just(True)},
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    variables=st.dictionaries(st.sampled_from("abcd"), VARIABLES, max_size=3),
+    data=st.dictionaries(st.sampled_from("abcd"), VALUES, max_size=3),
+)
+def test_the_data_of_a_case_are_those_of_the_long_way(
+    variables: dict[str, Any], data: dict[str, Any]
+) -> None:
+    declared = {"weft": 1, "name": "x", "data": variables, "net": PLAIN_NET}
+    compiled = compile_specification(
+        weft.loads(json.dumps(declared)), registry=builtin(), connectors=PYTHON
+    )
+    book: Any = book_of(
+        compiled, {(compiled.net.name, "a"): Performer(Worker.INLINE, lambda work: None)}
+    )
+
+    def found(way: Callable[[], Any]) -> Any:
+        try:
+            return json.dumps(way())
+        except weft.UsageError as error:
+            return str(error)
+
+    assert found(lambda: book.data(data)) == found(lambda: initial_data(compiled.net, data))
+
+
+REGISTRY = builtin()
+PYTHON: Any = {"python": PythonConnector({"add": lambda: None})}
+PLAIN_NET = {"start": "a", "tasks": {"a": {"python": {"call": "add", "run-in": "inline"}}}}
+
+ODD = """
+weft: 1
+name: odd
+data: {zz: any, a: any, M: {default: "\u00fc", type: string}}
+net:
+  start: first-task
+  tasks:
+    first-task:
+      python: {call: add, run-in: inline}
+      in: {n: zz, b: "'\\" \u00fc'"}
+      out: {zz: result, M: "result == null ? 'x' : 'y'", a: zz}
+      then: second
+    second: {python: {call: add, run-in: inline}, in: {n: zz, M: M, b: a}, out: {M: "'1'"}}
+"""
+
+
+@given(value=VALUES)
+@settings(max_examples=25, deadline=None)
+def test_events_are_written_as_the_long_way_writes_them(value: Any) -> None:
+    async def run(journal: Journal, heard: list[Any]) -> Any:
+        clock = VirtualClock(Microseconds(2**40))
+        connectors: Any = {"python": PythonConnector({"add": lambda **given: value})}
+        engine = Engine(journal, registry=REGISTRY, connectors=connectors, clock=clock)
+        engine.listeners.append(heard.append)
+        async with engine:
+            for number in range(2):
+                case = await engine.start(weft.loads(ODD), {"zz": number}, case=f"c{number}")
+                await case.wait()
+            return [list(journal.records(CaseId(f"c{n}"))) for n in range(2)], heard
+
+    anyio.run(partial(same, MemoryJournal, run))
+
+
+def test_hashes_are_those_of_hashlib() -> None:
+    digest = compiled_lane().digest
+    text = bytes(n * 7 % 256 for n in range(300))
+    for size in range(len(text)):
+        wanted = hashlib.sha256(text[:size]).digest()
+        assert digest(text[:size]) == digest(text[:size], plain=True) == wanted
+    assert digest(text * 9000) == hashlib.sha256(text * 9000).digest()
 
 
 # ── the power is cut ─────────────────────────────────────────────────────────────────────────
