@@ -42,8 +42,9 @@ run: build ## run the main job over this repository
 # times over, and a test could not stop it: see tests/conftest.py.)
 test: build ## all tests, with line coverage and its floor; their telemetry is live-checked
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@status=0; \
-	$(PY) -m coverage run -m pytest -n $(JOBS) --dist loadgroup $(TOLD) $(TESTS) || status=$$?; \
+	@status=0; scratch=$$(.ci/prerequisites scratch) && trap 'rm -rf "$$scratch"' EXIT; \
+	trap 'exit 130' INT TERM; \
+	TMPDIR=$$scratch $(PY) -m coverage run -m pytest -n $(JOBS) --dist loadgroup $(TOLD) $(TESTS) || status=$$?; \
 	$(PY) -m coverage combine --quiet; \
 	$(PY) -m coverage report --show-missing --skip-covered --fail-under=$(COVERAGE_FLOOR) || \
 	    { test $$status -ne 0 || status=2; }; \

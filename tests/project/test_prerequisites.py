@@ -139,3 +139,28 @@ def test_other_words_are_a_usage_error(repository: Path, run: Run) -> None:
     done = run(".ci/prerequisites", "ruby", cwd=repository, check=False)
     assert done.returncode == 2
     assert "usage" in done.stderr
+
+
+def test_the_files_of_the_tests_go_where_they_are_asked_to(
+    repository: Path, run: Run, tmp_path: Path
+) -> None:
+    made = Path(
+        run(".ci/prerequisites", "scratch", cwd=repository, TMPDIR=str(tmp_path)).stdout[:-1]
+    )
+    assert made.is_dir()
+    assert made.parent == tmp_path
+    assert made.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_folder_for_them_is_found_without_being_asked(repository: Path, run: Run) -> None:
+    made = Path(
+        run("sh", "-c", "unset TMPDIR; .ci/prerequisites scratch", cwd=repository).stdout[:-1]
+    )
+    program = made / "program"
+    program.write_text("#!/bin/sh\necho started\n")
+    program.chmod(0o755)
+    try:
+        assert run(program, cwd=made).stdout == "started\n"
+    finally:
+        program.unlink()
+        made.rmdir()
