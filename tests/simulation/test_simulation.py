@@ -44,6 +44,11 @@ def test_seeds(group: int, seeds: range, report_figure: Callable[[str, str], Non
         assert set(report.faults) == set(FAULTS)
 
 
+def test_a_retry_may_wait_for_a_milestone_that_has_gone() -> None:
+    """Its time is over, and it begins when the milestone comes again: it is not late."""
+    simulate(50_000, Report())
+
+
 def test_a_seed_does_the_same_again() -> None:
     """Down to the order of the events of all cases, crashes included."""
     assert trail(3) == trail(3)
