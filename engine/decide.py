@@ -542,7 +542,7 @@ class _Run:
                     return
                 if self.close_finished():
                     continue
-                if not self.start_automatic() and not self.wait():
+                if not self.start_automatic() and not self.wait() and not self.leave_stranded():
                     break
             if self.over():  # what should have started has failed the case
                 return
@@ -774,6 +774,28 @@ class _Run:
             and self.spent(item)
         ]
         return sorted(waiting, key=lambda item: serial(item.id))
+
+    def leave_stranded(self) -> bool:
+        """Give up the held items that nothing can free any more; whether anything has followed.
+
+        Other work may stand against the next attempt at an item, a milestone that has gone; it waits
+        then for what others do. When nobody is left who could do anything, it would wait for ever.
+        """
+        if not any(status is ItemStatus.FAILED for _, _, status in self.draft.tally):
+            return False
+        open_items = [item for item in unordered(self.draft.items) if item.child is None]
+        if self.draft.waits or any(
+            item.status is not ItemStatus.FAILED or item.retry_at is None or self.may_retry(item)
+            for item in open_items
+        ):
+            return False
+        if self.can_begin():
+            return False
+        before = len(self.events)
+        for item in sorted(open_items, key=lambda item: (item.scope, item.task, serial(item.id))):
+            if not self.over() and item.id in self.draft.items:
+                self.abandon(item, None)
+        return len(self.events) > before
 
     def spent(self, item: WorkItem) -> bool:
         """Whether no attempt at an item is left: a retry takes from places that nothing refills."""
@@ -1231,8 +1253,14 @@ class _Run:
         The item of a composite task does not count while its net runs: what can be done to it is
         done in that net, and a net that is stuck does not become live by having a parent.
         """
-        if self.draft.waits or any(item.child is None for item in unordered(self.draft.items)):
-            return True
+        return (
+            bool(self.draft.waits)
+            or any(item.child is None for item in unordered(self.draft.items))
+            or self.can_begin()
+        )
+
+    def can_begin(self) -> bool:
+        """Whether somebody can begin something, be it from outside."""
         for scope in self.draft.scopes:
             net = self.draft.net(scope)
             for index in self.enabled_externals(scope, net):

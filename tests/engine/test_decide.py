@@ -257,6 +257,28 @@ def test_an_offered_item_whose_inputs_fail() -> None:
 TWICE = Retry(attempts=2, delay_seconds=1.0)
 
 
+@pytest.mark.parametrize("caught", [False, True])
+def test_what_nothing_can_free_any_more_is_given_up(caught: bool) -> None:
+    """A milestone has gone for good, and with it each further attempt: nobody waits for ever."""
+    held = g.task("a", around=[Use("milestone", "open")], retry=TWICE)
+    if caught:
+        held = attrs.evolve(held, on_failure=Use("sequence", "c"))
+    gone = g.task("b", "person", around=[Use("cancel-region", "open")])
+    place = PlaceDefinition("open", tokens=1)
+    after = [g.task("c", "person")] if caught else []
+    nets = g.compiled(g.net(["a", "b"], held, gone, *after, places=[place]))
+    case = do(g.begin(nets), fail("a/1", draw=0.5))
+    assert items(case) == {"a/1": "failed", "b/1": "offered"}, "others may bring it back"
+    done = do(case, complete("b/1"))
+    if caught:
+        assert items(done) == {"c/1": "offered"}
+    else:
+        assert done.status is CaseStatus.FAILED
+        assert done.error is not None
+        assert done.error["item"] == "a/1"
+        assert do(done, c.ResumeCase()).status is CaseStatus.FAILED, "nothing has changed"
+
+
 def test_a_retry_waits_its_time() -> None:
     nets = g.compiled(g.net("a", g.task("a", retry=TWICE)))
     case = do(g.begin(nets), fail("a/1", draw=0.5))
