@@ -216,9 +216,12 @@ class _Scope:
     """Part to those that stand for it as alternatives of a choice of events."""
     uses: list[Use] = attrs.field(factory=list)
     """Patterns over several tasks."""
+    numbers: dict[str, int] = attrs.field(factory=dict)
+    """How far the numbers behind the names of parts have come."""
 
     def part(self, name: str, element: Any = None, **fields: Any) -> _Part:
-        made = _Part(name_of(name, _Either(self.parts, _TAKEN)), element, **fields)
+        known = _Either(self.parts, _TAKEN)
+        made = _Part(name_of(name, known, numbers=self.numbers), element, **fields)
         self.parts[made.name] = made
         return made
 

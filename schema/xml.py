@@ -83,13 +83,22 @@ def _texts(element: Any) -> Iterator[str]:
     return (str(part) for part in element.itertext(with_tail=False))
 
 
-def name_of(id_: str, taken: Any, *, digit_first: bool = False) -> str:
-    """A name for what a file calls ``id_``: itself where that is one, and taken by nobody."""
+def name_of(
+    id_: str, taken: Any, *, digit_first: bool = False, numbers: dict[str, int] | None = None
+) -> str:
+    """A name for what a file calls ``id_``: itself where that is one, and taken by nobody.
+
+    ``numbers`` keeps how far the numbers behind a name have come, where many begin alike.
+    """
     made = re.sub(r"[^A-Za-z0-9_-]", "_", id_)[:90]
     begins = "[A-Za-z0-9_]" if digit_first else "[A-Za-z_]"
     made = made if re.match(begins, made) else f"_{made}"
     number, found = 1, made
+    if numbers is not None and made in taken:
+        number = numbers.get(made, 1)
     while found in taken:
         number += 1
         found = f"{made}_{number}"
+    if numbers is not None:
+        numbers[made] = number
     return found
