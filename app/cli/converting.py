@@ -31,6 +31,7 @@ def convert(source: Path, target: Path, name: str | None, screen: Screen) -> Exi
     net, as `weft statespace` and programs map it; for that, IN may be PNML too.
     """
     from weft.cli.nets import net_of
+    from weft.cli.queries import warn_of_changes
     from weft.formats import formats
     from weft.images import SUFFIX, write_image
     from weft.loading import load
@@ -59,12 +60,7 @@ def convert(source: Path, target: Path, name: str | None, screen: Screen) -> Exi
         screen.say(f"wrote {target}, in {kind.title}")
     text = {"text": written.text.decode()} if str(target) == "-" else {}
     screen.answer({"file": str(target), "format": kind.name, "lost": list(written.lost), **text})
-    changed = [p for p in specification.imported if p.verdict.value == "changed"]
-    if changed and not screen.json:
-        screen.warn(
-            f"{len(changed)} parts of {source} run otherwise than their standard says; "
-            f"weft show {source} tells which, and how"
-        )
+    warn_of_changes(specification, source, screen)
     if written.lost and not screen.json:
         screen.warn(f"left out, since {kind.title} has no words for it: {', '.join(written.lost)}")
     return Exit.DONE

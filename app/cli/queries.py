@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from weft.engine.net import Net
     from weft.engine.ports import CaseId, CaseSummary, Journal, Record
     from weft.engine.registry import Registry
+    from weft.schema.imports import Imported
     from weft.schema.specification import EventTrigger, Specification, TaskDefinition, Use
 
 __all__ = ["collect", "history", "list_cases", "show", "specs", "status", "worklist"]
@@ -379,10 +380,29 @@ def import_lines(specification: Specification) -> list[str]:
     if not specification.imported:
         return []
     rows = [
-        [verdict.value, construct, _some([p.id for p in parts]), note]
+        [verdict.value, construct, _some([_which(p) for p in parts]), note]
         for verdict, construct, note, parts in in_groups(specification.imported)
     ]
     return ["", *table(["IMPORTED", "WHAT", "WHICH", "HOW"], rows)]
+
+
+def warn_of_changes(specification: Specification, what: str | Path, screen: Screen) -> None:
+    """Say that parts of a model run otherwise than its standard says, if any do."""
+    changed = [p for p in specification.imported if p.verdict.value == "changed"]
+    if changed and not screen.json:
+        parts = "1 part" if len(changed) == 1 else f"{len(changed)} parts"
+        runs = "runs" if len(changed) == 1 else "run"
+        screen.warn(
+            f"{parts} of {what} {runs} otherwise than the standard says; "
+            f"weft show {what} tells which, and how"
+        )
+
+
+def _which(part: Imported) -> str:
+    """A part by its identifier; one that runs otherwise also by its line."""
+    if part.verdict.value != "changed" or part.line is None:
+        return part.id
+    return f"{part.id} (line {part.line})" if part.id else f"line {part.line}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -94,6 +94,10 @@ def run(
     specification = find_specification(what, store)
     given = variables(specification, parameters, data)
     presets = preset_decisions(specification, decisions)
+    if not quiet:
+        from weft.cli.queries import warn_of_changes
+
+        warn_of_changes(specification, what, screen)
 
     async def start(engine: Engine) -> Case:
         return await engine.start(specification, given, case=case, unverified=unverified)

@@ -133,3 +133,20 @@ def test_one_of_several_processes_is_chosen(
     native.write_text("weft: 1\nname: a\nsequence: [{}]\n")
     with pytest.raises(UsageError, match="only a BPMN file has several processes"):
         weft.load(native, process="a")
+
+
+def test_the_command_line_says_what_runs_otherwise_and_in_which_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = node("scriptTask", "sum", "<script>a + b</script>", scriptFormat="groovy")
+    path = tmp_path / "sum.bpmn"
+    path.write_bytes(written(START + script + flow("start", "sum")))
+    store = ["--store", f"sqlite:///{tmp_path / 'w.db'}"]
+    said = f"1 part of {path} runs otherwise than the standard says; weft show {path} tells"
+    assert main(["run", str(path), *store]) == 3
+    assert said in capsys.readouterr().err
+    assert main(["run", str(path), "--quiet", *store]) == 3
+    assert main(["run", str(path), "--json", *store]) == 3
+    assert said not in capsys.readouterr().err
+    assert main(["show", str(path)]) == 0
+    assert "sum (line 4)" in capsys.readouterr().out
