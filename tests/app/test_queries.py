@@ -267,7 +267,7 @@ def rewritten(change) -> None:
 
     Whoever may write to the file can do this: checksums, numbers and heads are no secret.
     """
-    from weft.engine.journal import sqlite
+    from weft.engine.journal import batch, sqlite
 
     with apsw.Connection(".weft/weft.db") as db:
         db.execute("DROP TRIGGER events_in_sequence")
@@ -275,7 +275,7 @@ def rewritten(change) -> None:
         rows = db.execute(
             "SELECT no, data FROM events WHERE case_no = ? ORDER BY no", (case_no,)
         ).fetchall()
-        changed = change([event for _, data in rows for event in sqlite._decode_events(data)])
+        changed = change([event for _, data in rows for event in batch.unpack(data)])
         db.execute("DELETE FROM events WHERE case_no = ?", (case_no,))
         data = msgspec.msgpack.encode(changed)
         key = (case_no, -case_no, 1, len(changed), None)
@@ -317,14 +317,14 @@ FORGERIES = {
 
 
 def other_events():
-    from weft.engine.journal import sqlite
+    from weft.engine.journal import batch
 
     with apsw.Connection(".weft/weft.db") as db:
         rows = db.execute(
             "SELECT data FROM events e JOIN cases c ON c.no = e.case_no WHERE c.id = 'other'"
             " ORDER BY e.no"
         ).fetchall()
-    return [event for (data,) in rows for event in sqlite._decode_events(data)]
+    return [event for (data,) in rows for event in batch.unpack(data)]
 
 
 @pytest.mark.parametrize("kind", FORGERIES)
