@@ -226,7 +226,7 @@ static int exploring(Case *c, int round) {
 
 static int many(Case *c, int round) {
     Packing packing;
-    ptrdiff_t count = below(40), sets = (c->net.transitions + 63) / 64;
+    ptrdiff_t count = below(4) ? below(40) : below(800), sets = (c->net.transitions + 63) / 64;
     int32_t *cells = calloc((size_t)(count * c->net.places + 1), sizeof *cells);
     uint64_t *cases, *found;
     int bad = 0;

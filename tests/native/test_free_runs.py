@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from array import array
 from collections import Counter
 from types import ModuleType
@@ -254,6 +255,29 @@ def test_enabledness_of_many_cases_is_that_of_each(
         own = markings[case * net.places : (case + 1) * net.places]
         expected = kernel.enabled_transitions(net.image, own)
         assert [t for t in range(len(net.arcs)) if words[case] >> t & 1] == expected
+
+
+@settings(max_examples=20)
+@given(nets(), st.integers(0, 2**32))
+def test_very_many_cases_are_as_many_few(kernel: ModuleType, net: Net, seed: int) -> None:
+    cases, few = 530, 10  # 256 are looked at together
+    bits = random.Random(seed).getrandbits(max(net.places * cases, 1))
+    markings = array("i", [bits >> i & 1 for i in range(net.places * cases)])
+    found = array(
+        "Q", kernel.enabled_cases(net.image, kernel.pack_cases(net.image, markings, cases), cases)
+    )
+    for first in range(0, cases, few):
+        own = markings[first * net.places : (first + few) * net.places]
+        packed = kernel.pack_cases(net.image, own, few)
+        for j, words in enumerate(
+            chunks(array("Q", kernel.enabled_cases(net.image, packed, few)), few)
+        ):
+            assert list(words) == list(found[j * cases + first :][:few])
+
+
+def chunks(numbers: array[int], size: int) -> list[array[int]]:
+    """The numbers, so many at a time."""
+    return [numbers[i : i + size] for i in range(0, len(numbers), size)]
 
 
 def test_many_places_and_many_transitions_of_many_cases(kernel: ModuleType) -> None:
