@@ -42,8 +42,16 @@ typedef struct {
     int32_t transition;
 } Edge;
 
+typedef struct { /* all that a firing does to the word of a net that has one */
+    uint64_t keep, put;
+} Step;
+
+/* So that what follows is on another cache line, nor on the neighbour that is fetched with it. A
+ * Space may lie in an object of Python's, which no attribute could align. */
+enum { APART_BYTES = 128 };
+
 typedef struct {
-    struct Space *space;
+    __attribute__((aligned(APART_BYTES))) struct Space *space;
     pthread_t thread;
     Chunk *in, *out;
     int64_t at;
@@ -69,22 +77,28 @@ typedef struct Space {
     const unsigned char *guarded;
     ptrdiff_t words, record;
     int32_t *first_start, *first; /* transitions by the first place that they take or need */
+    bool scanned;                 /* all transitions are tested, four at once, with these: */
+    uint64_t *test, *want;
+    Step *step;
     uint64_t *table, slots;
-    uint64_t count, max_states;
-    uint64_t bytes, max_bytes;
+    uint64_t max_states, max_bytes;
     uint64_t **segment;
     size_t segments;
     int segment_shift;
     uint64_t valid; /* records from here on were never written */
     bool empty_seen; /* the marking without tokens, which is no slot of a direct table */
-    Chunk *head, *tail, *spare;
-    int64_t queued;
+    int threads;
+    bool shared; /* several threads are at work */
+    Worker *worker;
+    int stop, pause, idle; /* read all the time, hardly ever written */
+    char apart[APART_BYTES];
+    uint64_t count, bytes; /* written by all of them */
+    char from_count[APART_BYTES];
     pthread_mutex_t lock;
     pthread_cond_t change;
-    int threads, running, parked, idle, pause;
-    bool shared; /* several threads are at work */
-    int stop;
-    Worker *worker;
+    Chunk *head, *tail, *spare;
+    int64_t queued;
+    int running, parked;
 } Space;
 
 /* ── markings ────────────────────────────────────────────────────────────────────────────────── */
@@ -456,6 +470,63 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+enum { SCANNED_MOST = 256 };
+
+/* Those of 64 transitions that a net's only word enables, a bit each. */
+typedef uint64_t Tested __attribute__((vector_size(32), aligned(32), may_alias));
+ALWAYS uint64_t scan(const Space *space, uint64_t marking, ptrdiff_t first) {
+    ptrdiff_t left = (space->net->transitions - first + 3) / 4, groups = left < 16 ? left : 16;
+    const Tested *test = (const Tested *)(space->test + first);
+    const Tested *want = (const Tested *)(space->want + first);
+    Tested bit = {1, 2, 4, 8}, yes = {0};
+    for (ptrdiff_t i = 0; i < groups; i++, bit <<= 4)
+        yes |= (Tested)((test[i] & marking) == want[i]) & bit;
+    return (yes[0] | yes[1]) | (yes[2] | yes[3]);
+}
+
+/* A successor is put to wait; its words are in the row already. */
+ALWAYS void wait_for_slot(Worker *worker, uint64_t item, int32_t t, const uint64_t *next,
+                          ptrdiff_t words, bool direct) {
+    Space *space = worker->space;
+    uint64_t hash = hash_of(next, words);
+    __builtin_prefetch(&space->table[hash & (space->slots - 1)], 1);
+    worker->hash[worker->waiting] = hash;
+    worker->seen[t] = 1;
+    if (!direct) {
+        worker->source[worker->waiting] = item;
+        worker->transition[worker->waiting] = t;
+    }
+    if (++worker->waiting == WAITING) look_up(worker, direct);
+}
+
+/* The same as `expand` for a net of one word in which no transition goes before others. */
+ALWAYS void expand_scanned(Worker *worker, uint64_t item, bool direct) {
+    Space *space = worker->space;
+    const uint64_t marking = direct ? item : *record_of(space, item);
+    ptrdiff_t m = space->net->transitions;
+    int64_t count = 0;
+    for (ptrdiff_t first = 0; first < m; first += 64) {
+        uint64_t set = scan(space, marking, first);
+        count += __builtin_popcountll(set);
+        for (; set; set &= set - 1) {
+            int32_t t = (int32_t)first + __builtin_ctzll(set);
+            uint64_t rest = marking & space->step[t].keep, put = space->step[t].put;
+            uint64_t *next = worker->row + worker->waiting;
+            if (__builtin_expect((rest & put) | (space->packing.verdict[t] & OVERFLOWS), 0)) {
+                end_with(space, WIDER);
+                return;
+            }
+            *next = rest | put;
+            wait_for_slot(worker, item, t, next, 1, direct);
+        }
+    }
+    worker->firings += (uint64_t)count;
+    if (count == 0) {
+        worker->dead++;
+        keep_dead(worker, &marking);
+    }
+}
+
 /* All successors of a marking are put to wait. */
 ALWAYS void expand(Worker *worker, uint64_t item, bool safe, bool one, bool direct) {
     Space *space = worker->space;
@@ -467,6 +538,10 @@ ALWAYS void expand(Worker *worker, uint64_t item, bool safe, bool one, bool dire
     int32_t *enabled = worker->enabled;
     int64_t count = 0;
     int kinds = 0;
+    if (one && space->scanned && !space->immediates) {
+        expand_scanned(worker, item, direct);
+        return;
+    }
     for (ptrdiff_t i = 0; i < net->source_count; i++) {
         int32_t t = net->sources[i];
         if (!(packing->verdict[t] & NEVER) && packed_enabled(packing, marking, t, safe))
@@ -519,9 +594,8 @@ ALWAYS void expand(Worker *worker, uint64_t item, bool safe, bool one, bool dire
     }
     for (int64_t i = 0; i < count; i++) {
         int32_t t = enabled[i];
-        uint64_t over = packing->verdict[t] & OVERFLOWS, hash;
+        uint64_t over = packing->verdict[t] & OVERFLOWS;
         uint64_t *next = worker->row + worker->waiting * words;
-        worker->seen[t] = 1;
         if (one) {
             const Part *part = &packing->part[packing->start[t]];
             next[0] = marking[0];
@@ -539,14 +613,7 @@ ALWAYS void expand(Worker *worker, uint64_t item, bool safe, bool one, bool dire
             end_with(space, WIDER);
             return;
         }
-        hash = hash_of(next, words);
-        __builtin_prefetch(&space->table[hash & (space->slots - 1)], 1);
-        worker->hash[worker->waiting] = hash;
-        if (!direct) {
-            worker->source[worker->waiting] = item;
-            worker->transition[worker->waiting] = t;
-        }
-        if (++worker->waiting == WAITING) look_up(worker, direct);
+        wait_for_slot(worker, item, t, next, words, direct);
     }
 }
 
@@ -690,6 +757,9 @@ static inline void space_free(Space *space) {
     free(space->table);
     free(space->first_start);
     free(space->first);
+    free(space->test);
+    free(space->want);
+    free(space->step);
     free(space->worker);
     packing_free(&space->packing);
     pthread_cond_destroy(&space->change);
@@ -721,6 +791,29 @@ static inline bool index_first(Space *space) {
     return true;
 }
 
+/* What all transitions do to the only word, side by side, up to a multiple of four. */
+static inline bool index_steps(Space *space) {
+    const Packing *packing = &space->packing;
+    ptrdiff_t m = space->net->transitions, room = (m + 3) & ~(ptrdiff_t)3;
+    if (!space->safe || space->words != 1 || m == 0 || m > SCANNED_MOST) return true;
+    space->test = aligned_alloc(32, (size_t)room * sizeof *space->test);
+    space->want = aligned_alloc(32, (size_t)room * sizeof *space->want);
+    space->step = malloc((size_t)m * sizeof *space->step);
+    if (!space->test || !space->want || !space->step) return false;
+    for (ptrdiff_t t = 0; t < room; t++) {
+        static const Part idle = {.keep = ~(uint64_t)0};
+        bool is = t < m && !(packing->verdict[t] & NEVER);
+        const Part *part = is && packing->start[t] < packing->start[t + 1]
+                               ? &packing->part[packing->start[t]]
+                               : &idle;
+        space->test[t] = part->test;
+        space->want[t] = is ? part->want : 1; /* no bit of nothing is set */
+        if (t < m) space->step[t] = (Step){part->keep, part->put};
+    }
+    space->scanned = true;
+    return true;
+}
+
 /* Get ready for one packing, with the first marking in the queue. `guarded` has the kind of each
  * transition. False: no memory, or (stop == WIDER) the marking does not fit. */
 static inline bool space_make(Space *space, const Net *net, int32_t bits, const int32_t *cells,
@@ -740,8 +833,9 @@ static inline bool space_make(Space *space, const Net *net, int32_t bits, const 
     space->max_bytes = max_bytes;
     space->valid = UINT64_MAX;
     space->safe = bits == 1;
-    space->worker = calloc((size_t)threads, sizeof *space->worker);
+    space->worker = aligned_alloc(128, (size_t)threads * sizeof *space->worker);
     if (!space->worker) return false;
+    memset(space->worker, 0, (size_t)threads * sizeof *space->worker);
     pthread_mutex_init(&space->lock, NULL);
     pthread_cond_init(&space->change, NULL);
     if (!packing_make(&space->packing, net, bits)) return false;
@@ -756,7 +850,7 @@ static inline bool space_make(Space *space, const Net *net, int32_t bits, const 
     while (space->slots < 1024 * (uint64_t)threads) space->slots *= 2;
     if (!charge(space, space->slots * sizeof *space->table)) return false;
     space->table = calloc(space->slots, sizeof *space->table);
-    if (!space->table || !index_first(space)) return false;
+    if (!space->table || !index_first(space) || !index_steps(space)) return false;
     if (!space->direct) {
         record_bytes = (size_t)space->record * sizeof(uint64_t);
         while (record_bytes << (space->segment_shift + 1) <= (size_t)1 << 18)
