@@ -44,7 +44,7 @@ test: build ## all tests, with line coverage and its floor; their telemetry is l
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@status=0; scratch=$$(.ci/prerequisites scratch) && trap 'rm -rf "$$scratch"' EXIT; \
 	trap 'exit 130' INT TERM; \
-	TMPDIR=$$scratch $(PY) -m coverage run -m pytest -n $(JOBS) --dist loadgroup $(TOLD) $(TESTS) || status=$$?; \
+	TMPDIR=$$scratch $(PY) -m coverage run -m pytest -n $(JOBS) --dist worksteal $(TOLD) $(TESTS) || status=$$?; \
 	$(PY) -m coverage combine --quiet; \
 	$(PY) -m coverage report --show-missing --skip-covered --fail-under=$(COVERAGE_FLOOR) || \
 	    { test $$status -ne 0 || status=2; }; \

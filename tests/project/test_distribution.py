@@ -20,9 +20,6 @@ from packaging.utils import canonicalize_name
 
 from tests.project.conftest import FOLDERS, Distributions, Run, build, install
 
-# One worker builds once for all of these.
-pytestmark = pytest.mark.xdist_group("distributions")
-
 NOT_INSTALLED = {".pyx", ".pxd", ".h", ".md"}
 """Kinds of files in the source folders that a user of the wheel has no use for."""
 
