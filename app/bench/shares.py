@@ -8,16 +8,21 @@ import tempfile
 import time
 from array import array
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from weft.bench import nets
 from weft.bench.measuring import Contest
 from weft.bench.peers import Peer
 from weft.native import KERNEL, kernel
 
-__all__ = ["image", "pool", "processes"]
+__all__ = ["beside_each_other", "image", "pool", "processes"]
+
+Answer = TypeVar("Answer")
 
 ITEMS: Final = 1_000_000
 TASKS: Final = 2_000
@@ -136,28 +141,48 @@ def pool(_: list[Peer]) -> Iterator[Contest]:
     )
     alone.close()
     two.close()
-    net = nets.ring(10)
-    ring, order = net.image, array("i", bytes(40))
-    fired = array("i", bytes(4 * HEAVY))
 
     def heavy(threads: int) -> int:
-        cells = net.cells * HEAVY
-        live = kernel.settle_cases(ring, cells, order, HEAVY_FIRINGS, fired, threads)
-        return live + sum(fired)
+        return heavy_cases(HEAVY, HEAVY_FIRINGS, threads)
 
-    yield Contest(
-        name="compute-bound cases",
-        unit="firings/s",
-        contestants={
-            "two workers": (partial(heavy, 2), HEAVY * HEAVY_FIRINGS),
-            "one worker": (partial(heavy, 1), HEAVY * HEAVY_FIRINGS),
-        },
-        answer=HEAVY * (HEAVY_FIRINGS + 1),
-        beside="one worker",
-        rounds=15,
-        threaded=True,
-        utilisation={"two workers": 2, "one worker": 1},
-    )
+    with beside_each_other(partial(heavy_cases, HEAVY // 2, HEAVY_FIRINGS)) as both:
+        yield Contest(
+            name="compute-bound cases",
+            unit="firings/s",
+            contestants={
+                "two workers": (partial(heavy, 2), HEAVY * HEAVY_FIRINGS),
+                "two processes": (lambda: sum(both()), HEAVY * HEAVY_FIRINGS),
+                "one worker": (partial(heavy, 1), HEAVY * HEAVY_FIRINGS),
+            },
+            answer=HEAVY * (HEAVY_FIRINGS + 1),
+            beside="one worker",
+            rounds=15,
+            threaded=True,
+            utilisation={"two workers": 2, "one worker": 1},
+        )
+
+
+def heavy_cases(count: int, firings: int, threads: int = 1) -> int:
+    """Compute-bound cases: how many of them go on, and all their firings."""
+    net = nets.ring(10)
+    fired = array("i", bytes(4 * count))
+    order = array("i", bytes(40))
+    live = kernel.settle_cases(net.image, net.cells * count, order, firings, fired, threads)
+    return live + sum(fired)
+
+
+@contextmanager
+def beside_each_other(work: Callable[[], Answer]) -> Iterator[Callable[[], list[Answer]]]:
+    """A function that does the work in each of two processes at once, which share nothing.
+
+    So it tells what the machine gives to two at a time, and what two threads are held against.
+    """
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+
+        def both() -> list[Answer]:
+            return [done.result() for done in [processes.submit(work) for _ in range(2)]]
+
+        yield both
 
 
 def nothing(n: int) -> int:

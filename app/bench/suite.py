@@ -110,6 +110,12 @@ def enabled(_: list[Peer]) -> Iterator[Contest]:
         )
 
 
+def explored_apart(net: PlainNet) -> tuple[int, int]:
+    """How many markings and firings there are, in a process of its own."""
+    space = kernel.explore(net.image, net.cells)
+    return space.states, space.firings
+
+
 def explore(peers: list[Peer]) -> Iterator[Contest]:
     """All reachable markings."""
     c = limit()
@@ -137,18 +143,25 @@ def explore(peers: list[Peer]) -> Iterator[Contest]:
             rounds=6,
         )
         if (os.cpu_count() or 1) > 1:
-            yield Contest(
-                name=f"states by threads, {net.name}",
-                unit="states/s",
-                contestants={
-                    "one thread": (partial(work, image, cells, False, 1), space.states),
-                    "two threads": (partial(work, image, cells, False, 2), space.states),
-                },
-                answer=answer,
-                beside="one thread",
-                rounds=9,
-                threaded=True,
-            )
+            with shares.beside_each_other(partial(explored_apart, net)) as both:
+
+                def apart(both: Callable[[], list[Any]]) -> Any:
+                    one, other = both()
+                    return one if one == other else None
+
+                yield Contest(
+                    name=f"states by threads, {net.name}",
+                    unit="states/s",
+                    contestants={
+                        "one thread": (partial(work, image, cells, False, 1), space.states),
+                        "two threads": (partial(work, image, cells, False, 2), space.states),
+                        "two processes": (partial(apart, both), 2 * space.states),
+                    },
+                    answer=answer,
+                    beside="one thread",
+                    rounds=9,
+                    threaded=True,
+                )
     for net in (nets.philosophers(6), nets.kanban(1)):
         image, cells = net.image, net.cells
         space = kernel.explore(image, cells)
