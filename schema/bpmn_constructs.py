@@ -27,7 +27,9 @@ CONSTRUCTS: Final[dict[str, Construct]] = {
         "several, the first that no other one calls",
     ),
     "process, another one": Construct(
-        _KEPT, "a file is one specification: only the process that is run, and those it calls, are"
+        _KEPT,
+        "a file is one specification: only the process that is run, and those it calls, are; "
+        "`--process` takes another one",
     ),
     "participant": Construct(_KEPT, "a pool is no part of the flow"),
     "messageFlow": Construct(

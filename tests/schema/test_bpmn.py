@@ -513,7 +513,7 @@ def test_the_command_line_tells_what_has_become_of_each_part(
     assert "changed   scriptTask" in shown
     assert "scripts are not run" in shown
     assert main(["convert", str(file), str(tmp_path / "order.yaml")]) == 0
-    assert "1 parts of" in capsys.readouterr().err
+    assert "1 part of" in capsys.readouterr().err
     assert main(["show", "--json", str(tmp_path / "order.yaml")]) == 0
     assert '"imported": []' in capsys.readouterr().out
 
