@@ -312,6 +312,8 @@ class Engine:
         """The cases that could not be woken, and are not tried again."""
         self._due_count = 0
         self._due_changed = anyio.Event()
+        self._alarm_at: Microseconds | None = None
+        """The time that is waited for: what is due first, or was until it was cancelled."""
         self._nursery: anyio.abc.TaskGroup | None = None
         self._draining = False
         self._quiet = anyio.Event()
@@ -1535,11 +1537,11 @@ class Engine:
     def _take_time(
         self, heap: list[tuple[Microseconds, int, CaseId, Any]], due: Microseconds, *what: str
     ) -> None:
-        """Note what is due when; who waits for what is due next hears of it if it comes sooner."""
+        """Note what is due when; who keeps the time hears of it if it comes sooner than all else."""
         self._due_count += 1
-        entry: Any = (due, self._due_count, *what)
-        heappush(heap, entry)
-        if heap[0] is entry or self._stepping:
+        made: Any = (due, self._due_count, *what)
+        heappush(heap, made)
+        if self._alarm_at is None or due < self._alarm_at or self._stepping:
             self._due_changed.set()
 
     def _drop_timers(self) -> None:
@@ -1586,11 +1588,13 @@ class Engine:
                 continue
             due = heap[0][0]
             if due > self.clock.now():
+                self._alarm_at = due
                 async with anyio.create_task_group() as waiting:
                     waiting.start_soon(self._alarm, due, waiting.cancel_scope)
                     if not self._stepping:
                         await self._due_changed.wait()
                         waiting.cancel_scope.cancel()
+                self._alarm_at = None
                 continue
             _, _, case, name = heappop(heap)
             if heap is self._timers:
