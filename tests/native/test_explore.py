@@ -264,3 +264,37 @@ except KeyboardInterrupt:
         pytest.skip("the compiled kernel is not built")
     assert (done.stdout, done.returncode) == ("stopped\n", 0), done.stderr
     assert signal.SIGINT
+
+
+@pytest.mark.parametrize("transitions", [1, 3, 4, 63, 64, 65, 130, 256, 257, 300])
+def test_any_number_of_transitions_of_one_word(kernel: ModuleType, transitions: int) -> None:
+    """Up to 256 are all tested, four at once and 64 to a word; more are looked up by their place."""
+    places = 6  # one token goes around among these; a seventh place is always marked
+    arcs = [
+        Arcs(
+            take=[(t % places, 1)],
+            put=[((t % places + 1 + t // places) % places, 1)],
+            needs=[(6 if t % 3 else (t + 3) % places, 1)] if t % 4 == 1 else [],
+            lacks=[((t + 2) % places if t % 2 else 6, 1)] if t % 5 == 1 else [],
+            external=True,
+        )
+        for t in range(transitions)
+    ]
+    net = make(places + 1, *arcs)
+    start = (1, 0, 0, 0, 0, 0, 1)
+    found, new = set[tuple[int, ...]](), [start]
+    firings, fired = 0, bytearray(transitions)
+    while new:
+        marking = new.pop()
+        if marking in found:
+            continue
+        found.add(marking)
+        tokens = dict(enumerate(marking))
+        for t, a in enumerate(arcs):
+            if may_fire(a, tokens):
+                firings, fired[t] = firings + 1, 1
+                new.append(tuple(after_firing(a, tokens, []).values()))
+    for graph in (False, True):
+        space = kernel.explore(net.image, array("i", start), graph=graph)
+        assert (space.states, space.firings, space.fired) == (len(found), firings, bytes(fired))
+        assert space.most_in_place == 1

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from tests.native.nets import Net, make, nets
+from tests.native.nets import Net, make, nets, ring
 from weft.native import image as image_module
+from weft.native import reference
 from weft.native.image import CELL_MAX, Arcs, NetImage, Relation
+from weft.native.imagefile import write_image
 
 RELATIONS = ("take", "put", "needs", "lacks", "clear")
 
@@ -180,3 +182,14 @@ def test_clear_has_no_weights() -> None:
 def test_a_number_of_places_that_cannot_be_is_refused(places: int) -> None:
     with pytest.raises(ValueError, match="a net has 0 to 2147483647 places"):
         NetImage.build(places=places, transitions=[])
+
+
+def test_an_image_of_a_file_has_no_other_attributes() -> None:
+    stored = reference.open_image(
+        write_image(ring(2).image, initial=[1, 0], order=[0, 0], guarded=[False, False])
+    )
+    with pytest.raises(AttributeError, match="'NetImage' object has no attribute 'puts'"):
+        _ = stored.image.puts  # type: ignore[attr-defined]  # that is what is tested
+    with pytest.raises(AttributeError, match="has no attribute 'takes'"):
+        _ = ring(2).image.takes  # type: ignore[attr-defined]  # that is what is tested
+    assert stored.image.external == b"\0\0"
