@@ -26,7 +26,7 @@ Answer = TypeVar("Answer")
 
 ITEMS: Final = 1_000_000
 TASKS: Final = 2_000
-MAPPED: Final = 20
+MAPPED: Final = 100
 """So many files in a row, each from its name to its first firing."""
 CALLS: Final = 300
 HEAVY: Final = 64
@@ -80,7 +80,7 @@ def image(_: list[Peer]) -> Iterator[Contest]:
             unit="ns/net",
             contestants={"mapped image": (map_all, MAPPED)},
             answer=True,
-            rounds=60,
+            rounds=30,
         )
         # Before each round the garbage collector passes over the heap, and leaves the caches to it.
         yield Contest(
