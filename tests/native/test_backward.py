@@ -65,7 +65,9 @@ def test_both_kernels_give_the_same_answers_by_the_same_work_and_paths_lead_to_t
         kernel.saturation(net.image, cells(target), limits, moves, most)
         for kernel in (compiled_kernel() or reference, reference)
     )
-    heavy = any(w > 3 for a in net.arcs for _, w in (*a.take, *a.put, *a.needs))
+    weights = (w for a in net.arcs for _, w in (*a.take, *a.put, *a.needs))
+    tokens = (n for marking in (target, *starts) for n in marking.values())
+    heavy = any(n > 3 for n in (*weights, *tokens))
     for bound in (work, WORK):
         for start in starts:
             answer = asked(ours, start, bound)
