@@ -1,7 +1,7 @@
 """Checkpoints beside the work: what the WAL holds goes into the database in a thread of its own.
 
-SQLite copies the WAL into the database within the commit that makes it longer than a thousand
-pages: one commit of a hundred takes ten times as long as the others, and everybody waits. Here a
+By itself, SQLite copies the WAL into the database within the commit that makes it longer than a
+thousand pages: one of a hundred takes ten times as long as the others, and everybody waits. Here a
 thread copies what there is then, with a connection of its own, while commits go on. What they have
 added meanwhile is little; the first commit after that copies it, so that the WAL is empty and
 begins anew. (Without that it would grow as long as there is always somebody who writes.)
@@ -20,8 +20,9 @@ import apsw
 
 __all__ = ["Checkpoints"]
 
-PAGES = 1000
-"""A WAL of so many pages is copied: SQLite's own default."""
+PAGES = 8000
+"""A WAL of so many pages is copied (32 MB of them): rarely, since the commits of that moment share
+the disk with the copy's sync, and wait for some of it."""
 
 
 class Checkpoints:
