@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import json
 import random
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -58,6 +60,12 @@ def quick_file(path: Path) -> SqliteJournal:
     return journal
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No turn ends by real time, which nobody knows on a busy machine."""
+    monkeypatch.setattr(turns, "TURN_SECONDS", 3600.0)
+
+
 @pytest.fixture(params=["memory", "file"])
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
     """Makes stores of a kind."""
@@ -78,7 +86,6 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         commit(self, starts, steps)
 
     monkeypatch.setattr(Turns, "_commit", counting)
-    monkeypatch.setattr(turns, "TURN_SECONDS", 3600.0)  # none ends by real time
     yield counted
     assert sum(counted) > 0, "all of it went the long way"
 
@@ -167,6 +174,23 @@ async def test_cases_that_start_at_the_same_time_share_a_commit(
                 group.start_soon(one, number)
         assert {engine.find(f"c{number}").status for number in range(20)} == {"completed"}
     assert steps.count(20) == 2
+
+
+async def test_a_turn_that_lasts_longer_than_the_last_commit_ends_and_the_rest_come_next(
+    tmp_path: Path, steps: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0.001)
+    clock = itertools.count()  # a second each time that somebody looks
+    monkeypatch.setattr(turns, "time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
+    async with weft.open(
+        quick_file(tmp_path / "weft.db"), functions={"add": lambda n: n + 1}
+    ) as engine:
+        await (await engine.start(weft.loads(LOOP), case="first")).wait()
+        cases = [await engine.start(weft.loads(LOOP), case=f"c{i}") for i in range(5)]
+        for case in cases:
+            assert await case.wait() is weft.CaseStatus.COMPLETED
+            ended(engine, case.id, LAST)
+    assert max(steps) <= 3  # two steps, and perhaps a start
 
 
 async def test_what_cannot_be_committed_did_not_happen(tmp_path: Path) -> None:
