@@ -509,13 +509,7 @@ class _Reader:
         if name not in _FUNCTIONS:
             raise Untranslatable(f"the function {name}() has no counterpart")
         number, form = _FUNCTIONS[name]
-        arguments: list[_Part] = []
-        while not self.take(")"):
-            if arguments:
-                self.need(",")
-            arguments.append(_safe(self.choice()))
-        if len(arguments) != number:
-            raise Untranslatable(f"{name}() takes {number} argument(s), not {len(arguments)}")
+        arguments = self.listed(name, number)
         if name == "number":
             literal = arguments[0].literal
             if literal is not None and re.fullmatch(r"-?\d+(\.\d+)?", literal):
@@ -548,6 +542,10 @@ class _Reader:
     def arguments(self, name: str, number: int) -> list[_Part]:
         """What stands in the brackets behind a name."""
         self.need("(")
+        return self.listed(name, number)
+
+    def listed(self, name: str, number: int) -> list[_Part]:
+        """What stands behind an opening bracket, and the closing one."""
         found: list[_Part] = []
         while not self.take(")"):
             if found:

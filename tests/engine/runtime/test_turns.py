@@ -90,6 +90,22 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     assert sum(counted) > 0, "all of it went the long way"
 
 
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """One for each turn that Ctrl-C has ended, which then goes no further."""
+    counted: list[bool] = []
+    turn = Turns._turn
+
+    def shielded(self: Turns) -> None:
+        try:
+            turn(self)
+        except KeyboardInterrupt:
+            counted.append(True)
+
+    monkeypatch.setattr(Turns, "_turn", shielded)
+    return counted
+
+
 async def same(made: Made, run: Callable[[Journal, list[Any]], Any]) -> None:
     """A run comes to the same in turns and the long way, for those who listen, too."""
     in_turns, long = await run(made(), []), await run(Faulty(MemoryJournal()), [])
@@ -393,7 +409,9 @@ async def test_draining_leaves_what_has_not_begun(made: Made) -> None:
         ended(engine, "second", LAST)
 
 
-async def test_an_interrupted_function_takes_no_other_steps_away(tmp_path: Path) -> None:
+async def test_an_interrupted_function_takes_no_other_steps_away(
+    tmp_path: Path, interrupted: list[bool]
+) -> None:
     def add(work: weft.Work, n: int) -> int:
         if n == 20 and work.case == "c1" and armed:
             armed.clear()
@@ -402,27 +420,17 @@ async def test_an_interrupted_function_takes_no_other_steps_away(tmp_path: Path)
         return n + 1
 
     armed, calls = [True], []
-    turn = Turns._turn
 
-    def shielded(self: Turns) -> None:
-        try:
-            turn(self)
-        except KeyboardInterrupt:
-            interrupted.append(True)
-
-    interrupted: list[bool] = []
     specification = weft.loads(LOOP)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Turns, "_turn", shielded)
-        async with weft.open(quick_file(tmp_path / "a.db"), functions={"add": add}) as engine:
-            await (await engine.start(specification, case="first")).wait()
-            cases = [await engine.start(specification, case=f"c{i}") for i in range(3)]
-            assert await cases[1].wait() is weft.CaseStatus.RUNNING
-            assert interrupted
-            await cases[1].resume()
-            for case in cases:
-                await case.wait()
-                ended(engine, case.id, LAST)
+    async with weft.open(quick_file(tmp_path / "a.db"), functions={"add": add}) as engine:
+        await (await engine.start(specification, case="first")).wait()
+        cases = [await engine.start(specification, case=f"c{i}") for i in range(3)]
+        assert await cases[1].wait() is weft.CaseStatus.RUNNING
+        assert interrupted
+        await cases[1].resume()
+        for case in cases:
+            await case.wait()
+            ended(engine, case.id, LAST)
     assert len(calls) == len(set(calls)) == 4 * LAST
 
 
@@ -489,16 +497,10 @@ async def test_functions_and_listeners_have_the_context_of_who_started_the_case(
     assert seen == {(what, name, name) for what in ("called", "told") for name in names}
 
 
-async def test_an_interrupted_listener_leaves_nobody_behind(tmp_path: Path) -> None:
-    turn = Turns._turn
-    interrupted: list[bool] = []
+async def test_an_interrupted_listener_leaves_nobody_behind(
+    tmp_path: Path, interrupted: list[bool]
+) -> None:
     heard: dict[str, int] = {}
-
-    def shielded(self: Turns) -> None:
-        try:
-            turn(self)
-        except KeyboardInterrupt:
-            interrupted.append(True)
 
     def listen(batch: Any) -> None:
         heard[batch.case] = heard.get(batch.case, 0) + len(batch.records)
@@ -506,33 +508,26 @@ async def test_an_interrupted_listener_leaves_nobody_behind(tmp_path: Path) -> N
             raise KeyboardInterrupt
 
     specification = weft.loads(LOOP)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Turns, "_turn", shielded)
-        async with weft.open(
-            quick_file(tmp_path / "a.db"), functions={"add": lambda n: n + 1}
-        ) as engine:
-            await (await engine.start(specification, case="first")).wait()
-            engine.listeners.append(listen)
-            cases = [await engine.start(specification, case=f"c{i}") for i in range(3)]
-            for case in cases:
-                with anyio.fail_after(20):
-                    await case.wait()
-                ended(engine, case.id, LAST)
+    async with weft.open(
+        quick_file(tmp_path / "a.db"), functions={"add": lambda n: n + 1}
+    ) as engine:
+        await (await engine.start(specification, case="first")).wait()
+        engine.listeners.append(listen)
+        cases = [await engine.start(specification, case=f"c{i}") for i in range(3)]
+        for case in cases:
+            with anyio.fail_after(20):
+                await case.wait()
+            ended(engine, case.id, LAST)
     assert interrupted == [True]
     assert heard == {case.id: case.events for case in cases}
 
 
-async def test_a_commit_that_is_interrupted_leaves_nobody_waiting(tmp_path: Path) -> None:
+async def test_a_commit_that_is_interrupted_leaves_nobody_waiting(
+    tmp_path: Path, interrupted: list[bool]
+) -> None:
     specification = weft.loads(LOOP)
     journal = quick_file(tmp_path / "weft.db")
-    turn, write = Turns._turn, journal._write
-    interrupted: list[bool] = []
-
-    def shielded(self: Turns) -> None:
-        try:
-            turn(self)
-        except KeyboardInterrupt:
-            interrupted.append(True)
+    write = journal._write
 
     def writes(group: Any) -> None:
         if armed and group:
@@ -542,7 +537,6 @@ async def test_a_commit_that_is_interrupted_leaves_nobody_waiting(tmp_path: Path
 
     armed: list[bool] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Turns, "_turn", shielded)
         async with weft.open(journal, functions={"add": lambda n: n + 1}) as engine:
             await (await engine.start(specification, case="first")).wait()
             case = await engine.start(specification, case="second")
@@ -558,25 +552,18 @@ async def test_a_commit_that_is_interrupted_leaves_nobody_waiting(tmp_path: Path
 
 @pytest.mark.parametrize("when", ["before", "behind"])
 async def test_ctrl_c_within_a_turn_of_several_commits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: list[bool], when: str
 ) -> None:
     """What is durable of the turn has happened, the rest has not; nothing of it is written later."""
     monkeypatch.setattr(sqlite, "MAX_BATCHES_PER_COMMIT", 2)
     specification = weft.loads(LOOP)
     journal = quick_file(tmp_path / "weft.db")
-    write, turn = journal._write, Turns._turn
-    interrupted: list[bool] = []
+    write = journal._write
     calls: list[tuple[str, int]] = []
 
     def add(work: weft.Work, n: int) -> int:
         calls.append((work.case, n))
         return n + 1
-
-    def shielded(self: Turns) -> None:
-        try:
-            turn(self)
-        except KeyboardInterrupt:
-            interrupted.append(True)
 
     def writes(group: Any) -> None:
         cases = [entry.case for entry in group]
@@ -587,7 +574,6 @@ async def test_ctrl_c_within_a_turn_of_several_commits(
         if second:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Turns, "_turn", shielded)
     async with weft.open(journal, functions={"add": add}) as engine:
         await (await engine.start(specification, case="first")).wait()
         async with anyio.create_task_group() as group:
@@ -600,7 +586,9 @@ async def test_ctrl_c_within_a_turn_of_several_commits(
             with anyio.fail_after(20), contextlib.suppress(weft.JournalError):
                 await case.wait()
             ends[case.id] = case.status is weft.CaseStatus.COMPLETED
-            assert journal.summary(case.id).sequence == case.events  # type: ignore[union-attr]
+            summary = journal.summary(case.id)
+            assert summary is not None
+            assert summary.sequence == case.events
     durable = 2 if when == "before" else 4
     assert len(interrupted) == 1
     assert list(ends.values()) == [True] * durable + [False] * (6 - durable)
