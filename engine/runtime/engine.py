@@ -599,6 +599,9 @@ class Engine:
                 caller = None if self.tracing is None else self.tracing.caller()
                 start = c.StartCase(name, compiled, dict(data or {}), caller, chain)
                 await driven.live.execute(start)
+            except JournalConflict as error:  # somebody else's start came between
+                self._not_started(name)
+                raise _there_is(name) from error
             except BaseException:
                 self._not_started(name)
                 raise
@@ -682,7 +685,7 @@ class Engine:
                     return drawn
         checked = self._checked_id(wanted)
         if self.journal.summary(checked) is not None:
-            raise CommandRejected(f"there is a case {wanted!r} already", code="case-exists")
+            raise _there_is(wanted)
         return checked
 
     def _checked_id(self, wanted: str) -> CaseId:
@@ -693,7 +696,7 @@ class Engine:
                 code="case-id",
             )
         if self._known(CaseId(wanted)) is not None:
-            raise CommandRejected(f"there is a case {wanted!r} already", code="case-exists")
+            raise _there_is(wanted)
         return CaseId(wanted)
 
     def _take(
@@ -1654,6 +1657,10 @@ def _uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _there_is(case: str) -> CommandRejected:
+    return CommandRejected(f"there is a case {case!r} already", code="case-exists")
 
 
 def _not_recovered(case: CaseId, error: WeftError) -> None:

@@ -25,6 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import weft
+from tests.engine.journal.batches import batch
 from tests.engine.journal.faults import FaultyDisk
 from tests.engine.runtime.test_lanes import FUNCTIONS, PLAIN, drawn, perform, play
 from tests.engine.runtime.test_lanes import LOOP as LONG
@@ -602,6 +603,27 @@ async def test_ctrl_c_within_a_turn_of_several_commits(
 
 
 # ── starts ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_two_first_starts_of_one_case_at_once(tmp_path: Path) -> None:
+    """Neither finds the other when it looks; the store lets one of them in."""
+    path, specification = tmp_path / "weft.db", weft.loads(LOOP)
+    mine, other = quick_file(path), quick_file(path)
+    claim = mine.claim
+
+    def late(*arguments: Any, **named: Any) -> bool:
+        claimed = claim(*arguments, **named)
+        other.append(batch("c", 0))  # written at the end of this turn of the loop, before mine
+        return claimed
+
+    async with weft.open(mine, functions={"add": lambda n: LAST}) as engine:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(mine, "claim", late)
+            with pytest.raises(weft.CommandRejected, match="there is a case 'c' already") as caught:
+                await engine.start(specification, case="c")
+        assert caught.value.code == "case-exists"
+        assert await (await engine.start(specification, case="d")).wait() == "completed"
+    other.close()
 
 
 async def test_a_case_that_was_there_already_is_found_by_its_first_batch(tmp_path: Path) -> None:
